@@ -1,0 +1,112 @@
+// swift-tools-version: 6.2
+//
+// The dependency graph runs one way, top to bottom of this file. `make lint` fails when a target imports upwards.
+
+import PackageDescription
+
+let dependencies = "\(Context.packageDirectory)/.deps/lib"
+
+/// Where the libraries that `make setup` unpacks are found, at link time and at run time.
+let unpackedLibraries: LinkerSetting = .unsafeFlags([
+    "-L\(dependencies)",
+    "-Xlinker", "-rpath=$ORIGIN/../lib",
+    "-Xlinker", "-rpath=\(dependencies)",
+])
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+func native(_ name: String, _ settings: LinkerSetting...) -> Target {
+    .target(name: name, path: "Sources/Native/\(name)", linkerSettings: settings)
+}
+
+func room(_ name: String, in floor: String, _ dependencies: Target.Dependency...) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: floor.isEmpty ? "Sources/\(name)" : "Sources/\(floor)/\(name)",
+        swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, in floor: String, _ dependencies: Target.Dependency...) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies,
+        path: floor.isEmpty ? "Tests/\(name)Tests" : "Tests/\(floor)/\(name)Tests", swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "Modelworks",
+    products: [.executable(name: "modelworks", targets: ["modelworks"])],
+    targets: [
+        // Native: C libraries as modules. No logic.
+        native("CTransport", .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("pthread")),
+        native("CSimdJSON", .linkedLibrary("simdjson")),
+        native("CCrypto", .linkedLibrary("crypto")),
+        native("CDuckDB", .linkedLibrary("duckdb"), unpackedLibraries),
+        native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
+        .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
+        .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
+        .systemLibrary(name: "CYAML", path: "Sources/Native/CYAML", pkgConfig: "yaml-0.1"),
+
+        // Foundations: no machine learning in here.
+        room("Basics", in: "Foundations", "CCrypto"),
+        room("Telemetry", in: "Foundations", "Basics"),
+        room("HTTP", in: "Foundations", "Basics", "Telemetry", "CTransport"),
+        room("SQL", in: "Foundations", "Basics", "CSQLite"),
+        room("ObjectStorage", in: "Foundations", "Basics"),
+        room("KeyValue", in: "Foundations", "Basics", "CLMDB"),
+        room("Columnar", in: "Foundations", "Basics", "CDuckDB"),
+        room("Journal", in: "Foundations", "Basics", "SQL"),
+        room("Configuration", in: "Foundations", "Basics", "CYAML"),
+
+        room("Statistics", in: ""),
+        room("Inference", in: "", "Basics", "CLightGBM"),
+
+        // The six layers, each standing on the ones before it.
+        room("Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar", "ObjectStorage"),
+        room("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage"),
+        room(
+            "Training", in: "Layers", "Basics", "Configuration", "Columnar", "ObjectStorage", "Statistics", "Inference",
+            "Features", "Experiments"),
+        room("Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Inference", "Experiments"),
+        room(
+            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "Inference", "Statistics",
+            "Features", "Registry"),
+        room(
+            "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "Columnar", "Statistics", "Features",
+            "Registry", "Serving"),
+        room(
+            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "Statistics", "Features",
+            "Experiments", "Training", "Registry", "Serving", "Monitoring"),
+
+        // Wire formats, each translated to a layer's service.
+        room("OpenInference", in: "Protocols", "Basics", "HTTP", "CSimdJSON", "Serving"),
+        room(
+            "WorksAPI", in: "Protocols", "Basics", "HTTP", "Journal", "Features", "Experiments", "Training", "Registry",
+            "Serving", "Monitoring", "Automation"),
+
+        room(
+            "Works", in: "", "Basics", "Telemetry", "HTTP", "SQL", "ObjectStorage", "KeyValue", "Columnar", "Journal",
+            "Configuration", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring", "Automation",
+            "OpenInference", "WorksAPI"),
+        .executableTarget(
+            name: "modelworks",
+            dependencies: ["Works", "Basics", "HTTP", "Configuration", "Columnar", "Telemetry", "Statistics"],
+            swiftSettings: swiftSettings),
+
+        tests("Basics", in: "Foundations"),
+        tests("Telemetry", in: "Foundations"),
+        tests("HTTP", in: "Foundations", "Basics"),
+        tests("SQL", in: "Foundations", "Basics"),
+        tests("ObjectStorage", in: "Foundations", "Basics"),
+        tests("KeyValue", in: "Foundations", "Basics"),
+        tests("Columnar", in: "Foundations", "Basics"),
+        tests("Journal", in: "Foundations", "Basics", "SQL"),
+        tests("Configuration", in: "Foundations", "Basics"),
+        tests("Statistics", in: ""),
+        tests("Inference", in: "", "Basics"),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)
