@@ -106,6 +106,7 @@ let package = Package(
         tests("Configuration", in: "Foundations", "Basics"),
         tests("Statistics", in: ""),
         tests("Inference", in: "", "Basics"),
+        tests("modelworks", in: "", "Basics"),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
