@@ -1,0 +1,58 @@
+# Modelworks: `make demo` shows it, `make test` proves it, `make help` lists the rest.
+.DEFAULT_GOAL := help
+SWIFT ?= swift
+SEED ?= 1
+binary := .build/release/modelworks
+sources := Sources Tests Package.swift
+
+export SEED
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: ## install what is missing; nothing to do takes under 2 s and no network
+	@scripts/setup
+
+.PHONY: build
+build: setup ## build the release binary, .build/release/modelworks
+	$(SWIFT) build -c release --product modelworks
+
+.PHONY: demo
+demo: build ## run the whole loop on real flights; DEMO_KEEP=1 leaves the server up
+	$(binary) demo $(if $(filter-out 0,$(DEMO_KEEP)),--keep)
+
+.PHONY: test
+test: build ## run every test
+	@scripts/test all
+
+.PHONY: test-fast
+test-fast: setup ## run the tests that need neither the release binary nor patience: under 2 minutes once built
+	@scripts/test fast
+
+.PHONY: soak
+soak: build ## run the long proofs (kill storms, replays under load); SEED=n repeats one
+	@scripts/soak
+
+.PHONY: fuzz
+fuzz: setup ## feed mutated input to every parser; SEED=n repeats a run, FUZZ_SECONDS=n sets its length
+	@scripts/fuzz
+
+.PHONY: bench
+bench: build ## measure speed and size, with the command and the machine
+	@scripts/bench
+
+.PHONY: format
+format: ## rewrite the sources in the house format
+	$(SWIFT) format -i -r $(sources)
+
+.PHONY: lint
+lint: setup ## check format, the direction of imports and the house rules
+	$(SWIFT) format lint --strict -r $(sources)
+	@scripts/check-imports
+	@scripts/check-imports-test
+
+.PHONY: clean
+clean: ## remove what build and demo made; .deps/ and the download cache stay
+	rm -rf .build demo
