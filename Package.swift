@@ -106,6 +106,7 @@ let package = Package(
         tests("Configuration", in: "Foundations", "Basics"),
         tests("Statistics", in: ""),
         tests("Inference", in: "", "Basics"),
+        tests("CSimdJSON", in: "Native"),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
