@@ -107,6 +107,7 @@ let package = Package(
         tests("Statistics", in: ""),
         tests("Inference", in: "", "Basics"),
         tests("modelworks", in: "", "Basics"),
+        tests("CSimdJSON", in: "Native"),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
