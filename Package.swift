@@ -89,10 +89,13 @@ let package = Package(
         room(
             "Works", in: "", "Basics", "Telemetry", "HTTP", "SQL", "ObjectStorage", "KeyValue", "Columnar", "Journal",
             "Configuration", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring", "Automation",
-            "OpenInference", "WorksAPI"),
+            "Inference", "OpenInference", "WorksAPI"),
         .executableTarget(
             name: "modelworks",
-            dependencies: ["Works", "Basics", "HTTP", "Configuration", "Columnar", "Telemetry", "Statistics"],
+            dependencies: [
+                "Works", "WorksAPI", "Basics", "HTTP", "Telemetry", "Inference", "Features", "Training", "Registry", "Serving",
+                "Monitoring", "Automation",
+            ],
             swiftSettings: swiftSettings),
 
         tests("Basics", in: "Foundations"),
