@@ -46,9 +46,13 @@ extension Model {
 
     /// Scores `count` rows and gives their outputs, row-major; for callers that do not count allocations.
     public func predict(rows: [Double], count: Int) throws -> [Double] {
-        let (size, wide) = max(0, count).multipliedReportingOverflow(by: outputCount)
-        guard !wide else { throw InferenceError.shape("\(count) rows are more than can be scored at once") }
-        return try array(of: size) { output in
+        // Room for the answers is made only once the rows are known to be there.
+        let (inputs, tooManyInputs) = count.multipliedReportingOverflow(by: inputCount)
+        let (outputs, tooManyOutputs) = count.multipliedReportingOverflow(by: outputCount)
+        guard count >= 0, !tooManyInputs, !tooManyOutputs, rows.count == inputs else {
+            throw InferenceError.shape("\(rows.count) values are not \(count) rows of \(inputCount) features")
+        }
+        return try array(of: outputs) { output in
             try rows.withUnsafeBufferPointer { try predict(rows: $0, count: count, into: output) }
         }
     }
