@@ -67,18 +67,18 @@ let package = Package(
         room("Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar", "ObjectStorage"),
         room("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage"),
         room(
-            "Training", in: "Layers", "Basics", "Configuration", "Columnar", "ObjectStorage", "Statistics", "Inference",
-            "Features", "Experiments"),
-        room("Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Inference", "Experiments"),
+            "Training", in: "Layers", "Basics", "ObjectStorage", "Statistics", "Inference", "Features", "Experiments"),
         room(
-            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "Inference", "Statistics",
-            "Features", "Registry"),
+            "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference", "Experiments"),
         room(
-            "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "Columnar", "Statistics", "Features",
-            "Registry", "Serving"),
+            "Serving", in: "Layers", "Basics", "Telemetry", "ObjectStorage", "SQL", "Journal", "Inference", "Features",
+            "Registry"),
         room(
-            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "Statistics", "Features",
-            "Experiments", "Training", "Registry", "Serving", "Monitoring"),
+            "Monitoring", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference", "Registry",
+            "Serving"),
+        room(
+            "Automation", in: "Layers", "Basics", "Telemetry", "SQL", "Journal", "Statistics", "Inference", "Features",
+            "Training", "Registry", "Serving", "Monitoring"),
 
         // Wire formats, each translated to a layer's service.
         room("OpenInference", in: "Protocols", "Basics", "HTTP", "CSimdJSON", "Serving"),
@@ -89,10 +89,13 @@ let package = Package(
         room(
             "Works", in: "", "Basics", "Telemetry", "HTTP", "SQL", "ObjectStorage", "KeyValue", "Columnar", "Journal",
             "Configuration", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring", "Automation",
-            "OpenInference", "WorksAPI"),
+            "Inference", "OpenInference", "WorksAPI"),
         .executableTarget(
             name: "modelworks",
-            dependencies: ["Works", "Basics", "HTTP", "Configuration", "Columnar", "Telemetry", "Statistics"],
+            dependencies: [
+                "Works", "WorksAPI", "Basics", "HTTP", "Telemetry", "Inference", "Features", "Training", "Registry", "Serving",
+                "Monitoring", "Automation",
+            ],
             swiftSettings: swiftSettings),
 
         tests("Basics", in: "Foundations"),
@@ -106,6 +109,8 @@ let package = Package(
         tests("Configuration", in: "Foundations", "Basics"),
         tests("Statistics", in: ""),
         tests("Inference", in: "", "Basics"),
+        tests("modelworks", in: "", "Basics"),
+        tests("CSimdJSON", in: "Native"),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

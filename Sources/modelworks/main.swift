@@ -1,1 +1,43 @@
-print("modelworks")
+import Basics
+import Foundation
+
+/// Finds the verb, runs it, prints what it says, and gives the exit code.
+func modelworks(_ words: [String], _ context: Context) async -> Int32 {
+    func complain(_ error: any Error, json: Bool) -> Int32 {
+        let failure = error as? any Failure
+        let text = failure?.description ?? "\(error)"
+        if json {
+            let document: JSONValue = [
+                "error": .string(text), "code": .string((failure?.code ?? .internal).rawValue),
+            ]
+            print((try? JSON.string(document)) ?? text)
+        } else {
+            FileHandle.standardError.write(Data("modelworks: \(text)\n".utf8))
+        }
+        return error is UsageError ? 2 : 1
+    }
+    let json = words.contains("--json")
+    do {
+        guard let name = words.first, name != "--help", name != "help" else {
+            print(Verbs.help)
+            return words.isEmpty ? 2 : 0
+        }
+        let verb = try Verbs.find(name == "--version" ? "version" : name)
+        let arguments = try Arguments(words.dropFirst(), for: verb.usage)
+        if arguments.flag("help") {
+            print(verb.usage.help)
+            return 0
+        }
+        let output = try await verb.run(arguments, context)
+        print(json ? try JSON.string(output.document) : output.text)
+        return output.good ? 0 : 1
+    } catch {
+        return complain(error, json: json)
+    }
+}
+
+setvbuf(stdout, nil, _IOLBF, 0)
+let context = Context(
+    environment: ProcessInfo.processInfo.environment, workingDirectory: FileManager.default.currentDirectoryPath,
+    executable: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0])
+exit(await modelworks(Array(CommandLine.arguments.dropFirst()), context))

@@ -1,0 +1,39 @@
+import Basics
+
+/// What can go wrong in the control loop.
+public enum AutomationFailure: Failure {
+    case rolloutUnderWay(endpoint: String, candidate: String)
+    case unknownRollout(String)
+    case clockGoesBack(now: Timestamp, asked: Timestamp)
+    case clockIsSystem
+    case gatesRefused(candidate: String, verdicts: [String])
+
+    public var code: FailureCode {
+        switch self {
+        case .rolloutUnderWay, .clockIsSystem, .gatesRefused: .failedPrecondition
+        case .unknownRollout: .notFound
+        case .clockGoesBack: .invalidArgument
+        }
+    }
+
+    public var message: String {
+        switch self {
+        case .rolloutUnderWay(let endpoint, let candidate): "\(candidate) is already being rolled out on '\(endpoint)'"
+        case .unknownRollout(let id): "there is no rollout '\(id)'"
+        case .clockGoesBack(let now, let asked): "the clock is at \(now) and can not go back to \(asked)"
+        case .clockIsSystem: "this factory runs on the system's clock"
+        case .gatesRefused(let candidate, let verdicts):
+            "the gates refuse \(candidate): \(verdicts.joined(separator: "; "))"
+        }
+    }
+
+    public var remedy: String? {
+        switch self {
+        case .rolloutUnderWay(let endpoint, _): "Wait for it, or take it back with 'modelworks rollback \(endpoint)'."
+        case .unknownRollout: nil
+        case .clockGoesBack: "Advance to a later time."
+        case .clockIsSystem: "Set 'clock: replay' in works.yaml to drive it yourself."
+        case .gatesRefused: "Look at the run's metrics; improve the model, or change the gates in its training."
+        }
+    }
+}

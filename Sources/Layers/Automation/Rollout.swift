@@ -1,0 +1,123 @@
+import Basics
+import Registry
+import Serving
+
+/// A candidate taking over an endpoint step by step. A value; ``next(at:traffic:canary:)`` decides, the driver acts.
+///
+///     progressing ──(step judged good)──▶ progressing … ──(last step judged good)──▶ completed
+///         │
+///         └──(too many failures, too slow, or traffic taken away)──▶ rolledBack
+public struct Rollout: Sendable, Codable, Equatable {
+    public var id: String
+    public var endpoint: String
+    public var candidate: ModelVersionID
+    public var plan: EndpointDefinition.RolloutPlan
+    public var state: State
+    /// Position in the plan's steps.
+    public var step: Int
+    public var stepStarted: Timestamp
+    /// The candidate's counters when the step began.
+    public var baselineAnswers: Int64
+    public var baselineFailures: Int64
+    public var steps: [Step]
+    public var reason: String?
+
+    public enum State: String, Sendable, Codable, CaseIterable { case progressing, completed, rolledBack }
+
+    /// One judged step.
+    public struct Step: Sendable, Codable, Equatable {
+        public var share: Double
+        public var from: Timestamp
+        public var to: Timestamp
+        public var requests: Int64
+        public var failures: Int64
+        public var p99Milliseconds: Double
+        public var verdict: String
+    }
+
+    /// What to do next.
+    public enum Decision: Sendable, Equatable {
+        case wait
+        /// The step was good: raise the share to the next one.
+        case advance(Step)
+        /// The last step was good: the candidate becomes stable.
+        case complete(Step)
+        case rollBack(Step, reason: String)
+    }
+
+    public init(
+        id: String, endpoint: String, candidate: ModelVersionID, plan: EndpointDefinition.RolloutPlan, at now: Timestamp
+    ) {
+        self.id = id
+        self.endpoint = endpoint
+        self.candidate = candidate
+        self.plan = plan
+        state = .progressing
+        step = 0
+        stepStarted = now
+        baselineAnswers = 0
+        baselineFailures = 0
+        steps = []
+    }
+
+    /// The share of traffic the candidate has in the present step.
+    public var share: Double { plan.steps.indices.contains(step) ? plan.steps[step] : 1 }
+
+    /// Judges the present step.
+    ///
+    /// - Parameters:
+    ///   - traffic: who answers on the endpoint now.
+    ///   - canary: the candidate's counters since it was loaded; they begin again at zero when the process does.
+    public func next(at now: Timestamp, traffic: TrafficPolicy?, canary: ArmStatistics.Reading?) -> Decision {
+        guard state == .progressing else { return .wait }
+        let reading = canary ?? ArmStatistics.Reading(answers: 0, failures: 0, p50: 0, p99: 0, histogram: [])
+        let restarted = reading.answers < baselineAnswers
+        let requests = reading.answers - (restarted ? 0 : baselineAnswers)
+        let failures = reading.failures - (restarted ? 0 : baselineFailures)
+        func judged(_ verdict: String) -> Step {
+            Step(
+                share: share, from: stepStarted, to: now, requests: requests, failures: failures,
+                p99Milliseconds: reading.p99, verdict: verdict)
+        }
+        guard traffic?.canary == candidate else {
+            let reason = "traffic was taken from \(candidate)"
+            return .rollBack(judged(reason), reason: reason)
+        }
+        let rate = requests > 0 ? Double(failures) / Double(requests) : 0
+        if failures >= plan.failureLimit || (requests >= plan.minimumRequests && rate > plan.maximumErrorRate) {
+            let reason = "\(failures) of \(requests) answers failed"
+            return .rollBack(judged(reason), reason: reason)
+        }
+        guard now >= stepStarted.advanced(bySeconds: plan.stepSeconds), requests >= plan.minimumRequests else {
+            return .wait
+        }
+        if reading.p99 > plan.maximumP99Milliseconds {
+            let reason = "p99 is \(reading.p99) ms, over \(plan.maximumP99Milliseconds) ms"
+            return .rollBack(judged(reason), reason: reason)
+        }
+        return step + 1 < plan.steps.count ? .advance(judged("good")) : .complete(judged("good"))
+    }
+
+    /// The rollout after a decision was carried out.
+    public func after(_ decision: Decision, at now: Timestamp, canary: ArmStatistics.Reading?) -> Rollout {
+        var next = self
+        switch decision {
+        case .wait:
+            break
+        case .advance(let judged):
+            next.steps.append(judged)
+            next.step += 1
+            next.stepStarted = now
+            next.baselineAnswers = canary?.answers ?? 0
+            next.baselineFailures = canary?.failures ?? 0
+        case .complete(let judged):
+            next.steps.append(judged)
+            next.state = .completed
+        case .rollBack(let judged, let reason):
+            next.steps.append(judged)
+            next.state = .rolledBack
+            next.reason = reason
+        }
+        return next
+    }
+}

@@ -1,0 +1,141 @@
+import Basics
+import Features
+import Journal
+import Registry
+import SQL
+import Serving
+
+/// Carries rollouts out: the durable driver around the ``Rollout`` state machine.
+///
+/// Guarantees: a rollout's state and the endpoint's traffic are brought together again after a crash at any point,
+/// because each action can be done twice with the effect of once; one rollout per endpoint is under way at a time.
+public actor RolloutService {
+    private let database: Database
+    private let registry: ModelRegistry
+    private let endpoints: EndpointStore
+    private let time: any TimeSource
+    private let random: any RandomSource
+    /// Rollouts under way, as stored; nil until read.
+    private var active: [Rollout]?
+
+    public init(
+        database: Database, registry: ModelRegistry, endpoints: EndpointStore, time: any TimeSource,
+        random: any RandomSource
+    ) {
+        self.database = database
+        self.registry = registry
+        self.endpoints = endpoints
+        self.time = time
+        self.random = random
+    }
+
+    static let migration = Migration(
+        room: "automation", version: 1,
+        sql: """
+            CREATE TABLE rollouts (
+              id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, state TEXT NOT NULL, record TEXT NOT NULL,
+              created INTEGER NOT NULL);
+            CREATE TABLE pipeline_runs (
+              id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, "trigger" TEXT NOT NULL, state TEXT NOT NULL,
+              record TEXT NOT NULL, created INTEGER NOT NULL, UNIQUE (pipeline, "trigger"));
+            """)
+
+    /// Starts rolling `candidate` out on an endpoint by the endpoint's plan.
+    ///
+    /// - Parameter id: an idempotency key; a rollout with this id that exists is returned as it is.
+    public func start(_ candidate: ModelVersionID, on endpoint: String, id: String? = nil, by principal: String)
+        async throws -> Rollout
+    {
+        let id = id ?? random.identifier()
+        if let existing = try await all().first(where: { $0.id == id }) { return existing }
+        let target = try endpoints.table.endpoint(endpoint)
+        guard let traffic = target.traffic else { throw ServingFailure.notDeployed(endpoint) }
+        if let other = try await underWay().first(where: { $0.endpoint == endpoint }) {
+            throw AutomationFailure.rolloutUnderWay(endpoint: endpoint, candidate: other.candidate.description)
+        }
+        let rollout = Rollout(
+            id: id, endpoint: endpoint, candidate: candidate, plan: target.definition.rollout, at: time.now)
+        try await endpoints.set(
+            TrafficPolicy(
+                stable: traffic.stable, canary: candidate, canaryShare: rollout.share, previous: traffic.previous),
+            on: endpoint, type: "rollout.started", reason: "rollout \(id) to \(rollout.share)", by: principal)
+        try await store(rollout)
+        return rollout
+    }
+
+    /// Every rollout, oldest first.
+    public func all() async throws -> [Rollout] {
+        try await database.read { transaction in
+            try transaction.query("SELECT record FROM rollouts ORDER BY created, id", [])
+                .map { try JSON.decode(Rollout.self, from: try $0.string("record")) }
+        }
+    }
+
+    private func underWay() async throws -> [Rollout] {
+        if let active { return active }
+        let rollouts = try await all().filter { $0.state == .progressing }
+        active = rollouts
+        return rollouts
+    }
+
+    /// Judges every rollout under way and acts on it; returns those that changed.
+    public func tick() async throws -> [Rollout] {
+        var changed: [Rollout] = []
+        for rollout in try await underWay() {
+            let now = time.now
+            let endpoint = try endpoints.table.endpoint(rollout.endpoint)
+            let canary = endpoint.statistics.canary
+            let decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
+            guard decision != .wait else { continue }
+            let next = rollout.after(decision, at: now, canary: canary)
+            try await act(decision, rollout, next, on: endpoint)
+            try await store(next)
+            changed.append(next)
+        }
+        return changed
+    }
+
+    private func act(_ decision: Rollout.Decision, _ rollout: Rollout, _ next: Rollout, on endpoint: Endpoint)
+        async throws
+    {
+        guard let traffic = endpoint.traffic else { return }
+        switch decision {
+        case .wait:
+            break
+        case .advance:
+            try await endpoints.set(
+                TrafficPolicy(
+                    stable: traffic.stable, canary: rollout.candidate, canaryShare: next.share,
+                    previous: traffic.previous),
+                on: rollout.endpoint, type: "rollout.advanced", reason: "rollout \(rollout.id) to \(next.share)",
+                by: "system:rollout")
+        case .complete:
+            try await registry.move(
+                rollout.candidate, to: .production, reason: "rollout \(rollout.id) completed", by: "system:rollout")
+            try await endpoints.set(
+                TrafficPolicy(stable: rollout.candidate, previous: traffic.stable), on: rollout.endpoint,
+                type: "rollout.completed", reason: "rollout \(rollout.id) completed", by: "system:rollout")
+        case .rollBack(_, let reason):
+            if traffic.canary == rollout.candidate {
+                try await endpoints.rollBack(rollout.endpoint, reason: reason, by: "system:rollout")
+            }
+            try await registry.move(rollout.candidate, to: .archived, reason: reason, by: "system:rollout")
+        }
+    }
+
+    private func store(_ rollout: Rollout) async throws {
+        let text = try JSON.string(rollout)
+        let now = time.now
+        try await database.write { transaction in
+            try transaction.execute(
+                """
+                INSERT INTO rollouts (id, endpoint, state, record, created) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET state = excluded.state, record = excluded.record
+                """,
+                [
+                    .text(rollout.id), .text(rollout.endpoint), .text(rollout.state.rawValue), .text(text), .init(now),
+                ])
+        }
+        active = nil
+    }
+}

@@ -1,0 +1,131 @@
+import Basics
+import Columnar
+import Journal
+import KeyValue
+import ObjectStorage
+import SQL
+import Synchronization
+
+/// Definitions, dataset versions, view histories and online values of one factory.
+///
+/// Guarantees: one definition is computed offline and online, by the same SQL; a view's history is keyed by the digests
+/// of its definition and of the data it was computed from, so it is computed once and never mixed with another; an
+/// online value is never replaced by an older one.
+public final class FeatureStore: Sendable {
+    let database: Database
+    let objects: any ObjectStore
+    let engine: ColumnarEngine
+    let online: any KeyValueStore
+    let time: any TimeSource
+    public let datasets: DatasetStore
+    private let state = Mutex(State())
+
+    private struct State {
+        var catalogue = Catalogue()
+        var dataFolder = "."
+        /// The dataset versions that the engine's tables show now.
+        var bound: [String: Digest]?
+    }
+
+    public init(
+        database: Database, objects: any ObjectStore, engine: ColumnarEngine,
+        online: any KeyValueStore, time: any TimeSource, scratch: String
+    ) {
+        self.database = database
+        self.objects = objects
+        self.engine = engine
+        self.online = online
+        self.time = time
+        datasets = DatasetStore(
+            database: database, objects: objects, engine: engine, time: time, scratch: scratch)
+    }
+
+    /// The definitions in force.
+    public var catalogue: Catalogue { state.withLock { $0.catalogue } }
+
+    /// Puts definitions in force. Values of views that did not change stay valid.
+    public func use(_ catalogue: Catalogue, dataFolder: String) {
+        state.withLock {
+            $0.catalogue = catalogue
+            $0.dataFolder = dataFolder
+            $0.bound = nil
+        }
+    }
+
+    /// Ingests one table, or all of them, in order of name.
+    public func ingest(_ names: [String]? = nil, by principal: String) async throws -> [DatasetVersion] {
+        let (catalogue, folder) = state.withLock { ($0.catalogue, $0.dataFolder) }
+        let tables = try names?.map { try catalogue.table($0) } ?? catalogue.tables.values.sorted { $0.name < $1.name }
+        var versions: [DatasetVersion] = []
+        for table in tables {
+            versions.append(try await datasets.ingest(table, from: folder, by: principal))
+        }
+        return versions
+    }
+
+    /// The newest dataset version of every defined table.
+    ///
+    /// - Throws: ``FeaturesFailure/notIngested(table:)``.
+    public func datasetVersions() async throws -> [String: DatasetVersion] {
+        let latest = try await datasets.latest()
+        var versions: [String: DatasetVersion] = [:]
+        for name in catalogue.tables.keys {
+            guard let version = latest[name] else { throw FeaturesFailure.notIngested(table: name) }
+            versions[name] = version
+        }
+        return versions
+    }
+
+    /// Makes the engine's tables and event sources show the newest dataset versions.
+    @discardableResult
+    func bind() async throws -> [String: DatasetVersion] {
+        let versions = try await datasetVersions()
+        let digests = versions.mapValues(\.digest)
+        let catalogue = catalogue
+        if state.withLock({ $0.bound }) == digests { return versions }
+        for (name, version) in versions.sorted(by: { $0.key < $1.key }) {
+            let path = try await objects.localPath(version.digest)
+            try await engine.execute(
+                "CREATE OR REPLACE VIEW \(SQLText.identifier(name)) AS "
+                    + "SELECT * FROM read_parquet(\(SQLText.literal(path)))", context: "data/\(name)")
+        }
+        for events in catalogue.events.values.sorted(by: { $0.name < $1.name }) { try await bind(events) }
+        state.withLock { $0.bound = digests }
+        return versions
+    }
+
+    private func bind(_ events: EventsDefinition) async throws {
+        let name = SQLText.identifier(events.name)
+        let context = "data/\(events.name)"
+        try await engine.execute("CREATE OR REPLACE TABLE \(name) AS \(events.sql)", context: context)
+        let kinds = try await engine.query(
+            "SELECT column_name AS name, data_type AS kind FROM duckdb_columns() WHERE table_name = "
+                + SQLText.literal(events.name), context: context)
+        var types: [String: String] = [:]
+        for (name, kind) in zip(kinds.strings("name"), kinds.strings("kind")) {
+            if let name, let kind { types[name] = kind }
+        }
+        for column in [events.eventTime, events.availableAt] where types[column]?.hasPrefix("TIMESTAMP") != true {
+            throw FeaturesFailure.badEvents(
+                name: events.name, problem: "it has no TIMESTAMP column '\(column)' (\(types[column] ?? "no such column"))")
+        }
+        let eventTime = SQLText.identifier(events.eventTime)
+        let availableAt = SQLText.identifier(events.availableAt)
+        let early = try await engine.query(
+            "SELECT count(*) AS n FROM \(name) WHERE \(availableAt) IS NULL OR \(availableAt) < \(eventTime)",
+            context: context
+        ).integers("n").first ?? 0
+        guard early == 0 else {
+            throw FeaturesFailure.badEvents(
+                name: events.name,
+                problem: "\(early) rows are said to be known before they happened (\(events.availableAt) is null or before "
+                    + "\(events.eventTime))")
+        }
+    }
+
+    /// The service's reader for the hot path.
+    public func onlineService(_ name: String) throws -> OnlineService {
+        let catalogue = catalogue
+        return try OnlineService(try catalogue.service(name), catalogue: catalogue, store: online)
+    }
+}

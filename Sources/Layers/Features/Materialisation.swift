@@ -1,0 +1,136 @@
+import Basics
+import Columnar
+import KeyValue
+import SQL
+import Synchronization
+
+/// Moves the rows of view histories into the online store as the factory's clock passes them.
+///
+/// Guarantees: after `advance(to: t)` returns, the online store holds, for every entity, the newest row whose event time
+/// is not after t; rows and watermark move in one transaction, so a crash repeats work but loses and doubles nothing;
+/// no value is replaced by an older one.
+public actor Materialisation {
+    private let features: FeatureStore
+    private var cursors: [String: Cursor] = [:]
+    /// How far ahead rows are read from a history at once, in seconds.
+    private static let windowSeconds: Int64 = 5 * 86_400
+
+    private struct Cursor {
+        var key: Digest
+        var prefix: [UInt8]
+        /// Rows with a time after the watermark, in time order, that have been read but not yet written.
+        var times: [Int64] = []
+        var keys: [[UInt8]] = []
+        var values: [[UInt8]] = []
+        var next = 0
+        var watermark: Int64
+        /// Everything up to here has been read.
+        var readThrough: Int64
+    }
+
+    public init(features: FeatureStore) { self.features = features }
+
+    /// Forgets what was read ahead: after definitions or data changed.
+    public func reset() { cursors = [:] }
+
+    /// Brings every view of the given services up to `moment`; returns how many values were written.
+    @discardableResult
+    public func advance(services: Set<String>, to moment: Timestamp) async throws -> Int {
+        let catalogue = features.catalogue
+        var views: Set<String> = []
+        for name in services { views.formUnion(try catalogue.service(name).views.map(\.view)) }
+        var puts: [(key: [UInt8], value: [UInt8])] = []
+        var changed: [(name: String, cursor: Cursor)] = []
+        for name in views.sorted() {
+            let view = try catalogue.view(name)
+            var cursor = try await cursor(for: view)
+            let target = moment.floored(toSeconds: view.everySeconds).microseconds
+            guard target > cursor.watermark else { continue }
+            try await collect(&cursor, view, through: target, into: &puts)
+            cursor.watermark = target
+            changed.append((name, cursor))
+        }
+        guard !changed.isEmpty else { return 0 }
+        let writes = puts
+        let marks = changed.map { (Self.watermarkKey($0.cursor.prefix), $0.cursor.watermark) }
+        try await features.online.write { transaction in
+            for (key, value) in writes { try transaction.put(key, value) }
+            for (key, mark) in marks {
+                try transaction.put(key, withUnsafeBytes(of: mark.littleEndian) { Array($0) })
+            }
+        }
+        for (name, cursor) in changed { cursors[name] = cursor }
+        return writes.count
+    }
+
+    private static func watermarkKey(_ prefix: [UInt8]) -> [UInt8] { Array("watermark:".utf8) + prefix }
+
+    private func cursor(for view: FeatureView) async throws -> Cursor {
+        if let cursor = cursors[view.name] { return cursor }
+        let history = try await features.history(of: view.name)
+        let prefix = OnlineCodec.prefix(try features.catalogue.digest(ofView: view.name))
+        let mark = try features.online.read { transaction in
+            try Self.watermarkKey(prefix).withUnsafeBytes { key in
+                try transaction.withValue(key) { value -> Int64 in
+                    guard let value, value.count == 8 else { return .min }
+                    return Int64(littleEndian: value.loadUnaligned(as: Int64.self))
+                }
+            }
+        }
+        let cursor = Cursor(key: history.digest, prefix: prefix, watermark: mark, readThrough: mark)
+        cursors[view.name] = cursor
+        return cursor
+    }
+
+    private func collect(
+        _ cursor: inout Cursor, _ view: FeatureView, through target: Int64,
+        into puts: inout [(key: [UInt8], value: [UInt8])]
+    ) async throws {
+        while true {
+            while cursor.next < cursor.times.count, cursor.times[cursor.next] <= target {
+                puts.append((cursor.keys[cursor.next], cursor.values[cursor.next]))
+                cursor.next += 1
+            }
+            guard cursor.readThrough < target else { return }
+            try await read(&cursor, view, through: target)
+        }
+    }
+
+    /// Reads the next stretch of the history. A first read, with nothing stored, takes only the newest row per entity.
+    private func read(_ cursor: inout Cursor, _ view: FeatureView, through target: Int64) async throws {
+        let file = "read_parquet(\(SQLText.literal(try await features.objects.localPath(cursor.key))))"
+        let eventTime = SQLText.identifier(view.eventTime)
+        let keys = view.joinKeys.map(SQLText.identifier).joined(separator: ", ")
+        let end: Int64
+        let query: String
+        if cursor.readThrough == .min {
+            end = target
+            query = """
+                SELECT * FROM \(file) WHERE epoch_us(\(eventTime)) <= \(target)
+                QUALIFY row_number() OVER (PARTITION BY \(keys) ORDER BY \(eventTime) DESC) = 1 ORDER BY \(eventTime)
+                """
+        } else {
+            end = max(target, cursor.readThrough + Self.windowSeconds * 1_000_000)
+            query = """
+                SELECT * FROM \(file) WHERE \(eventTime) > make_timestamp(\(cursor.readThrough))
+                  AND \(eventTime) <= make_timestamp(\(end)) ORDER BY \(eventTime)
+                """
+        }
+        let table = try await features.engine.query(query, context: "features/\(view.name)")
+        let times = table.timestamps(view.eventTime)
+        let keyColumns = view.joinKeys.map { table.texts($0) }
+        let columns = view.features.map { table.doubles($0) }
+        cursor.times = []
+        cursor.keys = []
+        cursor.values = []
+        cursor.next = 0
+        for row in 0..<table.rowCount {
+            guard let time = times[row] else { continue }
+            cursor.times.append(time.microseconds)
+            cursor.keys.append(OnlineCodec.key(prefix: cursor.prefix, values: keyColumns.map { $0[row] ?? "" }))
+            cursor.values.append(
+                OnlineCodec.value(eventTime: time.microseconds, features: columns.map { $0[row] }))
+        }
+        cursor.readThrough = end
+    }
+}

@@ -1,0 +1,121 @@
+import Basics
+import Columnar
+import Foundation
+import Journal
+import SQL
+
+/// A view's values through all of time, as one Parquet object.
+public struct ViewHistory: Sendable, Codable, Equatable {
+    public var view: String
+    /// The digest of the definition and of the data it was computed from.
+    public var key: Digest
+    public var digest: Digest
+    public var rows: Int64
+}
+
+extension FeatureStore {
+    /// The SQL of a view over its sources, each cut to what was knowable at a moment where one is given.
+    ///
+    /// - Parameter moment: SQL for a TIMESTAMP.
+    func query(of view: FeatureView, knowableAt moment: String? = nil) throws -> String {
+        let columns = (view.joinKeys + [view.eventTime]).map(SQLText.identifier)
+            + view.features.map { "CAST(\(SQLText.identifier($0)) AS DOUBLE) AS \(SQLText.identifier($0))" }
+        let selection = "SELECT \(columns.joined(separator: ", ")) FROM (\n\(view.sql)\n)"
+        guard let moment else { return selection }
+        let cuts = try view.sources.map { source in
+            let name = SQLText.identifier(source)
+            let available = SQLText.identifier(try catalogue.eventSource(source).availableAt)
+            return "\(name) AS (SELECT * FROM main.\(name) WHERE \(available) <= \(moment))"
+        }
+        return "WITH \(cuts.joined(separator: ", ")) \(selection)"
+    }
+
+    /// Computes the history of every view that has none yet for its definition and data.
+    ///
+    /// - Parameter progress: called before each view that has to be computed.
+    public func buildViews(
+        by principal: String, progress: @escaping @Sendable (String) -> Void = { _ in }
+    ) async throws -> [ViewHistory] {
+        let versions = try await bind()
+        var histories: [ViewHistory] = []
+        for view in catalogue.views.values.sorted(by: { $0.name < $1.name }) {
+            histories.append(try await build(view, over: versions, by: principal, progress: progress))
+        }
+        return histories
+    }
+
+    /// The history of a view, computed now if it is not there.
+    func history(of name: String, by principal: String = "system:features") async throws -> ViewHistory {
+        try await build(catalogue.view(name), over: bind(), by: principal, progress: { _ in })
+    }
+
+    private func build(
+        _ view: FeatureView, over versions: [String: DatasetVersion], by principal: String,
+        progress: (String) -> Void
+    ) async throws -> ViewHistory {
+        struct Content: Codable {
+            var view: Digest
+            var data: [String: Digest]
+        }
+        let definition = try catalogue.digest(ofView: view.name)
+        let key = Digest(of: try JSON.canonical(Content(view: definition, data: versions.mapValues(\.digest))))
+        if let history = try await storedHistory(view.name, key) { return history }
+        progress(view.name)
+        let context = "features/\(view.name)"
+        let keys = view.joinKeys.map(SQLText.identifier).joined(separator: ", ")
+        let eventTime = SQLText.identifier(view.eventTime)
+        let order = keys.isEmpty ? eventTime : "\(eventTime), \(keys)"
+        let published = try await datasets.publish("\(try query(of: view)) ORDER BY \(order)", context: context)
+        let file = "read_parquet(\(SQLText.literal(try await objects.localPath(published.digest))))"
+        let group = keys.isEmpty ? eventTime : "\(keys), \(eventTime)"
+        let problems = try await engine.query(
+            """
+            SELECT (SELECT count(*) FROM (SELECT 1 FROM \(file) GROUP BY \(group) HAVING count(*) > 1)) AS repeated,
+                   (SELECT count(*) FROM \(file) WHERE \(eventTime) IS NULL) AS timeless,
+                   (SELECT count(*) FROM \(file) WHERE epoch_us(\(eventTime)) % \(view.everySeconds * 1_000_000) <> 0) AS off
+            """, context: context)
+        let repeated = problems.integers("repeated").first ?? 0
+        guard repeated == 0 else {
+            throw FeaturesFailure.badView(
+                view: view.name, problem: "\(repeated) entities have two rows at one \(view.eventTime)")
+        }
+        guard problems.integers("timeless").first == 0 else {
+            throw FeaturesFailure.badView(view: view.name, problem: "\(view.eventTime) is null in some rows")
+        }
+        guard problems.integers("off").first == 0 else {
+            throw FeaturesFailure.badView(
+                view: view.name, problem: "some rows are not on its grid of \(view.everySeconds) seconds")
+        }
+        let history = ViewHistory(view: view.name, key: key, digest: published.digest, rows: published.rows)
+        let now = time.now
+        try await database.write { transaction in
+            try transaction.execute(
+                "INSERT OR IGNORE INTO view_histories (view, \"key\", digest, rows, created) VALUES (?, ?, ?, ?, ?)",
+                [
+                    .text(history.view), .text(key.description), .text(history.digest.description),
+                    .integer(history.rows), .init(now),
+                ])
+            try Journal.append(
+                JournalDraft(
+                    principal: principal, type: "features.computed", subject: "view/\(history.view)",
+                    body: [
+                        "definition": .string(definition.description), "digest": .string(history.digest.description),
+                        "rows": .integer(history.rows),
+                    ]),
+                in: transaction, at: now)
+        }
+        return history
+    }
+
+    private func storedHistory(_ view: String, _ key: Digest) async throws -> ViewHistory? {
+        try await database.read { transaction in
+            guard
+                let row = try transaction.first(
+                    "SELECT digest, rows FROM view_histories WHERE view = ? AND \"key\" = ?",
+                    [.text(view), .text(key.description)]),
+                let digest = Digest(try row.string("digest"))
+            else { return nil }
+            return ViewHistory(view: view, key: key, digest: digest, rows: try row.integer("rows"))
+        }
+    }
+}

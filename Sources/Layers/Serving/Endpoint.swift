@@ -1,0 +1,236 @@
+import Basics
+import Features
+import Inference
+import ObjectStorage
+import Registry
+import Synchronization
+
+/// A model version in memory, ready to answer.
+public final class DeployedVersion: Sendable {
+    public let id: ModelVersionID
+    public let model: any Model
+    public let statistics = ArmStatistics()
+
+    init(id: ModelVersionID, model: any Model) {
+        self.id = id
+        self.model = model
+    }
+}
+
+/// What answers on an endpoint at one moment. Immutable: a change of traffic is a new one.
+final class Deployment: Sendable {
+    let traffic: TrafficPolicy
+    let stable: DeployedVersion
+    let canary: DeployedVersion?
+    /// A request whose hash is below this goes to the canary.
+    let canaryThreshold: UInt64
+    let failureLimit: Int64
+
+    init(traffic: TrafficPolicy, stable: DeployedVersion, canary: DeployedVersion?, failureLimit: Int64) {
+        self.traffic = traffic
+        self.stable = stable
+        self.canary = canary
+        self.failureLimit = failureLimit
+        let share = min(max(traffic.canaryShare, 0), 1)
+        canaryThreshold = canary == nil ? 0 : (share >= 1 ? .max : UInt64(share * 0x1p64))
+    }
+}
+
+/// One row to predict, as pointers into the request: nothing of it is copied until it is recorded.
+public struct PredictionRow {
+    /// UTF-8, 1 to 255 bytes; the label will name it.
+    public var id: UnsafeRawBufferPointer
+    /// The moment the prediction is for: features are read as of then.
+    public var eventTime: Int64
+
+    public init(id: UnsafeRawBufferPointer, eventTime: Int64) {
+        self.id = id
+        self.eventTime = eventTime
+    }
+}
+
+/// The answer for one row.
+public struct Prediction: Sendable {
+    public var output: Double
+    public var version: Int64
+    public var arm: Arm
+    public var featureNanoseconds: UInt64
+    public var inferenceNanoseconds: UInt64
+}
+
+/// A named place that answers prediction requests, with the features it joins and the record it keeps.
+///
+/// The hot path takes no lock that requests share: each caller has a slot of its own with scratch memory and a
+/// reference to the current deployment, renewed only when the deployment's generation has moved.
+public final class Endpoint: Sendable {
+    public let definition: EndpointDefinition
+    public let service: OnlineService
+    private let log: RecordLog
+    private let time: any TimeSource
+    private let slots: [Slot]
+    private let current: Mutex<Deployment?>
+    private let generation = Atomic<UInt64>(1)
+    /// Called once, off the hot path's lock, when the canary has failed too often and has lost its traffic.
+    private let onCanaryTripped: @Sendable (TrafficPolicy) -> Void
+
+    /// Memory that one caller at a time uses, so that nothing is allocated per request.
+    private final class Slot: @unchecked Sendable {
+        var seen: UInt64 = 0
+        var deployment: Deployment?
+        let features: UnsafeMutableBufferPointer<Double>
+        let record: UnsafeMutableRawBufferPointer
+
+        init(features count: Int) {
+            features = .allocate(capacity: max(1, count))
+            features.initialize(repeating: 0)
+            record = .allocate(
+                byteCount: PredictionRecord.size(id: PredictionRecord.idBytesMax, features: count), alignment: 8)
+        }
+
+        deinit {
+            features.deallocate()
+            record.deallocate()
+        }
+    }
+
+    /// - Parameter slots: how many callers may ask at once; each names its own slot from 0.
+    init(
+        definition: EndpointDefinition, service: OnlineService, log: RecordLog, time: any TimeSource, slots: Int,
+        onCanaryTripped: @escaping @Sendable (TrafficPolicy) -> Void
+    ) {
+        self.definition = definition
+        self.service = service
+        self.log = log
+        self.time = time
+        self.slots = (0..<max(1, slots)).map { _ in Slot(features: service.inputNames.count) }
+        self.onCanaryTripped = onCanaryTripped
+        current = Mutex(nil)
+    }
+
+    /// Puts another deployment in place; requests already under way end on the one they began with.
+    func deploy(_ deployment: Deployment?) {
+        current.withLock { $0 = deployment }
+        generation.wrappingAdd(1, ordering: .releasing)
+    }
+
+    var deployment: Deployment? { current.withLock { $0 } }
+
+    /// Who answers now.
+    public var traffic: TrafficPolicy? { deployment?.traffic }
+
+    /// The counters of both arms.
+    public var statistics: (stable: ArmStatistics.Reading?, canary: ArmStatistics.Reading?) {
+        let deployment = deployment
+        return (deployment?.stable.statistics.read(), deployment?.canary?.statistics.read())
+    }
+
+    /// Where the features of the row being asked for go: request features first, in the order of the service.
+    public func requestFeatures(slot: Int) -> UnsafeMutableBufferPointer<Double> {
+        UnsafeMutableBufferPointer(rebasing: slots[slot].features[..<service.requestCount])
+    }
+
+    /// Answers one row: joins its online features, chooses an arm, asks the model, and records the answer before it
+    /// returns. The caller has put the request's own features into `requestFeatures(slot:)`.
+    ///
+    /// - Parameters:
+    ///   - keys: one value for each of the service's join keys, in order.
+    ///   - slot: below the number of slots, and used by one thread at a time.
+    /// - Throws: ``ServingFailure/notDeployed(_:)``, ``ServingFailure/modelFailed(_:_:)`` when the stable version fails,
+    ///   or what the record log throws when the answer can not be kept.
+    public func predict(
+        _ row: PredictionRow, keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, slot index: Int
+    ) throws -> Prediction {
+        let slot = slots[index]
+        let generation = generation.load(ordering: .acquiring)
+        if slot.seen != generation {
+            slot.deployment = deployment
+            slot.seen = generation
+        }
+        guard let deployment = slot.deployment else { throw ServingFailure.notDeployed(definition.name) }
+        let start = SystemTime.monotonicNanoseconds
+        try service.read(keys: keys, at: row.eventTime, into: slot.features)
+        let joined = SystemTime.monotonicNanoseconds
+
+        var version = deployment.stable
+        var arm = Arm.stable
+        var outcome = PredictionRecord.Outcome.answered
+        if let canary = deployment.canary, Self.hash(row.id) < deployment.canaryThreshold {
+            version = canary
+            arm = .canary
+        }
+        let features = UnsafeBufferPointer(rebasing: slot.features[..<service.inputNames.count])
+        var output = 0.0
+        do {
+            output = try Self.ask(version, features, slot: index)
+        } catch {
+            let failures = version.statistics.failed()
+            guard arm == .canary else { throw error }
+            if failures == deployment.failureLimit { trip(deployment) }
+            version = deployment.stable
+            arm = .stable
+            outcome = .fallback
+            do {
+                output = try Self.ask(version, features, slot: index)
+            } catch {
+                _ = version.statistics.failed()
+                throw error
+            }
+        }
+        let inferred = SystemTime.monotonicNanoseconds
+        let prediction = Prediction(
+            output: output, version: version.id.version, arm: arm, featureNanoseconds: joined &- start,
+            inferenceNanoseconds: inferred &- joined)
+        let count = PredictionRecord.encode(
+            into: slot.record, id: row.id, eventTime: row.eventTime, recorded: time.now.microseconds,
+            version: prediction.version, arm: arm, outcome: outcome, output: output,
+            featureNanoseconds: UInt32(clamping: prediction.featureNanoseconds),
+            inferenceNanoseconds: UInt32(clamping: prediction.inferenceNanoseconds), features: features)
+        try log.append(UnsafeRawBufferPointer(rebasing: slot.record[..<count]))
+        version.statistics.succeeded(nanoseconds: SystemTime.monotonicNanoseconds &- start)
+        return prediction
+    }
+
+    private static func ask(_ version: DeployedVersion, _ features: UnsafeBufferPointer<Double>, slot: Int) throws
+        -> Double
+    {
+        let output: Double
+        do {
+            output = try version.model.predict(row: features, slot: slot)
+        } catch {
+            throw ServingFailure.modelFailed(version.id, "\(error)")
+        }
+        guard output.isFinite else { throw ServingFailure.modelFailed(version.id, "its output is \(output)") }
+        return output
+    }
+
+    /// Takes all traffic from the canary. Only the first of several callers does it.
+    private func trip(_ failing: Deployment) {
+        let policy = TrafficPolicy(stable: failing.traffic.stable, previous: failing.traffic.previous)
+        let changed = current.withLock { current -> Bool in
+            guard current === failing else { return false }
+            current = Deployment(
+                traffic: policy, stable: failing.stable, canary: nil, failureLimit: failing.failureLimit)
+            return true
+        }
+        guard changed else { return }
+        generation.wrappingAdd(1, ordering: .releasing)
+        onCanaryTripped(failing.traffic)
+    }
+
+    /// FNV-1a, then mixed: the same request goes to the same arm in every process.
+    private static func hash(_ id: UnsafeRawBufferPointer) -> UInt64 {
+        var value: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in id { value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        return SplitMix.mix(value)
+    }
+
+    /// Reads the record of answers from `position` on.
+    public func records(
+        from position: RecordLog.Position, _ body: (PredictionRecord, RecordLog.Position) throws -> Void
+    ) throws {
+        try log.forEach(from: position) { bytes, next in
+            guard let record = PredictionRecord(bytes) else { return }
+            try body(record, next)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Basics
+import Registry
+
+/// What an endpoint is, as written under `serving/`.
+public struct EndpointDefinition: Sendable, Codable, Equatable {
+    public var name: String
+    public var owner: String
+    public var model: String
+    public var service: String
+    public var latencyBudgetMilliseconds: Double
+    public var rollout: RolloutPlan
+
+    /// How a candidate takes over, and when it must not.
+    public struct RolloutPlan: Sendable, Codable, Equatable {
+        /// Shares of traffic in rising order, the last one 1.
+        public var steps: [Double]
+        /// The least time a step lasts, in seconds of the factory's clock.
+        public var stepSeconds: Int64
+        /// The least number of answers by the candidate in a step before it is judged.
+        public var minimumRequests: Int64
+        /// The highest share of the candidate's answers that may fail.
+        public var maximumErrorRate: Double
+        /// The candidate's highest 99th percentile of latency, in milliseconds.
+        public var maximumP99Milliseconds: Double
+        /// Failures of the candidate after which traffic is taken from it at once, without waiting for the step's end.
+        public var failureLimit: Int64
+    }
+}
+
+/// Who answers: a stable version, and a canary with a share of the traffic.
+public struct TrafficPolicy: Sendable, Codable, Equatable {
+    public var stable: ModelVersionID
+    public var canary: ModelVersionID?
+    /// From 0 to 1. A request belongs to the canary by the hash of its id, so that it stays there as the share rises.
+    public var canaryShare: Double
+    /// The version that was stable before, kept for a roll-back.
+    public var previous: ModelVersionID?
+
+    public init(stable: ModelVersionID, canary: ModelVersionID? = nil, canaryShare: Double = 0, previous: ModelVersionID? = nil) {
+        self.stable = stable
+        self.canary = canary
+        self.canaryShare = canaryShare
+        self.previous = previous
+    }
+}
+
+/// Which arm of an endpoint answered.
+public enum Arm: UInt8, Sendable, Codable, CaseIterable {
+    case stable = 0
+    case canary = 1
+}

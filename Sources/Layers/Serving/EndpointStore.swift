@@ -1,0 +1,224 @@
+import Basics
+import Features
+import Inference
+import Journal
+import ObjectStorage
+import Registry
+import SQL
+import Synchronization
+import Telemetry
+
+/// The endpoints of a factory: their definitions and traffic, durable and journaled, and the versions in memory.
+///
+/// Guarantees: traffic as stored and traffic as served differ only while a change is under way; a version is loaded and
+/// has reproduced its sample before any traffic reaches it; a canary that fails too often loses its traffic at once, and
+/// that is journaled before anything else happens to the endpoint.
+public actor EndpointStore {
+    private let database: Database
+    private let registry: ModelRegistry
+    private let loader: ModelLoader
+    private let features: FeatureStore
+    private let logs: @Sendable (_ kind: String, _ endpoint: String) throws -> RecordLog
+    private let time: any TimeSource
+    private let slots: Int
+    private let logger: Logger
+    private var labelStores: [String: LabelStore] = [:]
+    private var versions: [ModelVersionID: DeployedVersion] = [:]
+    /// Trips not yet journaled, and those waiting for them.
+    private var trips: [Task<Void, Never>] = []
+    /// What requests look up without waiting for the actor.
+    public nonisolated let table = EndpointTable()
+
+    /// - Parameters:
+    ///   - logs: opens the record log of a kind (`predictions`, `labels`) for an endpoint.
+    ///   - slots: how many requests may be answered at once.
+    public init(
+        database: Database, registry: ModelRegistry, loader: ModelLoader, features: FeatureStore,
+        time: any TimeSource, slots: Int, logger: Logger,
+        logs: @escaping @Sendable (_ kind: String, _ endpoint: String) throws -> RecordLog
+    ) {
+        self.database = database
+        self.registry = registry
+        self.loader = loader
+        self.features = features
+        self.time = time
+        self.slots = slots
+        self.logger = logger
+        self.logs = logs
+    }
+
+    public static let migrations = [
+        Migration(
+            room: "serving", version: 1,
+            sql: """
+                CREATE TABLE endpoint_traffic (
+                  endpoint TEXT PRIMARY KEY, traffic TEXT NOT NULL, changed INTEGER NOT NULL);
+                """)
+    ]
+
+    /// Opens every defined endpoint with the traffic it had when the process last ran.
+    public func open(_ definitions: [EndpointDefinition]) async throws {
+        for definition in definitions { try await define(definition) }
+    }
+
+    private func define(_ definition: EndpointDefinition) async throws {
+        let existing = table[definition.name]
+        let service = try await features.onlineService(definition.service)
+        if let existing, existing.definition == definition, existing.service.digest == service.digest { return }
+        let name = definition.name
+        let endpoint = Endpoint(
+            definition: definition, service: service, log: try existing?.log ?? logs("predictions", name), time: time,
+            slots: slots
+        ) { [weak self] policy in
+            Task { await self?.canaryTripped(name, policy) }
+        }
+        if labelStores[name] == nil { labelStores[name] = LabelStore(log: try logs("labels", name)) }
+        if let traffic = try await storedTraffic(of: name) {
+            endpoint.deploy(try await deployment(for: traffic, on: endpoint))
+        }
+        table.set(endpoint)
+    }
+
+    private func storedTraffic(of endpoint: String) async throws -> TrafficPolicy? {
+        try await database.read { transaction in
+            try transaction.first("SELECT traffic FROM endpoint_traffic WHERE endpoint = ?", [.text(endpoint)])
+                .map { try JSON.decode(TrafficPolicy.self, from: try $0.string("traffic")) }
+        }
+    }
+
+    private func deployment(for traffic: TrafficPolicy, on endpoint: Endpoint) async throws -> Deployment {
+        let stable = try await load(traffic.stable, for: endpoint)
+        var canary: DeployedVersion?
+        if let id = traffic.canary { canary = try await load(id, for: endpoint) }
+        return Deployment(
+            traffic: traffic, stable: stable, canary: canary,
+            failureLimit: max(1, endpoint.definition.rollout.failureLimit))
+    }
+
+    private func load(_ id: ModelVersionID, for endpoint: Endpoint) async throws -> DeployedVersion {
+        if let version = versions[id] { return version }
+        let record = try await registry.version(id)
+        let bundle = try await loader.load(record.bundle)
+        let offered = endpoint.service.inputNames
+        let wanted = bundle.inputNames
+        guard wanted == offered else {
+            let missing = wanted.filter { !offered.contains($0) }
+            throw missing.isEmpty
+                ? ServingFailure.serviceMismatch(id, endpoint: endpoint.definition.name)
+                : ServingFailure.signatureMismatch(id, missing: missing)
+        }
+        let version = DeployedVersion(id: id, model: bundle.model)
+        versions[id] = version
+        return version
+    }
+
+    /// Changes who answers: loads what is needed, stores and journals the policy, then swaps.
+    ///
+    /// - Parameter type: the journal entry's type, such as `endpoint.deployed`.
+    @discardableResult
+    public func set(
+        _ traffic: TrafficPolicy, on name: String, type: String, reason: String, by principal: String
+    ) async throws -> TrafficPolicy {
+        let endpoint = try table.endpoint(name)
+        let deployment = try await deployment(for: traffic, on: endpoint)
+        try await store(traffic, on: name, type: type, reason: reason, by: principal)
+        endpoint.deploy(deployment)
+        prune()
+        return traffic
+    }
+
+    private func store(_ traffic: TrafficPolicy, on name: String, type: String, reason: String, by principal: String)
+        async throws
+    {
+        let now = time.now
+        let text = try JSON.string(traffic)
+        let body = try JSON.value(traffic)
+        try await database.write { transaction in
+            try transaction.execute(
+                "INSERT OR REPLACE INTO endpoint_traffic (endpoint, traffic, changed) VALUES (?, ?, ?)",
+                [.text(name), .text(text), .init(now)])
+            try Journal.append(
+                JournalDraft(
+                    principal: principal, type: type, subject: "endpoint/\(name)",
+                    body: ["traffic": body, "reason": .string(reason)]),
+                in: transaction, at: now)
+        }
+    }
+
+    /// Makes a version the stable one, at once.
+    @discardableResult
+    public func deploy(_ id: ModelVersionID, on name: String, reason: String, by principal: String) async throws
+        -> TrafficPolicy
+    {
+        let previous = try table.endpoint(name).traffic?.stable
+        let traffic = TrafficPolicy(stable: id, previous: previous == id ? nil : previous)
+        return try await set(traffic, on: name, type: "endpoint.deployed", reason: reason, by: principal)
+    }
+
+    /// Takes the canary away, or, where there is none, puts the version that was stable before back.
+    @discardableResult
+    public func rollBack(_ name: String, reason: String, by principal: String) async throws -> TrafficPolicy {
+        guard let traffic = try table.endpoint(name).traffic else {
+            throw ServingFailure.nothingToRollBack(endpoint: name)
+        }
+        let next: TrafficPolicy
+        if traffic.canary != nil {
+            next = TrafficPolicy(stable: traffic.stable, previous: traffic.previous)
+        } else if let previous = traffic.previous {
+            next = TrafficPolicy(stable: previous)
+        } else {
+            throw ServingFailure.nothingToRollBack(endpoint: name)
+        }
+        return try await set(next, on: name, type: "endpoint.rolled_back", reason: reason, by: principal)
+    }
+
+    private func canaryTripped(_ name: String, _ failing: TrafficPolicy) async {
+        guard let canary = failing.canary else { return }
+        do {
+            try await store(
+                TrafficPolicy(stable: failing.stable, previous: failing.previous), on: name,
+                type: "endpoint.rolled_back", reason: "canary \(canary) failed too often", by: "system:guard")
+        } catch {
+            logger.error("the roll-back is in force but could not be stored", ["endpoint": name, "error": "\(error)"])
+        }
+    }
+
+    /// The labels of an endpoint.
+    public func labels(of name: String) throws -> LabelStore {
+        guard let store = labelStores[name] else {
+            throw ServingFailure.unknownEndpoint(name, known: Array(labelStores.keys))
+        }
+        return store
+    }
+
+    /// Forgets versions that no endpoint names any more.
+    private func prune() {
+        var used: Set<ModelVersionID> = []
+        for endpoint in table.all {
+            guard let traffic = endpoint.traffic else { continue }
+            used.formUnion([traffic.stable, traffic.canary, traffic.previous].compactMap { $0 })
+        }
+        versions = versions.filter { used.contains($0.key) }
+    }
+}
+
+/// Endpoints by name, read by every request.
+public final class EndpointTable: Sendable {
+    private let endpoints = Mutex<[String: Endpoint]>([:])
+
+    func set(_ endpoint: Endpoint) { endpoints.withLock { $0[endpoint.definition.name] = endpoint } }
+
+    public subscript(name: String) -> Endpoint? { endpoints.withLock { $0[name] } }
+
+    /// - Throws: ``ServingFailure/unknownEndpoint(_:known:)``.
+    public func endpoint(_ name: String) throws -> Endpoint {
+        guard let endpoint = self[name] else {
+            throw ServingFailure.unknownEndpoint(name, known: all.map(\.definition.name))
+        }
+        return endpoint
+    }
+
+    public var all: [Endpoint] {
+        endpoints.withLock { $0.values.sorted { $0.definition.name < $1.definition.name } }
+    }
+}

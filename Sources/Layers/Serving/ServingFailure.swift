@@ -1,0 +1,52 @@
+import Basics
+import Registry
+
+/// What can go wrong between a prediction request and its answer.
+public enum ServingFailure: Failure {
+    case unknownEndpoint(String, known: [String])
+    case notDeployed(String)
+    case badRequest(String, remedy: String)
+    case modelFailed(ModelVersionID, String)
+    case signatureMismatch(ModelVersionID, missing: [String])
+    case serviceMismatch(ModelVersionID, endpoint: String)
+    case noCanary(endpoint: String)
+    case nothingToRollBack(endpoint: String)
+
+    public var code: FailureCode {
+        switch self {
+        case .unknownEndpoint: .notFound
+        case .notDeployed: .unavailable
+        case .badRequest: .invalidArgument
+        case .modelFailed: .internal
+        case .signatureMismatch, .serviceMismatch, .noCanary, .nothingToRollBack: .failedPrecondition
+        }
+    }
+
+    public var message: String {
+        switch self {
+        case .unknownEndpoint(let name, _): "there is no endpoint '\(name)'"
+        case .notDeployed(let name): "the endpoint '\(name)' has no model version deployed"
+        case .badRequest(let problem, _): problem
+        case .modelFailed(let id, let problem): "\(id) could not answer: \(problem)"
+        case .signatureMismatch(let id, let missing):
+            "\(id) wants inputs that its feature service does not give: \(missing.joined(separator: ", "))"
+        case .serviceMismatch(let id, let endpoint):
+            "\(id) was trained on other feature definitions than the endpoint '\(endpoint)' serves"
+        case .noCanary(let endpoint): "the endpoint '\(endpoint)' has no canary"
+        case .nothingToRollBack(let endpoint): "the endpoint '\(endpoint)' has nothing to roll back to"
+        }
+    }
+
+    public var remedy: String? {
+        switch self {
+        case .unknownEndpoint(_, let known):
+            known.isEmpty ? "Define one under serving/ and apply." : "Known: \(known.sorted().joined(separator: ", "))."
+        case .notDeployed(let name): "Run 'modelworks deploy \(name) MODEL/VERSION'."
+        case .badRequest(_, let remedy): remedy
+        case .modelFailed: "See the server's log for the request; roll back if it goes on."
+        case .signatureMismatch, .serviceMismatch: "Train a version on the current feature service."
+        case .noCanary: "Deploy one with 'modelworks deploy --canary'."
+        case .nothingToRollBack: "Deploy another version instead."
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import Basics
+
+/// What can go wrong in training.
+public enum TrainingFailure: Failure {
+    case unknown(String, known: [String])
+    case tooFewRows(training: String, rows: Int, needed: Int)
+    case oneClass(training: String)
+    case badRange(training: String, from: Timestamp, to: Timestamp)
+    case nonBinaryLabel(training: String, value: Double)
+
+    public var code: FailureCode {
+        switch self {
+        case .unknown: .notFound
+        case .badRange, .nonBinaryLabel: .invalidArgument
+        case .tooFewRows, .oneClass: .failedPrecondition
+        }
+    }
+
+    public var message: String {
+        switch self {
+        case .unknown(let name, _): "there is no training '\(name)'"
+        case .tooFewRows(let name, let rows, let needed):
+            "the training '\(name)' has \(rows) labelled rows in its range, and needs \(needed)"
+        case .oneClass(let name): "all labels of the training '\(name)' are the same"
+        case .badRange(let name, let from, let to):
+            "the range of the training '\(name)', \(from) to \(to), has no room for rows before its holdout"
+        case .nonBinaryLabel(let name, let value): "a label of the training '\(name)' is \(value), not 0 or 1"
+        }
+    }
+
+    public var remedy: String? {
+        switch self {
+        case .unknown(_, let known):
+            known.isEmpty ? "Define one under training/ and apply." : "Known: \(known.sorted().joined(separator: ", "))."
+        case .tooFewRows, .oneClass: "Widen its range, and check that the labels were known by its end."
+        case .badRange: "Set 'from' and 'to' further apart, or make the holdout shorter."
+        case .nonBinaryLabel: "Let the population give 0, 1 or null."
+        }
+    }
+}

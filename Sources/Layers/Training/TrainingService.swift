@@ -1,0 +1,199 @@
+import Basics
+import Columnar
+import Experiments
+import Features
+import Inference
+import ObjectStorage
+import Statistics
+import Synchronization
+
+/// A trained model that has not been registered yet.
+public struct Candidate: Sendable, Codable, Equatable {
+    public var training: String
+    public var model: String
+    public var run: String
+    public var bundle: Digest
+    public var metrics: [String: Double]
+    public var verdicts: [GateVerdict]
+    public var datasets: [String: Digest]
+    public var features: Digest
+    public var definition: Digest
+    public var trainingSet: Digest
+    public var environment: [String: String]
+    public var seed: Int64
+    /// The held-out range, for comparing others on the same rows.
+    public var holdoutFrom: Timestamp
+    public var holdoutTo: Timestamp
+
+    public var passed: Bool { verdicts.allSatisfy(\.passed) }
+}
+
+/// Trains models from point-in-time training sets, and keeps each as a run with a bundle.
+///
+/// Guarantees: the same data, definitions, parameters and seed give the same model text and so the same bundle digest;
+/// rows whose label was not known by the end of the range are not learnt from; a run that fails is kept as failed.
+public final class TrainingService: Sendable {
+    private let features: FeatureStore
+    private let experiments: ExperimentStore
+    private let objects: any ObjectStore
+    private let time: any TimeSource
+    private let environment: [String: String]
+    private let definitions = Mutex<[String: TrainingDefinition]>([:])
+    private let worker = BlockingThread(name: "training")
+    private static let rowsMin = 200
+
+    /// - Parameter environment: versions of the program and its libraries, kept with each run.
+    public init(
+        features: FeatureStore, experiments: ExperimentStore, objects: any ObjectStore, time: any TimeSource,
+        environment: [String: String]
+    ) {
+        self.features = features
+        self.experiments = experiments
+        self.objects = objects
+        self.time = time
+        self.environment = environment
+    }
+
+    /// Puts definitions in force.
+    public func use(_ list: [TrainingDefinition]) {
+        definitions.withLock { $0 = Dictionary(list.map { ($0.name, $0) }) { _, last in last } }
+    }
+
+    public var all: [TrainingDefinition] { definitions.withLock { $0.values.sorted { $0.name < $1.name } } }
+
+    /// - Throws: ``TrainingFailure/unknown(_:known:)``.
+    public func definition(_ name: String) throws -> TrainingDefinition {
+        try definitions.withLock { definitions in
+            guard let definition = definitions[name] else {
+                throw TrainingFailure.unknown(name, known: Array(definitions.keys))
+            }
+            return definition
+        }
+    }
+
+    /// Trains as defined, or on another range.
+    ///
+    /// - Parameters:
+    ///   - range: rows with a time in it; labels known by its end.
+    ///   - progress: called after each boosting round with the round and the metric on the held-out rows.
+    public func train(
+        _ definition: TrainingDefinition, from: Timestamp? = nil, to: Timestamp? = nil, by principal: String,
+        progress: @escaping @Sendable (Int) -> Void = { _ in }
+    ) async throws -> Candidate {
+        let from = from ?? definition.from
+        let to = to ?? definition.to
+        let holdoutFrom = to.advanced(bySeconds: -definition.holdoutSeconds)
+        guard from < holdoutFrom else { throw TrainingFailure.badRange(training: definition.name, from: from, to: to) }
+        let run = try await experiments.start(
+            experiment: definition.name, name: "\(definition.name) to \(to.day)",
+            parameters: [
+                "from": from.description, "to": to.description, "rounds": "\(definition.rounds)",
+                "seed": "\(definition.seed)", "threads": "\(definition.threads)",
+            ].merging(definition.parameters) { mine, _ in mine },
+            tags: environment.reduce(into: ["owner": definition.owner]) { $0["environment.\($1.key)"] = $1.value },
+            by: principal)
+        do {
+            let candidate = try await train(definition, from, holdoutFrom, to, run: run, progress: progress)
+            try await experiments.finish(run, as: .finished, by: principal)
+            return candidate
+        } catch {
+            try await experiments.log([], tags: ["error": "\(error)"], to: run)
+            try await experiments.finish(run, as: .failed, by: principal)
+            throw error
+        }
+    }
+
+    private func train(
+        _ definition: TrainingDefinition, _ from: Timestamp, _ holdoutFrom: Timestamp, _ to: Timestamp, run: String,
+        progress: @escaping @Sendable (Int) -> Void
+    ) async throws -> Candidate {
+        let all = try await features.trainingSet(
+            definition.population, service: definition.service, from: from, to: to, knownBy: to)
+        let labelled = all.rows((0..<all.rowCount).filter { !all.labels[$0].isNaN })
+        if let odd = labelled.labels.first(where: { $0 != 0 && $0 != 1 }) {
+            throw TrainingFailure.nonBinaryLabel(training: definition.name, value: odd)
+        }
+        let fit = labelled.rows((0..<labelled.rowCount).filter { labelled.times[$0] < holdoutFrom })
+        let holdout = labelled.rows((0..<labelled.rowCount).filter { labelled.times[$0] >= holdoutFrom })
+        guard fit.rowCount >= Self.rowsMin, holdout.rowCount > 0 else {
+            throw TrainingFailure.tooFewRows(training: definition.name, rows: fit.rowCount, needed: Self.rowsMin)
+        }
+        let trained = try await worker.run { try Self.boost(fit, holdout, definition, progress: progress) }
+        guard let evaluation = Evaluation(scores: trained.scores, labels: holdout.labels) else {
+            throw TrainingFailure.oneClass(training: definition.name)
+        }
+        var metrics = evaluation.metrics(prefix: "holdout")
+        metrics["auc"] = evaluation.auc
+        metrics["fit_rows"] = Double(fit.rowCount)
+        let now = time.now
+        try await experiments.log(
+            trained.history.map { MetricPoint(key: "holdout_auc", value: $0.value, step: $0.step, time: now) }
+                + metrics.filter { $0.key != "holdout_auc" }.map {
+                    MetricPoint(key: $0.key, value: $0.value, step: Int64(definition.rounds), time: now)
+                }, to: run)
+
+        let catalogue = features.catalogue
+        let serviceDigest = try catalogue.digest(ofService: definition.service)
+        let profile = ModelProfile(
+            inputs: zip(fit.inputNames, fit.columns).map { FeatureProfile(name: $0, reference: ReferenceProfile($1)) },
+            scores: ReferenceProfile(trained.scores), metrics: metrics)
+        let bundle = try BundleWriter.lightGBM(
+            modelText: trained.modelText, inputs: fit.inputNames, service: definition.service,
+            serviceDigest: serviceDigest, metrics: metrics, environment: environment,
+            profile: try JSON.canonical(profile), sampleRow: holdout.columns.map { $0.first ?? .nan },
+            sampleOutput: trained.scores.first ?? .nan)
+        for file in bundle.files.values { _ = try await objects.put(file) }
+        let bundleDigest = try await objects.put(bundle.manifest)
+        try await experiments.attach(bundle.manifest, as: "model/manifest.json", to: run)
+        try await experiments.attach(Array(trained.modelText.utf8), as: "model/model.txt", to: run)
+        try await experiments.attach(
+            try JSON.canonical(trained.importance), as: "feature_importance.json", to: run)
+
+        return Candidate(
+            training: definition.name, model: definition.model, run: run, bundle: bundleDigest, metrics: metrics,
+            verdicts: definition.gates.map { $0.verdict(on: metrics) },
+            datasets: try await features.datasetVersions().mapValues(\.digest), features: serviceDigest,
+            definition: try definition.digest(), trainingSet: fit.digest(), environment: environment,
+            seed: definition.seed, holdoutFrom: holdoutFrom, holdoutTo: to)
+    }
+
+    private struct Trained: Sendable {
+        var modelText: String
+        var scores: [Double]
+        var history: [(step: Int64, value: Double)]
+        var importance: [String: Double]
+    }
+
+    private static func boost(
+        _ fit: TrainingSet, _ holdout: TrainingSet, _ definition: TrainingDefinition, progress: (Int) -> Void
+    ) throws -> Trained {
+        let parameters = LightGBMParameters(
+            objective: "binary", rounds: definition.rounds, seed: Int(definition.seed), threads: definition.threads,
+            metrics: ["auc"], extra: definition.parameters)
+        let booster = try LightGBMTrainer.train(
+            FeatureMatrix(names: fit.inputNames, columns: fit.columns), labels: fit.labels.map { Float($0) },
+            validation: (
+                FeatureMatrix(names: holdout.inputNames, columns: holdout.columns), holdout.labels.map { Float($0) }
+            ), parameters: parameters
+        ) { iteration, _ in
+            progress(iteration)
+            return true
+        }
+        let model = try LightGBMModel(text: booster.modelText, slots: 1)
+        let scores = try model.predict(columns: holdout.columns)
+        let history = (booster.history["auc"] ?? []).enumerated().map { (step: Int64($0.offset + 1), value: $0.element) }
+        return Trained(
+            modelText: booster.modelText, scores: scores, history: history, importance: booster.featureImportance)
+    }
+
+    /// The scores and labels of a bundle on the labelled rows of a range: for comparing versions on the same rows.
+    public func score(
+        _ model: any Model, on definition: TrainingDefinition, from: Timestamp, to: Timestamp
+    ) async throws -> (scores: [Double], labels: [Double]) {
+        let all = try await features.trainingSet(
+            definition.population, service: definition.service, from: from, to: to, knownBy: to)
+        let rows = all.rows((0..<all.rowCount).filter { !all.labels[$0].isNaN })
+        let scores = try await worker.run { try model.predict(columns: rows.columns) }
+        return (scores, rows.labels)
+    }
+}

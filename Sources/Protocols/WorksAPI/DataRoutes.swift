@@ -1,0 +1,93 @@
+import Basics
+import Columnar
+import Features
+import HTTP
+import Training
+
+extension WorksAPI {
+    func installData(on router: Router) {
+        router.get("\(Self.prefix)/data") { _ in
+            let latest = try await services.features.datasets.latest()
+            return try .json(latest.values.sorted { $0.table < $1.table })
+        }
+        router.get("\(Self.prefix)/data/{table}") { request in
+            try .json(try await services.features.datasets.versions(of: try request.parameter("table")))
+        }
+        router.post("\(Self.prefix)/data/ingest") { request in
+            struct Body: Decodable { var tables: [String]? }
+            let tables = try body(Body.self, request).tables
+            return try .json(try await services.features.ingest(tables, by: principal(request)))
+        }
+        router.get("\(Self.prefix)/features") { _ in
+            struct Item: Encodable {
+                var name: String
+                var owner: String
+                var entities: [String]
+                var features: [String]
+                var digest: Digest
+                var ttlSeconds: Int64
+                var everySeconds: Int64
+                var services: [String]
+            }
+            let catalogue = services.features.catalogue
+            return try .json(
+                catalogue.views.values.sorted { $0.name < $1.name }.map { view in
+                    Item(
+                        name: view.name, owner: view.owner, entities: view.entities, features: view.features,
+                        digest: try catalogue.digest(ofView: view.name), ttlSeconds: view.ttlSeconds,
+                        everySeconds: view.everySeconds,
+                        services: catalogue.services.values.filter { service in
+                            service.views.contains { $0.view == view.name }
+                        }.map(\.name).sorted())
+                })
+        }
+        router.post("\(Self.prefix)/features/build") { request in
+            try .json(try await services.features.buildViews(by: principal(request)))
+        }
+        router.post("\(Self.prefix)/features/leak-check") { request in
+            struct Body: Decodable {
+                var training: String
+                var sample: Int?
+                var seed: UInt64?
+            }
+            let options = try body(Body.self, request)
+            let definition = try services.training.definition(options.training)
+            return try .json(
+                try await services.features.leakCheck(
+                    definition.population, service: definition.service, from: definition.from, to: definition.to,
+                    sample: min(max(options.sample ?? 8, 1), 1000), random: SeededRandom(seed: options.seed ?? 7)))
+        }
+        router.get("\(Self.prefix)/training/{name}/population") { request in
+            let definition = try services.training.definition(try request.parameter("name"))
+            guard let from = try request.timestamp("from"), let to = try request.timestamp("to") else {
+                throw WorksAPIFailure.badParameter("from", "and 'to' are needed")
+            }
+            return try .json(
+                PopulationPage(
+                    try await services.features.populationRows(definition.population, from: from, to: to),
+                    definition, joinKeys: try services.features.onlineService(definition.service).joinKeys,
+                    request: try services.features.onlineService(definition.service).requestNames))
+        }
+    }
+}
+
+/// Rows of a population by column, as a replay needs them.
+public struct PopulationPage: Sendable, Codable {
+    public var ids: [String]
+    public var times: [Int64]
+    /// Null where there is no label.
+    public var labels: [Double?]
+    public var labelTimes: [Int64?]
+    public var keys: [String: [String?]]
+    public var request: [String: [Double?]]
+
+    init(_ table: Table, _ definition: TrainingDefinition, joinKeys: [String], request names: [String]) {
+        let population = definition.population
+        ids = table.strings(population.id).map { $0 ?? "" }
+        times = table.timestamps(population.time).map { $0?.microseconds ?? 0 }
+        labels = table.doubles(population.label).map { $0.isNaN ? nil : $0 }
+        labelTimes = table.timestamps(population.labelTime).map { $0?.microseconds }
+        keys = Dictionary(joinKeys.map { ($0, table.texts($0)) }) { first, _ in first }
+        request = Dictionary(names.map { ($0, table.doubles($0).map { $0.isNaN ? nil : $0 }) }) { first, _ in first }
+    }
+}

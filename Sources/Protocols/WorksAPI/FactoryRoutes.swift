@@ -1,0 +1,32 @@
+import Automation
+import Basics
+import HTTP
+
+extension WorksAPI {
+    func installFactory(on router: Router) {
+        router.get("\(Self.prefix)/status") { _ in
+            struct Status: Encodable {
+                var now: Timestamp
+                var revision: Int64?
+                var digest: Digest?
+                var facts: [String: String]
+            }
+            let revision = try await services.factory.current()
+            return try .json(
+                Status(
+                    now: services.factory.now, revision: revision?.number, digest: revision?.digest,
+                    facts: try await services.factory.facts()))
+        }
+        router.post("\(Self.prefix)/plan") { request in
+            try .json(try await services.factory.plan(try body(FactoryFiles.self, request)))
+        }
+        router.post("\(Self.prefix)/apply") { request in
+            try .json(
+                try await services.factory.apply(try body(FactoryFiles.self, request), by: principal(request)))
+        }
+        router.post("\(Self.prefix)/clock") { request in
+            struct Body: Decodable { var now: Timestamp }
+            return try .json(try await services.factory.advance(to: try body(Body.self, request).now))
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Automation
+import Basics
+import HTTP
+import Inference
+import Registry
+import Training
+
+extension WorksAPI {
+    func installModels(on router: Router) {
+        router.get("\(Self.prefix)/runs") { request in
+            try .json(
+                try await services.experiments.runs(
+                    experiment: request.query("experiment"), limit: try request.integer("limit", default: 50, in: 1...1000)))
+        }
+        router.get("\(Self.prefix)/runs/{id}") { request in
+            try .json(try await services.experiments.run(try request.parameter("id")))
+        }
+        router.get("\(Self.prefix)/runs/{id}/metrics/{key}") { request in
+            try .json(
+                try await services.experiments.history(
+                    of: try request.parameter("key"), run: try request.parameter("id")))
+        }
+        router.post("\(Self.prefix)/train/{name}") { request in try await train(request) }
+        router.get("\(Self.prefix)/models") { _ in try .json(try await services.registry.versions()) }
+        router.get("\(Self.prefix)/models/{model}") { request in
+            try .json(try await services.registry.versions(of: try request.parameter("model")))
+        }
+        router.get("\(Self.prefix)/models/{model}/versions/{version:int}") { request in
+            try .json(try await services.registry.version(try version(request)))
+        }
+        router.get("\(Self.prefix)/models/{model}/versions/{version:int}/bundle") { request in
+            let record = try await services.registry.version(try version(request))
+            return .bytes(try await services.objects.get(record.bundle), contentType: "application/json")
+        }
+        router.post("\(Self.prefix)/models/{model}/versions/{version:int}/stage") { request in
+            struct Body: Decodable {
+                var stage: Stage
+                var reason: String?
+                var override: String?
+            }
+            let change = try body(Body.self, request)
+            return try .json(
+                try await services.registry.move(
+                    try version(request), to: change.stage, reason: change.reason ?? "asked for",
+                    override: change.override, by: principal(request)))
+        }
+        router.post("\(Self.prefix)/models/{model}/versions") { request in
+            struct Body: Decodable {
+                var bundle: Digest
+                var reason: String
+            }
+            let wanted = try body(Body.self, request)
+            _ = try await services.loader.load(wanted.bundle)
+            return try .json(
+                try await services.registry.register(
+                    model: try request.parameter("model"), bundle: wanted.bundle, run: nil, materials: nil, metrics: [:],
+                    description: wanted.reason, by: principal(request)))
+        }
+        router.get("\(Self.prefix)/objects/{digest}") { request in
+            .bytes(try await services.objects.get(try digest(request)), contentType: "application/octet-stream")
+        }
+        router.post("\(Self.prefix)/objects") { request in
+            try .json(["digest": try await services.objects.put(request.body)])
+        }
+    }
+
+    private func digest(_ request: HTTPRequest) throws -> Digest {
+        guard let digest = Digest(try request.parameter("digest")) else {
+            throw WorksAPIFailure.badParameter("digest", "must be 64 hexadecimal digits")
+        }
+        return digest
+    }
+
+    private func version(_ request: HTTPRequest) throws -> ModelVersionID {
+        try ModelVersionID("\(try request.parameter("model"))/\(try request.parameter("version"))")
+    }
+
+    /// What became of a training.
+    public struct TrainResult: Sendable, Codable {
+        public var candidate: Candidate
+        /// Nil where the gates refused it or registering was not asked for.
+        public var version: ModelVersion?
+    }
+
+    private func train(_ request: HTTPRequest) async throws -> HTTPResponse {
+        struct Body: Decodable {
+            var from: Timestamp?
+            var to: Timestamp?
+            var register: Bool?
+        }
+        let options = try body(Body.self, request)
+        let principal = principal(request)
+        let definition = try services.training.definition(try request.parameter("name"))
+        let candidate = try await services.training.train(
+            definition, from: options.from, to: options.to, by: principal)
+        var version: ModelVersion?
+        if options.register ?? true {
+            guard candidate.passed else {
+                throw AutomationFailure.gatesRefused(
+                    candidate: "run \(candidate.run)",
+                    verdicts: candidate.verdicts.filter { !$0.passed }.map {
+                        "\($0.gate), it is \($0.value.map { "\($0)" } ?? "missing")"
+                    })
+            }
+            version = try await services.registry.register(candidate, by: principal, why: "trained on request")
+        }
+        return try .json(TrainResult(candidate: candidate, version: version))
+    }
+}

@@ -1,0 +1,116 @@
+import Automation
+import Basics
+import Experiments
+import Features
+import Journal
+import Monitoring
+import ObjectStorage
+import Registry
+import Serving
+import Training
+
+/// The services that the API speaks for.
+public struct Services: Sendable {
+    public let journal: Journal
+    public let objects: any ObjectStore
+    public let features: FeatureStore
+    public let experiments: ExperimentStore
+    public let training: TrainingService
+    public let registry: ModelRegistry
+    public let loader: ModelLoader
+    public let endpoints: EndpointStore
+    public let monitors: MonitorService
+    public let rollouts: RolloutService
+    public let retraining: RetrainService
+    public let factory: any FactoryControl
+
+    public init(
+        journal: Journal, objects: any ObjectStore, features: FeatureStore, experiments: ExperimentStore,
+        training: TrainingService, registry: ModelRegistry, loader: ModelLoader, endpoints: EndpointStore,
+        monitors: MonitorService, rollouts: RolloutService, retraining: RetrainService, factory: any FactoryControl
+    ) {
+        self.journal = journal
+        self.objects = objects
+        self.features = features
+        self.experiments = experiments
+        self.training = training
+        self.registry = registry
+        self.loader = loader
+        self.endpoints = endpoints
+        self.monitors = monitors
+        self.rollouts = rollouts
+        self.retraining = retraining
+        self.factory = factory
+    }
+}
+
+/// The factory as a whole: its definitions and its clock.
+public protocol FactoryControl: Sendable {
+    /// The factory's present moment.
+    var now: Timestamp { get }
+
+    /// What would change if the files were applied.
+    func plan(_ directory: FactoryFiles) async throws -> FactoryPlan
+
+    /// Makes the files the definitions in force.
+    func apply(_ directory: FactoryFiles, by principal: String) async throws -> FactoryPlan
+
+    /// The files in force, and their digest; nil before the first apply.
+    func current() async throws -> FactoryRevision?
+
+    /// Moves a replayed clock forward and does everything that has become due.
+    func advance(to moment: Timestamp) async throws -> ControlLoop.Turn
+
+    /// Facts about the process and its stores, for people and for `doctor`.
+    func facts() async throws -> [String: String]
+}
+
+/// A factory directory as it travels: texts by path.
+public struct FactoryFiles: Sendable, Codable, Equatable {
+    /// Where the directory is on the machine that sent it; data paths are relative to it.
+    public var root: String
+    public var files: [String: String]
+
+    public init(root: String, files: [String: String]) {
+        self.root = root
+        self.files = files
+    }
+}
+
+/// One applied state of a factory's definitions.
+public struct FactoryRevision: Sendable, Codable, Equatable {
+    public var number: Int64
+    public var digest: Digest
+    public var applied: Timestamp
+    public var principal: String
+    public var directory: FactoryFiles
+
+    public init(number: Int64, digest: Digest, applied: Timestamp, principal: String, directory: FactoryFiles) {
+        self.number = number
+        self.digest = digest
+        self.applied = applied
+        self.principal = principal
+        self.directory = directory
+    }
+}
+
+/// The difference between definitions and what is in force.
+public struct FactoryPlan: Sendable, Codable, Equatable {
+    public var changes: [Change]
+
+    public init(changes: [Change]) { self.changes = changes }
+
+    public struct Change: Sendable, Codable, Equatable {
+        public var action: Action
+        public var kind: String
+        public var name: String
+
+        public init(action: Action, kind: String, name: String) {
+            self.action = action
+            self.kind = kind
+            self.name = name
+        }
+    }
+
+    public enum Action: String, Sendable, Codable, CaseIterable { case create, change, remove }
+}

@@ -1,0 +1,74 @@
+import Automation
+import Basics
+import HTTP
+import Monitoring
+import Registry
+import Serving
+
+extension WorksAPI {
+    /// An endpoint as it stands.
+    public struct EndpointStatus: Sendable, Codable {
+        public var definition: EndpointDefinition
+        public var traffic: TrafficPolicy?
+        public var stable: ArmStatistics.Reading?
+        public var canary: ArmStatistics.Reading?
+    }
+
+    func installServing(on router: Router) {
+        router.get("\(Self.prefix)/endpoints") { _ in try .json(services.endpoints.table.all.map(status)) }
+        router.get("\(Self.prefix)/endpoints/{name}") { request in
+            try .json(status(try services.endpoints.table.endpoint(try request.parameter("name"))))
+        }
+        router.post("\(Self.prefix)/endpoints/{name}/deploy") { request in
+            struct Body: Decodable {
+                var version: String
+                var canary: Bool?
+                var reason: String?
+            }
+            let options = try body(Body.self, request)
+            let name = try request.parameter("name")
+            let version = try ModelVersionID(options.version)
+            if options.canary ?? false {
+                return try .json(try await services.rollouts.start(version, on: name, by: principal(request)))
+            }
+            return try .json(
+                try await services.endpoints.deploy(
+                    version, on: name, reason: options.reason ?? "asked for", by: principal(request)))
+        }
+        router.post("\(Self.prefix)/endpoints/{name}/rollback") { request in
+            struct Body: Decodable { var reason: String? }
+            return try .json(
+                try await services.endpoints.rollBack(
+                    try request.parameter("name"), reason: try body(Body.self, request).reason ?? "asked for",
+                    by: principal(request)))
+        }
+        router.post("\(Self.prefix)/endpoints/{name}/labels") { request in
+            struct Body: Decodable { var labels: [LabelRecord] }
+            let labels = try body(Body.self, request).labels
+            try await services.endpoints.labels(of: try request.parameter("name")).append(labels)
+            return try .json(["accepted": labels.count])
+        }
+        router.get("\(Self.prefix)/endpoints/{name}/monitor") { request in
+            try .json(try await services.monitors.reports(of: try request.parameter("name")))
+        }
+        router.post("\(Self.prefix)/endpoints/{name}/rescore") { request in
+            struct Body: Decodable {
+                var version: String
+                var windows: [Timestamp]
+            }
+            let options = try body(Body.self, request)
+            return try .json(
+                try await services.monitors.rescore(
+                    try ModelVersionID(options.version), on: try request.parameter("name"), windows: options.windows))
+        }
+        router.get("\(Self.prefix)/rollouts") { _ in try .json(try await services.rollouts.all()) }
+        router.get("\(Self.prefix)/pipelines/runs") { _ in try .json(try await services.retraining.runs()) }
+    }
+
+    private func status(_ endpoint: Endpoint) -> EndpointStatus {
+        let statistics = endpoint.statistics
+        return EndpointStatus(
+            definition: endpoint.definition, traffic: endpoint.traffic, stable: statistics.stable,
+            canary: statistics.canary)
+    }
+}

@@ -1,0 +1,162 @@
+import Automation
+import Basics
+import Features
+import Journal
+import Monitoring
+import SQL
+import Serving
+import Telemetry
+import Training
+import WorksAPI
+
+/// The factory as a whole: applies definitions, keeps the clock, and runs the control loop one turn at a time.
+final class Factory: FactoryControl {
+    private let database: Database
+    private let clock: FactoryClock
+    private let system: any TimeSource
+    private let features: FeatureStore
+    private let training: TrainingService
+    private let endpoints: EndpointStore
+    private let monitors: MonitorService
+    private let retraining: RetrainService
+    private let materialisation: Materialisation
+    private let loop: ControlLoop
+    private let turns = TurnGate()
+    private let describe: @Sendable () async throws -> [String: String]
+
+    init(
+        database: Database, clock: FactoryClock, system: any TimeSource, features: FeatureStore,
+        training: TrainingService, endpoints: EndpointStore, monitors: MonitorService, retraining: RetrainService,
+        materialisation: Materialisation, loop: ControlLoop,
+        describe: @escaping @Sendable () async throws -> [String: String]
+    ) {
+        self.database = database
+        self.clock = clock
+        self.system = system
+        self.features = features
+        self.training = training
+        self.endpoints = endpoints
+        self.monitors = monitors
+        self.retraining = retraining
+        self.materialisation = materialisation
+        self.loop = loop
+        self.describe = describe
+    }
+
+    static let migrations = [
+        Migration(
+            room: "works", version: 1,
+            sql: """
+                CREATE TABLE factory_revisions (
+                  number INTEGER PRIMARY KEY, digest TEXT NOT NULL, record TEXT NOT NULL, applied INTEGER NOT NULL);
+                CREATE TABLE factory_clock (id INTEGER PRIMARY KEY CHECK (id = 1), now INTEGER NOT NULL);
+                """)
+    ]
+
+    var now: Timestamp { clock.now }
+
+    func facts() async throws -> [String: String] { try await describe() }
+
+    func current() async throws -> FactoryRevision? {
+        try await database.read { transaction in
+            try transaction.first("SELECT record FROM factory_revisions ORDER BY number DESC LIMIT 1")
+                .map { try JSON.decode(FactoryRevision.self, from: try $0.string("record")) }
+        }
+    }
+
+    func plan(_ directory: FactoryFiles) async throws -> FactoryPlan {
+        let wanted = try FactoryDefinitions(directory)
+        return wanted.changes(from: try await current().map { try FactoryDefinitions($0.directory) })
+    }
+
+    func apply(_ directory: FactoryFiles, by principal: String) async throws -> FactoryPlan {
+        let definitions = try FactoryDefinitions(directory)
+        let last = try await current()
+        let plan = definitions.changes(from: try last.map { try FactoryDefinitions($0.directory) })
+        if last?.directory != directory {
+            let revision = FactoryRevision(
+                number: (last?.number ?? 0) + 1, digest: Digest(of: try JSON.canonical(directory.files)),
+                applied: system.now, principal: principal, directory: directory)
+            let text = try JSON.string(revision)
+            try await database.write { transaction in
+                try transaction.execute(
+                    "INSERT INTO factory_revisions (number, digest, record, applied) VALUES (?, ?, ?, ?)",
+                    [.integer(revision.number), .init(revision.digest), .text(text), .init(revision.applied)])
+                try Journal.append(
+                    JournalDraft(
+                        principal: principal, type: "factory.applied", subject: "factory/\(definitions.settings.name)",
+                        body: [
+                            "revision": .integer(revision.number), "digest": .string(revision.digest.description),
+                            "changes": try JSON.value(plan),
+                        ]),
+                    in: transaction, at: revision.applied)
+            }
+        }
+        try await use(definitions)
+        return plan
+    }
+
+    /// Puts the definitions in force that were applied last.
+    func resume() async throws {
+        guard let revision = try await current() else { return }
+        try await use(try FactoryDefinitions(revision.directory))
+    }
+
+    private func use(_ definitions: FactoryDefinitions) async throws {
+        if definitions.settings.replay {
+            let stored = try await database.read { transaction in
+                try transaction.first("SELECT now FROM factory_clock WHERE id = 1").map { try $0.timestamp("now") }
+            }
+            let first = definitions.trainings.map(\.from).min() ?? Timestamp(microseconds: 0)
+            clock.replay(from: stored ?? first)
+        } else {
+            clock.useSystem()
+        }
+        features.use(definitions.catalogue, dataFolder: definitions.dataFolder)
+        await materialisation.reset()
+        training.use(definitions.trainings)
+        try await endpoints.open(definitions.endpoints)
+        await monitors.use(definitions.monitors)
+        await retraining.use(definitions.pipelines)
+    }
+
+    func advance(to moment: Timestamp) async throws -> ControlLoop.Turn {
+        guard clock.isReplay else { throw AutomationFailure.clockIsSystem }
+        return try await turns.run { [self] in
+            guard moment >= clock.now else { throw AutomationFailure.clockGoesBack(now: clock.now, asked: moment) }
+            let before = clock.now
+            clock.advance(to: moment)
+            let turn = try await loop.tick()
+            let quiet = turn.windows.isEmpty && turn.pipelines.isEmpty && turn.rollouts.isEmpty
+            // After a crash the replay says again what time it is, so the stored clock may lag a little.
+            if !quiet || before.floored(toSeconds: 21_600) != moment.floored(toSeconds: 21_600) {
+                try await database.write { transaction in
+                    try transaction.execute(
+                        "INSERT OR REPLACE INTO factory_clock (id, now) VALUES (1, ?)", [.init(moment)])
+                }
+            }
+            return turn
+        }
+    }
+
+    /// One turn of the loop on the system's clock; nothing while a replay drives it.
+    func tick() async throws {
+        guard !clock.isReplay else { return }
+        _ = try await turns.run { [self] in try await loop.tick() }
+    }
+}
+
+/// Lets one turn of the control loop run at a time; others wait in order.
+actor TurnGate {
+    private var busy = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func run<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
+        if busy { await withCheckedContinuation { waiting.append($0) } }
+        busy = true
+        defer {
+            if waiting.isEmpty { busy = false } else { waiting.removeFirst().resume() }
+        }
+        return try await body()
+    }
+}

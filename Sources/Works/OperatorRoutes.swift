@@ -1,0 +1,14 @@
+import HTTP
+import Telemetry
+
+/// What an operator's tools ask for: health and metrics.
+struct OperatorRoutes {
+    let metrics: MetricsRegistry
+
+    func install(on router: Router) {
+        router.get("/health") { _ in try .json(["status": "ok"]) }
+        router.get("/metrics") { [metrics] _ in
+            .bytes(Array(metrics.exposition().utf8), contentType: "text/plain; version=0.0.4; charset=utf-8")
+        }
+    }
+}

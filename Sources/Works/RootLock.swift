@@ -1,0 +1,54 @@
+import Basics
+import Foundation
+
+/// The claim of one process on a root. The kernel drops it when the process ends, however it ends.
+public final class RootLock: Sendable {
+    private let descriptor: Int32
+    private let path: String
+
+    /// What the holder says of itself.
+    private struct Holder: Codable {
+        var pid: Int32
+        var url: String?
+    }
+
+    /// - Throws: ``WorksFailure/rootInUse(root:pid:)`` where another process holds the root,
+    ///   ``WorksFailure/rootUnusable(root:reason:)`` where the root can not be written.
+    public init(root: String) throws {
+        path = "\(root)/lock"
+        descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw WorksFailure.rootUnusable(root: root, reason: String(cString: strerror(errno)))
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let holder = Self.holder(path)
+            Foundation.close(descriptor)
+            throw WorksFailure.rootInUse(root: root, pid: holder?.pid)
+        }
+        try publish(url: nil)
+    }
+
+    deinit { Foundation.close(descriptor) }
+
+    /// Tells others where to reach this process.
+    public func publish(url: String?) throws {
+        let bytes = try JSON.canonical(Holder(pid: getpid(), url: url))
+        ftruncate(descriptor, 0)
+        _ = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+    }
+
+    private static func holder(_ path: String) -> Holder? {
+        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        return try? JSON.decode(Holder.self, from: data)
+    }
+
+    /// The address of the server that runs on a root now, if one does.
+    public static func serverURL(root: String) -> String? {
+        let path = "\(root)/lock"
+        let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { Foundation.close(descriptor) }
+        guard flock(descriptor, LOCK_SH | LOCK_NB) != 0 else { return nil }
+        return holder(path)?.url
+    }
+}

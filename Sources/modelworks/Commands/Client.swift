@@ -1,0 +1,134 @@
+import Basics
+import Foundation
+import HTTP
+import Works
+
+/// Speaks to a factory: over HTTP where a server runs, else in this process over the same routes.
+struct Client: Sendable {
+    private enum Way: Sendable {
+        case server(HTTPClient)
+        case here(Works)
+    }
+
+    private let way: Way
+    private let principal: String
+    private static let prefix = "/api/works/v1"
+
+    /// - Throws: a `UsageError` for a URL that is none, or what opening the root throws.
+    static func open(_ arguments: Arguments, _ context: Context) async throws -> Client {
+        let principal = "user:\(context.environment["USER"] ?? "operator")"
+        if let url = arguments.option("url") ?? context.environment["MODELWORKS_URL"] {
+            return try Client(url: url, principal: principal)
+        }
+        let root = context.root(arguments)
+        if let url = RootLock.serverURL(root: root) { return try Client(url: url, principal: principal) }
+        return Client(way: .here(try await Works.open(WorksOptions(root: root))), principal: principal)
+    }
+
+    init(url: String, principal: String) throws {
+        self.init(way: .server(try HTTPClient(url: url)), principal: principal)
+    }
+
+    private init(way: Way, principal: String) {
+        self.way = way
+        self.principal = principal
+    }
+
+    func get(_ path: String, _ query: [(String, String?)] = []) async throws -> JSONValue {
+        let pairs = query.compactMap { name, value in value.map { "\(name)=\(Client.escape($0))" } }
+        return try await send(.get, path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")), nil)
+    }
+
+    func post(_ path: String, _ body: some Encodable) async throws -> JSONValue {
+        try await send(.post, path, try JSON.canonical(body))
+    }
+
+    /// Ends the work of a factory opened in this process.
+    func close() async {
+        if case .here(let works) = way { await works.close() }
+    }
+
+    private func send(_ method: HTTPMethod, _ path: String, _ body: [UInt8]?) async throws -> JSONValue {
+        let target = Client.prefix + path
+        let headers = [("X-Modelworks-Principal", principal), ("Content-Type", "application/json")]
+        let (status, bytes): (Int, [UInt8])
+        switch way {
+        case .server(let client):
+            let response = try await client.send(method, target, headers: headers, body: body ?? [], timeoutSeconds: 3600)
+            (status, bytes) = (response.status.code, response.body)
+        case .here(let works):
+            let response = try await works.dispatch(method, target, headers: headers, body: body ?? [])
+            (status, bytes) = (response.status, response.body)
+        }
+        guard (200..<300).contains(status) else { throw RemoteFailure(status: status, body: bytes) }
+        return try JSON.decode(JSONValue.self, from: bytes)
+    }
+
+    static func escape(_ text: String) -> String {
+        text.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-._~"))) ?? text
+    }
+}
+
+/// An error that a server answered with.
+struct RemoteFailure: Failure {
+    let code: FailureCode
+    let message: String
+
+    init(status: Int, body: [UInt8]) {
+        struct Body: Decodable {
+            var error: String
+            var code: FailureCode?
+        }
+        let decoded = try? JSON.decode(Body.self, from: body)
+        code = decoded?.code ?? .internal
+        message = decoded?.error ?? "the server answered \(status): \(String(decoding: body.prefix(300), as: UTF8.self))"
+    }
+}
+
+/// A verb that asks the API and shows the answer.
+protocol ClientCommand: Command {
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output
+}
+
+extension ClientCommand {
+    func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
+        let client = try await Client.open(arguments, context)
+        do {
+            let output = try await run(arguments, client, context)
+            await client.close()
+            return output
+        } catch {
+            await client.close()
+            throw error
+        }
+    }
+}
+
+extension JSONValue {
+    /// A short text for a table's cell.
+    var cell: String {
+        switch self {
+        case .null: "–"
+        case .bool(let value): value ? "yes" : "no"
+        case .integer(let value): "\(value)"
+        case .number(let value): String(format: "%.4g", value)
+        case .string(let value): value.hasPrefix("sha256:") ? String(value.dropFirst(7).prefix(12)) : value
+        case .array(let items): items.map(\.cell).joined(separator: ", ")
+        case .object(let members): members.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.cell)" }.joined(separator: " ")
+        }
+    }
+
+    /// The member at a path such as `candidate.metrics.auc`.
+    func at(_ path: String) -> JSONValue? {
+        path.split(separator: ".").reduce(Optional(self)) { $0?[String($1)] }
+    }
+}
+
+/// Objects of an array as a table with the columns asked for.
+func table(_ document: JSONValue, _ columns: [(title: String, path: String)], empty: String) -> String {
+    let rows = document.array ?? []
+    guard !rows.isEmpty else { return empty }
+    var table = TextTable(columns.map(\.title))
+    for row in rows { table.add(columns.map { (row.at($0.path) ?? .null).cell }) }
+    return table.text
+}

@@ -1,0 +1,31 @@
+import Basics
+
+/// One verb of the command line.
+protocol Command: Sendable {
+    var usage: Usage { get }
+
+    /// - Returns: what to print: a document for `--json`, and text for people.
+    func run(_ arguments: Arguments, _ context: Context) async throws -> Output
+}
+
+/// What a verb has to say.
+struct Output: Sendable {
+    var document: JSONValue
+    var text: String
+    /// False ends the process with code 1 although nothing was thrown: a check that found something.
+    var good = true
+}
+
+/// What a verb works with.
+struct Context: Sendable {
+    var environment: [String: String]
+    var workingDirectory: String
+    /// The path of this program.
+    var executable: String
+
+    func root(_ arguments: Arguments) -> String {
+        absolute(arguments.option("root") ?? environment["MODELWORKS_ROOT"] ?? ".modelworks")
+    }
+
+    func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(workingDirectory)/\(path)" }
+}

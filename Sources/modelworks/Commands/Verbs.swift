@@ -1,0 +1,53 @@
+import Basics
+
+/// Every verb, in the order the help shows them.
+enum Verbs {
+    static let all: [any Command] = [
+        InitCommand(), PlanCommand(), ApplyCommand(), UpCommand(), DemoCommand(), DoctorCommand(), VersionCommand(),
+        DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), DeployCommand(),
+        RollbackCommand(), MonitorCommand(), JournalCommand(), BenchCommand(),
+    ]
+
+    static func find(_ name: String) throws -> any Command {
+        if let verb = all.first(where: { $0.usage.name == name }) { return verb }
+        let nearest = all.map(\.usage.name).min { EditDistance.between($0, name) < EditDistance.between($1, name) }
+        throw UsageError(
+            "there is no verb '\(name)'",
+            remedy: nearest.map { "Did you mean 'modelworks \($0)'? See 'modelworks --help'." })
+    }
+
+    static var help: String {
+        let width = (all.map { $0.usage.name.count }.max() ?? 0) + 2
+        let lines = all.map { verb in
+            let name = verb.usage.name
+            return "  \(name)\(String(repeating: " ", count: width - name.count))\(verb.usage.summary)"
+        }
+        return """
+            Modelworks: features, training, registry, serving, monitoring and automation in one program.
+
+            Usage: modelworks VERB [arguments]
+
+            \(lines.joined(separator: "\n"))
+
+            'modelworks VERB --help' tells more. Exit codes: 0 done, 1 the work failed, 2 wrong use.
+            """
+    }
+}
+
+/// Levenshtein's distance, for "did you mean".
+enum EditDistance {
+    static func between(_ left: String, _ right: String) -> Int {
+        let target = Array(right.utf8.prefix(64))
+        var row = Array(0...target.count)
+        for (i, a) in left.utf8.prefix(64).enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, b) in target.enumerated() {
+                let cost = min(row[j + 1] + 1, row[j] + 1, diagonal + (a == b ? 0 : 1))
+                diagonal = row[j + 1]
+                row[j + 1] = cost
+            }
+        }
+        return row[target.count]
+    }
+}

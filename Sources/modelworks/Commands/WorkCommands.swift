@@ -1,0 +1,286 @@
+import Basics
+
+struct DataCommand: ClientCommand {
+    let usage = Usage(
+        name: "data", summary: "Ingest tables and show dataset versions", positionals: ["[list|ingest|show]", "[TABLE]"],
+        example: "modelworks data ingest flights")
+
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        let columns = [
+            (title: "table", path: "table"), (title: "version", path: "digest"), (title: "rows", path: "rows"),
+            (title: "quarantined", path: "quarantined"), (title: "published", path: "created"),
+        ]
+        switch arguments.positional(0) ?? "list" {
+        case "list":
+            let document = try await client.get("/data")
+            return Output(document: document, text: table(document, columns, empty: "No datasets yet."))
+        case "ingest":
+            struct Body: Encodable { var tables: [String]? }
+            let document = try await client.post("/data/ingest", Body(tables: arguments.positional(1).map { [$0] }))
+            return Output(document: document, text: table(document, columns, empty: "No tables are defined."))
+        case "show":
+            guard let name = arguments.positional(1) else { throw UsageError("'modelworks data show' needs TABLE") }
+            let document = try await client.get("/data/\(Client.escape(name))")
+            let results = document.array?.first?["results"] ?? .array([])
+            let checks = table(
+                results,
+                [
+                    (title: "expectation", path: "name"), (title: "severity", path: "severity"),
+                    (title: "rows", path: "rows"), (title: "failing", path: "failing"), (title: "example", path: "example"),
+                ], empty: "No expectations.")
+            return Output(document: document, text: table(document, columns, empty: "No versions.") + "\n\n" + checks)
+        case let word:
+            throw UsageError("'modelworks data' knows no '\(word)'", remedy: "Use list, ingest or show.")
+        }
+    }
+}
+
+struct FeaturesCommand: ClientCommand {
+    let usage = Usage(
+        name: "features", summary: "Show, compute and check feature views", positionals: ["[list|build|check]", "[TRAINING]"],
+        options: [
+            .init(name: "sample", value: "N", help: "rows to check for leaks (default 8)"),
+            .init(name: "seed", value: "N", help: "which rows (default 7)"),
+        ], example: "modelworks features check flight_delay --sample 20")
+
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        switch arguments.positional(0) ?? "list" {
+        case "list":
+            let document = try await client.get("/features")
+            return Output(
+                document: document,
+                text: table(
+                    document,
+                    [
+                        (title: "view", path: "name"), (title: "entities", path: "entities"),
+                        (title: "features", path: "features"), (title: "used by", path: "services"),
+                        (title: "owner", path: "owner"),
+                    ], empty: "No views are defined."))
+        case "build":
+            let document = try await client.post("/features/build", [String: String]())
+            return Output(
+                document: document,
+                text: table(
+                    document, [(title: "view", path: "view"), (title: "rows", path: "rows"), (title: "history", path: "digest")],
+                    empty: "No views are defined."))
+        case "check":
+            guard let training = arguments.positional(1) else {
+                throw UsageError("'modelworks features check' needs TRAINING")
+            }
+            struct Body: Encodable {
+                var training: String
+                var sample: Int
+                var seed: Int
+            }
+            let document = try await client.post(
+                "/features/leak-check",
+                Body(
+                    training: training, sample: try arguments.integer("sample", default: 8, in: 1...1000),
+                    seed: try arguments.integer("seed", default: 7, in: 0...Int.max)))
+            let findings = document["findings"]?.array ?? []
+            let summary = "Checked \(document["values"]?.cell ?? "0") values of \(document["rows"]?.cell ?? "0") rows: "
+                + (findings.isEmpty ? "none was knowable later than its row." : "\(findings.count) leaks.")
+            return Output(
+                document: document,
+                text: findings.isEmpty
+                    ? summary
+                    : table(
+                        document["findings"] ?? .array([]),
+                        [
+                            (title: "view", path: "view"), (title: "feature", path: "feature"), (title: "row", path: "id"),
+                            (title: "used", path: "used"), (title: "knowable", path: "knowable"),
+                        ], empty: "") + "\n" + summary, good: findings.isEmpty)
+        case let word:
+            throw UsageError("'modelworks features' knows no '\(word)'", remedy: "Use list, build or check.")
+        }
+    }
+}
+
+struct TrainCommand: ClientCommand {
+    let usage = Usage(
+        name: "train", summary: "Train a model, check its gates and register it", positionals: ["TRAINING"],
+        options: [
+            .init(name: "from", value: "TIME", help: "rows from here (default: as defined)"),
+            .init(name: "to", value: "TIME", help: "rows up to here; labels known by then"),
+            .init(name: "no-register", value: nil, help: "keep the run only"),
+        ], example: "modelworks train flight_delay --to 2013-07-01")
+
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        struct Body: Encodable {
+            var from: String?
+            var to: String?
+            var register: Bool
+        }
+        let document = try await client.post(
+            "/train/\(Client.escape(arguments.required(0)))",
+            Body(from: arguments.option("from"), to: arguments.option("to"), register: !arguments.flag("no-register")))
+        let version = document.at("version.id").map { "\($0["model"]?.cell ?? "")/\($0["version"]?.cell ?? "")" }
+        return Output(
+            document: document,
+            text: """
+                run      \(document.at("candidate.run")?.cell ?? "")
+                version  \(version ?? "not registered")
+                AUC      \(document.at("candidate.metrics.auc")?.cell ?? "–") on \(document.at("candidate.metrics.holdout_rows")?.cell ?? "0") held-out rows
+                """)
+    }
+}
+
+struct RunsCommand: ClientCommand {
+    let usage = Usage(
+        name: "runs", summary: "List runs, or show one", positionals: ["[RUN]"],
+        options: [.init(name: "experiment", value: "NAME", help: "only of this experiment")],
+        example: "modelworks runs --experiment flight_delay")
+
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        if let id = arguments.positional(0) {
+            let document = try await client.get("/runs/\(Client.escape(id))")
+            return Output(document: document, text: try JSON.pretty(document))
+        }
+        let document = try await client.get("/runs", [("experiment", arguments.option("experiment"))])
+        return Output(
+            document: document,
+            text: table(
+                document,
+                [
+                    (title: "run", path: "id"), (title: "name", path: "name"), (title: "status", path: "status"),
+                    (title: "AUC", path: "metrics.auc"), (title: "started", path: "started"),
+                ], empty: "No runs yet."))
+    }
+}
+
+struct ModelsCommand: ClientCommand {
+    let usage = Usage(
+        name: "models", summary: "List model versions, or move one to a stage", positionals: ["[promote]", "[MODEL/VERSION]"],
+        options: [
+            .init(name: "stage", value: "STAGE", help: "Staging, Production or Archived"),
+            .init(name: "reason", value: "TEXT", help: "why; kept in the journal"),
+        ], example: "modelworks models promote flight-delay/1 --stage Production")
+
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        guard let word = arguments.positional(0) else {
+            let document = try await client.get("/models")
+            return Output(
+                document: document,
+                text: table(
+                    document,
+                    [
+                        (title: "model", path: "id.model"), (title: "version", path: "id.version"),
+                        (title: "stage", path: "stage"), (title: "AUC", path: "metrics.auc"),
+                        (title: "bundle", path: "bundle"), (title: "since", path: "staged"),
+                    ], empty: "No models yet."))
+        }
+        guard word == "promote", let reference = arguments.positional(1), let stage = arguments.option("stage") else {
+            throw UsageError("use 'modelworks models promote MODEL/VERSION --stage STAGE'")
+        }
+        let document = try await client.post(
+            try versionPath(reference) + "/stage", ["stage": stage, "reason": arguments.option("reason") ?? "asked for"])
+        return Output(document: document, text: "\(reference) is in \(stage).")
+    }
+}
+
+/// The API path of `MODEL/VERSION`.
+func versionPath(_ reference: String) throws -> String {
+    let parts = reference.split(separator: "/")
+    guard parts.count == 2, let model = parts.first, let version = parts.last, Int(version) != nil else {
+        throw UsageError("'\(reference)' is no model version", remedy: "Write MODEL/VERSION, for example flight-delay/3.")
+    }
+    return "/models/\(Client.escape(String(model)))/versions/\(version)"
+}
+
+struct DeployCommand: ClientCommand {
+    let usage = Usage(
+        name: "deploy", summary: "Put a model version on an endpoint", positionals: ["ENDPOINT", "MODEL/VERSION"],
+        options: [
+            .init(name: "canary", value: nil, help: "roll it out step by step by the endpoint's plan"),
+            .init(name: "reason", value: "TEXT", help: "why; kept in the journal"),
+        ], example: "modelworks deploy flight-delay flight-delay/2 --canary")
+
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        struct Body: Encodable {
+            var version: String
+            var canary: Bool
+            var reason: String?
+        }
+        let version = arguments.required(1)
+        _ = try versionPath(version)
+        let document = try await client.post(
+            "/endpoints/\(Client.escape(arguments.required(0)))/deploy",
+            Body(version: version, canary: arguments.flag("canary"), reason: arguments.option("reason")))
+        let what = arguments.flag("canary") ? "is being rolled out on" : "answers on"
+        return Output(document: document, text: "\(version) \(what) \(arguments.required(0)).")
+    }
+}
+
+struct RollbackCommand: ClientCommand {
+    let usage = Usage(
+        name: "rollback", summary: "Take the canary away, or put the version before back", positionals: ["ENDPOINT"],
+        options: [.init(name: "reason", value: "TEXT", help: "why; kept in the journal")],
+        example: "modelworks rollback flight-delay --reason 'odd scores'")
+
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        let document = try await client.post(
+            "/endpoints/\(Client.escape(arguments.required(0)))/rollback", ["reason": arguments.option("reason") ?? "asked for"])
+        return Output(document: document, text: "\(document.at("stable.model")?.cell ?? "")/\(document.at("stable.version")?.cell ?? "") answers on \(arguments.required(0)).")
+    }
+}
+
+struct MonitorCommand: ClientCommand {
+    let usage = Usage(
+        name: "monitor", summary: "Show what monitoring found on an endpoint", positionals: ["ENDPOINT"],
+        example: "modelworks monitor flight-delay")
+
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        let document = try await client.get("/endpoints/\(Client.escape(arguments.required(0)))/monitor")
+        return Output(
+            document: document,
+            text: table(
+                document,
+                [
+                    (title: "from", path: "start"), (title: "to", path: "end"), (title: "requests", path: "requests"),
+                    (title: "labels", path: "labels"), (title: "AUC", path: "servedAUC"),
+                    (title: "baseline", path: "baselineAUC"), (title: "score PSI", path: "scorePSI"),
+                    (title: "alerts", path: "alerts"),
+                ], empty: "No window has been judged yet."))
+    }
+}
+
+struct JournalCommand: ClientCommand {
+    let usage = Usage(
+        name: "journal", summary: "Show the journal, or verify that it is whole", positionals: ["[list|verify]"],
+        options: [
+            .init(name: "after", value: "N", help: "entries after this sequence"),
+            .init(name: "limit", value: "N", help: "at most this many (default 100)"),
+            .init(name: "type", value: "TYPE", help: "only entries of this type"),
+        ], example: "modelworks journal verify")
+
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        switch arguments.positional(0) ?? "list" {
+        case "list":
+            let document = try await client.get(
+                "/journal",
+                [
+                    ("after", arguments.option("after")), ("limit", arguments.option("limit")),
+                    ("type", arguments.option("type")),
+                ])
+            return Output(
+                document: document,
+                text: table(
+                    document,
+                    [
+                        (title: "#", path: "sequence"), (title: "time", path: "time"), (title: "who", path: "principal"),
+                        (title: "what", path: "type"), (title: "subject", path: "subject"),
+                    ], empty: "The journal is empty."))
+        case "verify":
+            let document = try await client.get("/journal/verify")
+            let intact = document["intact"]?.bool == true
+            return Output(
+                document: document,
+                text: intact
+                    ? "The journal is whole: \(document["entries"]?.cell ?? "0") entries."
+                    : "The journal is damaged at entry \(document["firstBad"]?.cell ?? "?"): \(document["reason"]?.cell ?? "").",
+                good: intact)
+        case let word:
+            throw UsageError("'modelworks journal' knows no '\(word)'", remedy: "Use list or verify.")
+        }
+    }
+}
