@@ -1,5 +1,6 @@
 import Basics
 import CLMDB
+import Foundation
 
 /// What can go wrong in a key-value store.
 public enum KeyValueFailure: Failure, Hashable {

@@ -8,7 +8,7 @@ import Synchronization
 /// Guarantees: readers never wait, for each other or for the writer; a transaction is whole after a crash of the
 /// process, and, where the store is durable, after one of the machine.
 public final class LMDBStore: KeyValueStore {
-    private let environment: OpaquePointer
+    private let environment: SendablePointer
     private let database: MDB_dbi
     private let path: String
     private let writer = BlockingThread(name: "lmdb")
@@ -54,20 +54,20 @@ public final class LMDBStore: KeyValueStore {
             mdb_env_close(created)
             throw error
         }
-        environment = created
+        environment = SendablePointer(pointer: created)
         database = handle
     }
 
     deinit {
         for transaction in idle.withLock({ $0 }) { mdb_txn_abort(transaction.pointer) }
-        mdb_env_sync(environment, 1)
-        mdb_env_close(environment)
+        mdb_env_sync(environment.pointer, 1)
+        mdb_env_close(environment.pointer)
     }
 
     public func write(_ body: @escaping @Sendable (any KeyValueWriter) throws -> Void) async throws {
         try await writer.run { [self] in
             var transaction: OpaquePointer?
-            let began = mdb_txn_begin(environment, nil, 0, &transaction)
+            let began = mdb_txn_begin(environment.pointer, nil, 0, &transaction)
             guard began == MDB_SUCCESS, let transaction else { throw KeyValueFailure(began, path: path) }
             do {
                 try body(LMDBTransaction(transaction: transaction, database: database, path: path))
@@ -93,7 +93,7 @@ public final class LMDBStore: KeyValueStore {
             mdb_txn_abort(transaction.pointer)
         }
         var transaction: OpaquePointer?
-        let status = mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction)
+        let status = mdb_txn_begin(environment.pointer, nil, UInt32(MDB_RDONLY), &transaction)
         guard status == MDB_SUCCESS, let transaction else { throw KeyValueFailure(status, path: path) }
         return transaction
     }
@@ -144,7 +144,7 @@ public final class LMDBStore: KeyValueStore {
             defer { mdb_cursor_close(cursor) }
             var key = MDB_val()
             var value = MDB_val()
-            var status = try prefix.withUnsafeBytes { start -> Int32 in
+            var status = prefix.withUnsafeBytes { start -> Int32 in
                 guard !start.isEmpty else { return mdb_cursor_get(cursor, &key, &value, MDB_FIRST) }
                 key = MDB_val(mv_size: start.count, mv_data: UnsafeMutableRawPointer(mutating: start.baseAddress))
                 return mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE)
