@@ -67,17 +67,17 @@ let package = Package(
         room("Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar", "ObjectStorage"),
         room("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage"),
         room(
-            "Training", in: "Layers", "Basics", "ObjectStorage", "Statistics", "Inference", "Features", "Experiments"),
+            "Training", in: "Layers", "Basics", "Configuration", "ObjectStorage", "Statistics", "Inference", "Features", "Experiments"),
         room(
             "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference", "Experiments"),
         room(
-            "Serving", in: "Layers", "Basics", "Telemetry", "ObjectStorage", "SQL", "Journal", "Inference", "Features",
+            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "SQL", "Journal", "Inference", "Features",
             "Registry"),
         room(
-            "Monitoring", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference", "Registry",
-            "Serving"),
+            "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference", "Features",
+            "Registry", "Serving"),
         room(
-            "Automation", in: "Layers", "Basics", "Telemetry", "SQL", "Journal", "Statistics", "Inference", "Features",
+            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "Statistics", "Inference", "Features",
             "Training", "Registry", "Serving", "Monitoring"),
 
         // Wire formats, each translated to a layer's service.

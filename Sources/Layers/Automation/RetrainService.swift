@@ -79,7 +79,7 @@ public actor RetrainService {
                     let alert = try JSON.decode(Alert.self, from: entry.bodyText)
                     for definition in definitions
                     where definition.endpoint == alert.endpoint && definition.triggers.contains(alert.kind.rawValue) {
-                        guard try Self.mayStart(definition, in: transaction, at: now), started < ids.count else { continue }
+                        guard try Self.mayStart(definition, at: now, in: transaction), started < ids.count else { continue }
                         let run = PipelineRun(
                             id: ids[started], pipeline: definition.name, trigger: alert.id, created: now, state: .running,
                             step: .train, history: [])

@@ -70,7 +70,7 @@ public struct Rollout: Sendable, Codable, Equatable {
     ///   - canary: the candidate's counters since it was loaded; they begin again at zero when the process does.
     public func next(at now: Timestamp, traffic: TrafficPolicy?, canary: ArmStatistics.Reading?) -> Decision {
         guard state == .progressing else { return .wait }
-        let reading = canary ?? ArmStatistics.Reading(answers: 0, failures: 0, p50: 0, p99: 0, histogram: [])
+        let reading = canary ?? .none
         let restarted = reading.answers < baselineAnswers
         let requests = reading.answers - (restarted ? 0 : baselineAnswers)
         let failures = reading.failures - (restarted ? 0 : baselineFailures)

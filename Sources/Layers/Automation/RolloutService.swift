@@ -126,7 +126,7 @@ public actor RolloutService {
     private func store(_ rollout: Rollout) async throws {
         let text = try JSON.string(rollout)
         let now = time.now
-        try await database.write { transaction in
+        _ = try await database.write { transaction in
             try transaction.execute(
                 """
                 INSERT INTO rollouts (id, endpoint, state, record, created) VALUES (?, ?, ?, ?, ?)

@@ -108,6 +108,16 @@ public final class ExperimentStore: Sendable {
         }
     }
 
+    /// Ends as failed what was running when the process ended: nobody works on it any more.
+    public func failAbandoned() async throws {
+        let now = time.now
+        _ = try await database.write { transaction in
+            try transaction.execute(
+                "UPDATE runs SET status = ?, ended = ? WHERE status = ?",
+                [.text(RunStatus.failed.rawValue), .init(now), .text(RunStatus.running.rawValue)])
+        }
+    }
+
     public func run(_ id: String) async throws -> Run {
         try await database.read { transaction in
             guard let row = try transaction.first("SELECT * FROM runs WHERE id = ?", [.text(id)]) else {

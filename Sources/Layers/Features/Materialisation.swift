@@ -1,6 +1,7 @@
 import Basics
 import Columnar
 import KeyValue
+import ObjectStorage
 import SQL
 import Synchronization
 

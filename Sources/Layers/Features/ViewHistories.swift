@@ -1,5 +1,6 @@
 import Basics
 import Columnar
+import ObjectStorage
 import Foundation
 import Journal
 import SQL

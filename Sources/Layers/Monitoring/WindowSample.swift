@@ -1,4 +1,5 @@
 import Basics
+import Features
 import Inference
 import ObjectStorage
 import Registry

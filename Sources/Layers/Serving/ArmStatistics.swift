@@ -5,6 +5,8 @@ import Telemetry
 public final class ArmStatistics: Sendable {
     private let answers = Atomic<Int64>(0)
     private let failures = Atomic<Int64>(0)
+    /// On the monotonic clock; 0 before there was one.
+    private let firstFailure = Atomic<UInt64>(0)
     /// Buckets of latency by powers of two of microseconds: 1, 2, 4, … 2^24 (16.8 s).
     private let buckets: [Counter]
 
@@ -34,9 +36,16 @@ public final class ArmStatistics: Sendable {
     }
 
     /// Counts a failure and returns how many there have been.
-    func failed() -> Int64 {
+    func failed(atNanoseconds now: UInt64) -> Int64 {
+        _ = firstFailure.compareExchange(expected: 0, desired: now, ordering: .relaxed)
         answers.wrappingAdd(1, ordering: .relaxed)
         return failures.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+
+    /// Seconds since the first failure, at a moment of the monotonic clock.
+    func secondsSinceFirstFailure(atNanoseconds now: UInt64) -> Double {
+        let first = firstFailure.load(ordering: .relaxed)
+        return first == 0 || now < first ? 0 : Double(now - first) / 1e9
     }
 
     /// A reading of the counters.
@@ -53,7 +62,16 @@ public final class ArmStatistics: Sendable {
             public var count: Int64
         }
 
-        public var errorRate: Double { answers == 0 ? 0 : Double(failures) / Double(answers) }
+        /// Of a version that has not been asked.
+        public static let none = Reading(answers: 0, failures: 0, p50: 0, p99: 0, histogram: [])
+
+        public init(answers: Int64, failures: Int64, p50: Double, p99: Double, histogram: [Bucket]) {
+            self.answers = answers
+            self.failures = failures
+            self.p50 = p50
+            self.p99 = p99
+            self.histogram = histogram
+        }
     }
 
     public func read() -> Reading {

@@ -58,6 +58,17 @@ public struct Prediction: Sendable {
     public var inferenceNanoseconds: UInt64
 }
 
+/// A canary that failed too often and has lost its traffic.
+struct CanaryTrip: Sendable {
+    var canary: ModelVersionID
+    /// The traffic now in force.
+    var policy: TrafficPolicy
+    var answers: Int64
+    var failures: Int64
+    /// From its first failure until it had no traffic.
+    var seconds: Double
+}
+
 /// A named place that answers prediction requests, with the features it joins and the record it keeps.
 ///
 /// The hot path takes no lock that requests share: each caller has a slot of its own with scratch memory and a
@@ -65,13 +76,13 @@ public struct Prediction: Sendable {
 public final class Endpoint: Sendable {
     public let definition: EndpointDefinition
     public let service: OnlineService
-    private let log: RecordLog
+    let log: RecordLog
     private let time: any TimeSource
     private let slots: [Slot]
     private let current: Mutex<Deployment?>
     private let generation = Atomic<UInt64>(1)
     /// Called once, off the hot path's lock, when the canary has failed too often and has lost its traffic.
-    private let onCanaryTripped: @Sendable (TrafficPolicy) -> Void
+    private let onCanaryTripped: @Sendable (CanaryTrip) -> Void
 
     /// Memory that one caller at a time uses, so that nothing is allocated per request.
     private final class Slot: @unchecked Sendable {
@@ -96,7 +107,7 @@ public final class Endpoint: Sendable {
     /// - Parameter slots: how many callers may ask at once; each names its own slot from 0.
     init(
         definition: EndpointDefinition, service: OnlineService, log: RecordLog, time: any TimeSource, slots: Int,
-        onCanaryTripped: @escaping @Sendable (TrafficPolicy) -> Void
+        onCanaryTripped: @escaping @Sendable (CanaryTrip) -> Void
     ) {
         self.definition = definition
         self.service = service
@@ -163,16 +174,16 @@ public final class Endpoint: Sendable {
         do {
             output = try Self.ask(version, features, slot: index)
         } catch {
-            let failures = version.statistics.failed()
+            let failures = version.statistics.failed(atNanoseconds: SystemTime.monotonicNanoseconds)
             guard arm == .canary else { throw error }
-            if failures == deployment.failureLimit { trip(deployment) }
+            if failures >= deployment.failureLimit { trip(deployment, version) }
             version = deployment.stable
             arm = .stable
             outcome = .fallback
             do {
                 output = try Self.ask(version, features, slot: index)
             } catch {
-                _ = version.statistics.failed()
+                _ = version.statistics.failed(atNanoseconds: SystemTime.monotonicNanoseconds)
                 throw error
             }
         }
@@ -207,7 +218,7 @@ public final class Endpoint: Sendable {
     }
 
     /// Takes all traffic from the canary. Only the first of several callers does it.
-    private func trip(_ failing: Deployment) {
+    private func trip(_ failing: Deployment, _ canary: DeployedVersion) {
         let policy = TrafficPolicy(stable: failing.traffic.stable, previous: failing.traffic.previous)
         let changed = current.withLock { current -> Bool in
             guard current === failing else { return false }
@@ -217,7 +228,11 @@ public final class Endpoint: Sendable {
         }
         guard changed else { return }
         generation.wrappingAdd(1, ordering: .releasing)
-        onCanaryTripped(failing.traffic)
+        let reading = canary.statistics.read()
+        onCanaryTripped(
+            CanaryTrip(
+                canary: canary.id, policy: policy, answers: reading.answers, failures: reading.failures,
+                seconds: canary.statistics.secondsSinceFirstFailure(atNanoseconds: SystemTime.monotonicNanoseconds)))
     }
 
     /// FNV-1a, then mixed: the same request goes to the same arm in every process.

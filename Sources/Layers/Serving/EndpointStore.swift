@@ -20,21 +20,22 @@ public actor EndpointStore {
     private let features: FeatureStore
     private let logs: @Sendable (_ kind: String, _ endpoint: String) throws -> RecordLog
     private let time: any TimeSource
+    private let wallTime: any TimeSource
     private let slots: Int
     private let logger: Logger
     private var labelStores: [String: LabelStore] = [:]
     private var versions: [ModelVersionID: DeployedVersion] = [:]
-    /// Trips not yet journaled, and those waiting for them.
-    private var trips: [Task<Void, Never>] = []
     /// What requests look up without waiting for the actor.
     public nonisolated let table = EndpointTable()
 
     /// - Parameters:
     ///   - logs: opens the record log of a kind (`predictions`, `labels`) for an endpoint.
+    ///   - time: the factory's clock, for the journal.
+    ///   - wallTime: when answers are recorded.
     ///   - slots: how many requests may be answered at once.
     public init(
         database: Database, registry: ModelRegistry, loader: ModelLoader, features: FeatureStore,
-        time: any TimeSource, slots: Int, logger: Logger,
+        time: any TimeSource, wallTime: any TimeSource, slots: Int, logger: Logger,
         logs: @escaping @Sendable (_ kind: String, _ endpoint: String) throws -> RecordLog
     ) {
         self.database = database
@@ -42,6 +43,7 @@ public actor EndpointStore {
         self.loader = loader
         self.features = features
         self.time = time
+        self.wallTime = wallTime
         self.slots = slots
         self.logger = logger
         self.logs = logs
@@ -63,14 +65,14 @@ public actor EndpointStore {
 
     private func define(_ definition: EndpointDefinition) async throws {
         let existing = table[definition.name]
-        let service = try await features.onlineService(definition.service)
+        let service = try features.onlineService(definition.service)
         if let existing, existing.definition == definition, existing.service.digest == service.digest { return }
         let name = definition.name
         let endpoint = Endpoint(
-            definition: definition, service: service, log: try existing?.log ?? logs("predictions", name), time: time,
-            slots: slots
-        ) { [weak self] policy in
-            Task { await self?.canaryTripped(name, policy) }
+            definition: definition, service: service, log: try existing?.log ?? logs("predictions", name),
+            time: wallTime, slots: slots
+        ) { [weak self] trip in
+            Task { await self?.canaryTripped(name, trip) }
         }
         if labelStores[name] == nil { labelStores[name] = LabelStore(log: try logs("labels", name)) }
         if let traffic = try await storedTraffic(of: name) {
@@ -100,7 +102,7 @@ public actor EndpointStore {
         let record = try await registry.version(id)
         let bundle = try await loader.load(record.bundle)
         let offered = endpoint.service.inputNames
-        let wanted = bundle.inputNames
+        let wanted = bundle.manifest.signature.inputs.map(\.name)
         guard wanted == offered else {
             let missing = wanted.filter { !offered.contains($0) }
             throw missing.isEmpty
@@ -127,12 +129,13 @@ public actor EndpointStore {
         return traffic
     }
 
-    private func store(_ traffic: TrafficPolicy, on name: String, type: String, reason: String, by principal: String)
-        async throws
-    {
+    private func store(
+        _ traffic: TrafficPolicy, on name: String, type: String, reason: String,
+        facts: [String: JSONValue] = [:], by principal: String
+    ) async throws {
         let now = time.now
         let text = try JSON.string(traffic)
-        let body = try JSON.value(traffic)
+        let body = try facts.merging(["traffic": JSON.value(traffic), "reason": .string(reason)]) { fact, _ in fact }
         try await database.write { transaction in
             try transaction.execute(
                 "INSERT OR REPLACE INTO endpoint_traffic (endpoint, traffic, changed) VALUES (?, ?, ?)",
@@ -140,7 +143,7 @@ public actor EndpointStore {
             try Journal.append(
                 JournalDraft(
                     principal: principal, type: type, subject: "endpoint/\(name)",
-                    body: ["traffic": body, "reason": .string(reason)]),
+                    body: .object(body)),
                 in: transaction, at: now)
         }
     }
@@ -172,14 +175,19 @@ public actor EndpointStore {
         return try await set(next, on: name, type: "endpoint.rolled_back", reason: reason, by: principal)
     }
 
-    private func canaryTripped(_ name: String, _ failing: TrafficPolicy) async {
-        guard let canary = failing.canary else { return }
+    private func canaryTripped(_ name: String, _ trip: CanaryTrip) async {
         do {
             try await store(
-                TrafficPolicy(stable: failing.stable, previous: failing.previous), on: name,
-                type: "endpoint.rolled_back", reason: "canary \(canary) failed too often", by: "system:guard")
+                trip.policy, on: name, type: "endpoint.rolled_back",
+                reason: "\(trip.failures) of \(trip.answers) answers of \(trip.canary) failed",
+                facts: [
+                    "canary": .string(trip.canary.description), "answers": .integer(trip.answers),
+                    "failures": .integer(trip.failures), "seconds": .number(trip.seconds),
+                ], by: "system:guard")
         } catch {
-            logger.error("the roll-back is in force but could not be stored", ["endpoint": name, "error": "\(error)"])
+            logger.error(
+                "the roll-back is in force but could not be stored",
+                ["endpoint": .string(name), "error": .string("\(error)")])
         }
     }
 

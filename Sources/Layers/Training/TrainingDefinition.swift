@@ -16,7 +16,6 @@ public struct TrainingDefinition: Sendable, Codable, Equatable {
     public var holdoutSeconds: Int64
     public var rounds: Int
     public var seed: Int64
-    public var threads: Int
     /// Parameters handed to the trainer as they are.
     public var parameters: [String: String]
     public var gates: [Gate]
@@ -29,7 +28,6 @@ public struct TrainingDefinition: Sendable, Codable, Equatable {
         result.metrics = ["auc"]
         result.iterations = rounds
         result.seed = Int32(truncatingIfNeeded: seed)
-        result.threads = threads
         func read<Value: LosslessStringConvertible>(_ name: String, _ text: String, _ value: inout Value) throws {
             guard let read = Value(text) else {
                 throw TrainingFailure.badParameter(training: self.name, name: name, value: text)

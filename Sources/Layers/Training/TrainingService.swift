@@ -88,7 +88,7 @@ public final class TrainingService: Sendable {
             experiment: definition.name, name: "\(definition.name) to \(to.day)",
             parameters: [
                 "from": from.description, "to": to.description, "rounds": "\(definition.rounds)",
-                "seed": "\(definition.seed)", "threads": "\(definition.threads)",
+                "seed": "\(definition.seed)",
             ].merging(definition.parameters) { mine, _ in mine },
             tags: environment.reduce(into: ["owner": definition.owner]) { $0["environment.\($1.key)"] = $1.value },
             by: principal)
@@ -178,7 +178,7 @@ public final class TrainingService: Sendable {
             progress(iteration)
             return true
         }
-        let model = try LightGBMModel(text: booster.modelText, batchThreads: definition.threads)
+        let model = try LightGBMModel(text: booster.modelText)
         let history = (booster.history["validation/auc"] ?? []).enumerated()
             .map { (step: Int64($0.offset + 1), value: $0.element) }
         return Trained(
@@ -190,7 +190,7 @@ public final class TrainingService: Sendable {
     private static func data(_ set: TrainingSet) throws -> LabeledData {
         try LabeledData(
             matrix: FeatureMatrix(
-                names: set.inputNames, rowCount: set.rowCount, values: .double(set.columns.flatMap { $0 }),
+                names: set.inputNames, rowCount: set.rowCount, values: .float64(set.columns.flatMap { $0 }),
                 layout: .columnMajor), labels: set.labels.map { Float($0) })
     }
 

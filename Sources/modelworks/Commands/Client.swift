@@ -43,12 +43,27 @@ struct Client: Sendable {
         try await send(.post, path, try JSON.canonical(body))
     }
 
+    /// The bytes of an object.
+    func object(_ digest: Digest) async throws -> [UInt8] {
+        try await exchange(.get, "/objects/\(digest.hex)", nil)
+    }
+
+    /// Stores bytes by content.
+    func put(_ bytes: [UInt8]) async throws -> Digest {
+        struct Stored: Decodable { var digest: Digest }
+        return try JSON.decode(Stored.self, from: try await exchange(.post, "/objects", bytes)).digest
+    }
+
     /// Ends the work of a factory opened in this process.
     func close() async {
         if case .here(let works) = way { await works.close() }
     }
 
     private func send(_ method: HTTPMethod, _ path: String, _ body: [UInt8]?) async throws -> JSONValue {
+        try JSON.decode(JSONValue.self, from: try await exchange(method, path, body))
+    }
+
+    private func exchange(_ method: HTTPMethod, _ path: String, _ body: [UInt8]?) async throws -> [UInt8] {
         let target = Client.prefix + path
         let headers = [("X-Modelworks-Principal", principal), ("Content-Type", "application/json")]
         let (status, bytes): (Int, [UInt8])
@@ -61,7 +76,7 @@ struct Client: Sendable {
             (status, bytes) = (response.status, response.body)
         }
         guard (200..<300).contains(status) else { throw RemoteFailure(status: status, body: bytes) }
-        return try JSON.decode(JSONValue.self, from: bytes)
+        return bytes
     }
 
     static func escape(_ text: String) -> String {
@@ -130,5 +145,5 @@ func table(_ document: JSONValue, _ columns: [(title: String, path: String)], em
     guard !rows.isEmpty else { return empty }
     var table = TextTable(columns.map(\.title))
     for row in rows { table.add(columns.map { (row.at($0.path) ?? .null).cell }) }
-    return table.text
+    return table.rendered()
 }

@@ -1,4 +1,5 @@
 import Basics
+import Configuration
 
 /// Every verb, in the order the help shows them.
 enum Verbs {
@@ -10,7 +11,7 @@ enum Verbs {
 
     static func find(_ name: String) throws -> any Command {
         if let verb = all.first(where: { $0.usage.name == name }) { return verb }
-        let nearest = all.map(\.usage.name).min { EditDistance.between($0, name) < EditDistance.between($1, name) }
+        let nearest = NearestWord.of(name, among: all.map(\.usage.name))
         throw UsageError(
             "there is no verb '\(name)'",
             remedy: nearest.map { "Did you mean 'modelworks \($0)'? See 'modelworks --help'." })
@@ -34,20 +35,3 @@ enum Verbs {
     }
 }
 
-/// Levenshtein's distance, for "did you mean".
-enum EditDistance {
-    static func between(_ left: String, _ right: String) -> Int {
-        let target = Array(right.utf8.prefix(64))
-        var row = Array(0...target.count)
-        for (i, a) in left.utf8.prefix(64).enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, b) in target.enumerated() {
-                let cost = min(row[j + 1] + 1, row[j] + 1, diagonal + (a == b ? 0 : 1))
-                diagonal = row[j + 1]
-                row[j + 1] = cost
-            }
-        }
-        return row[target.count]
-    }
-}

@@ -1,0 +1,121 @@
+import Automation
+import Basics
+import Configuration
+import Features
+import Foundation
+import Monitoring
+import Serving
+import Training
+import WorksAPI
+
+/// Everything a factory directory says, read and checked as a whole.
+struct FactoryDefinitions {
+    let settings: Settings
+    let catalogue: Catalogue
+    let trainings: [TrainingDefinition]
+    let endpoints: [EndpointDefinition]
+    let monitors: [MonitorDefinition]
+    let pipelines: [PipelineDefinition]
+    let dataFolder: String
+
+    /// What `works.yaml` says.
+    struct Settings: Codable, Equatable {
+        var name: String
+        var owner: String
+        var data: String
+        var replay: Bool
+        var tags: [String: String]
+    }
+
+    /// - Throws: `ConfigurationFailure`, `FeaturesFailure`, or ``WorksFailure/brokenReference(file:problem:known:)``.
+    init(_ directory: FactoryFiles) throws {
+        let documents = try FactoryDocuments(
+            files: directory.files, environment: ProcessInfo.processInfo.environment)
+        settings = try Settings(documents.manifest)
+        dataFolder = settings.data.hasPrefix("/") ? settings.data : "\(directory.root)/\(settings.data)"
+        catalogue = try Catalogue(documents)
+        trainings = try TrainingDefinition.all(documents)
+        endpoints = try EndpointDefinition.all(documents)
+        monitors = try MonitorDefinition.all(documents)
+        pipelines = try PipelineDefinition.all(documents)
+        try checkReferences()
+    }
+
+    private func checkReferences() throws {
+        func need(_ name: String, _ kind: String, _ known: some Collection<String>, in place: String) throws {
+            guard !known.contains(name) else { return }
+            throw WorksFailure.brokenReference(
+                file: place, problem: "there is no \(kind) '\(name)'", known: Array(known))
+        }
+        for training in trainings {
+            try need(training.service, "feature service", catalogue.services.keys, in: "training '\(training.name)'")
+        }
+        for endpoint in endpoints {
+            try need(endpoint.service, "feature service", catalogue.services.keys, in: "endpoint '\(endpoint.name)'")
+        }
+        for monitor in monitors {
+            try need(monitor.endpoint, "endpoint", endpoints.map(\.name), in: "monitor '\(monitor.name)'")
+        }
+        for pipeline in pipelines {
+            try need(pipeline.endpoint, "endpoint", endpoints.map(\.name), in: "pipeline '\(pipeline.name)'")
+            try need(pipeline.training, "training", trainings.map(\.name), in: "pipeline '\(pipeline.name)'")
+        }
+    }
+
+    /// What changes when these definitions replace others.
+    func changes(from old: FactoryDefinitions?) -> FactoryPlan {
+        let before = (try? old?.items()) ?? [:]
+        let after = (try? items()) ?? [:]
+        let names = Set(before.keys).union(after.keys).sorted { ($0.kind, $0.name) < ($1.kind, $1.name) }
+        return FactoryPlan(
+            changes: names.compactMap { item in
+                let action: FactoryPlan.Action
+                switch (before[item], after[item]) {
+                case (nil, _?): action = .create
+                case (_?, nil): action = .remove
+                case let (old?, new?) where old != new: action = .change
+                default: return nil
+                }
+                return FactoryPlan.Change(action: action, kind: item.kind, name: item.name)
+            })
+    }
+
+    private struct Item: Hashable {
+        var kind: String
+        var name: String
+    }
+
+    private func items() throws -> [Item: Digest] {
+        var items: [Item: Digest] = [:]
+        func add(_ kind: String, _ name: String, _ value: some Encodable) throws {
+            items[Item(kind: kind, name: name)] = Digest(of: try JSON.canonical(value))
+        }
+        try add("factory", settings.name, settings)
+        for (name, table) in catalogue.tables { try add("table", name, table) }
+        for (name, events) in catalogue.events { try add("events", name, events) }
+        for (name, entity) in catalogue.entities { try add("entity", name, entity) }
+        for (name, view) in catalogue.views { try add("view", name, view) }
+        for (name, service) in catalogue.services { try add("service", name, service) }
+        for training in trainings { try add("training", training.name, training) }
+        for endpoint in endpoints { try add("endpoint", endpoint.name, endpoint) }
+        for monitor in monitors { try add("monitor", monitor.name, monitor) }
+        for pipeline in pipelines { try add("pipeline", pipeline.name, pipeline) }
+        return items
+    }
+}
+
+extension FactoryDefinitions.Settings {
+    init(_ node: YAMLNode) throws {
+        let map = try node.mapping(allowing: ["name", "owner", "description", "data", "clock", "tags"])
+        name = try map.string("name")
+        owner = try map.string("owner")
+        data = try map.optionalString("data") ?? "data"
+        let clock = try map.optionalString("clock") ?? "system"
+        guard ["system", "replay"].contains(clock) else {
+            throw ConfigurationFailure(try map.required("clock").place, "'clock' must be system or replay, and is '\(clock)'")
+        }
+        replay = clock == "replay"
+        tags = [:]
+        for entry in try map.node("tags")?.mapping().entries ?? [] { tags[entry.key] = try entry.value.string() }
+    }
+}

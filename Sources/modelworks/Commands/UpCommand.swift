@@ -1,0 +1,56 @@
+import Basics
+import Foundation
+import Telemetry
+import Works
+
+struct UpCommand: Command {
+    let usage = Usage(
+        name: "up", summary: "Serve everything on one HTTP port",
+        options: [
+            .init(name: "host", value: "HOST", help: "address to listen on (default 127.0.0.1)"),
+            .init(name: "http-port", value: "PORT", help: "port to listen on, 0 for any free one (default 5000)"),
+            .init(name: "threads", value: "N", help: "network threads (default 2)"),
+            .init(name: "log-level", value: "LEVEL", help: "debug, info, warning or error (default warning)"),
+        ], example: "modelworks up --root /var/lib/modelworks --http-port 5000")
+
+    func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
+        let port = try arguments.integer("http-port", default: 5000, in: 0...65_535)
+        let threads = try arguments.integer("threads", default: 2, in: 1...64)
+        let level = arguments.option("log-level") ?? "warning"
+        guard let logLevel = LogLevel(level) else { throw UsageError("'--log-level' must be debug, info, warning or error") }
+        let json = arguments.flag("json")
+        // Taken before anything is opened, so that a signal during start ends in a drain too.
+        let stop = StopSignal()
+        let works = try await Works.open(
+            WorksOptions(root: context.root(arguments), threads: threads, logLevel: logLevel))
+        try await works.serve(
+            host: arguments.option("host") ?? "127.0.0.1", port: port,
+            ready: { url in
+                print(json ? "{\"url\":\"\(url)\"}" : "Modelworks is ready at \(url)")
+            }, until: { await stop.wait() })
+        return Output(document: ["stopped": true], text: "Stopped.")
+    }
+}
+
+/// SIGTERM or SIGINT, waited for.
+final class StopSignal: Sendable {
+    private let stream: AsyncStream<Void>
+    private let sources: [any DispatchSourceSignal & Sendable]
+
+    init() {
+        let (stream, continuation) = AsyncStream<Void>.makeStream()
+        self.stream = stream
+        signal(SIGPIPE, SIG_IGN)
+        sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { continuation.yield() }
+            source.resume()
+            return source
+        }
+    }
+
+    func wait() async {
+        for await _ in stream { return }
+    }
+}
