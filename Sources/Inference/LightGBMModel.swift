@@ -1,5 +1,6 @@
 import Basics
 import CLightGBM
+import Synchronization
 
 /// A LightGBM model loaded for prediction. Safe to ask from several threads; it never changes.
 public final class LightGBMModel: ExplainableModel {
@@ -11,17 +12,14 @@ public final class LightGBMModel: ExplainableModel {
 
     private let booster: LightGBMHandles
     private var slots: [LightGBMHandles.Slot] { booster.slots }
-    private let batchParameters: String
+    private let nextBatch = Atomic(0)
 
     /// - Parameters:
     ///   - text: the model in LightGBM's text form, versions 3 and 4.
     ///   - slots: how many threads will ask for single rows at once.
-    ///   - batchThreads: threads that one batch may use.
     /// - Throws: `InferenceError` where the text is malformed; the library itself never sees such text.
-    public init(text: [UInt8], slots: Int = 1, batchThreads: Int = 1) throws {
-        guard (1...4096).contains(slots), (1...1024).contains(batchThreads) else {
-            throw InferenceError.shape("a model can not have \(slots) slots and \(batchThreads) batch threads")
-        }
+    public init(text: [UInt8], slots: Int = 1) throws {
+        guard (1...4096).contains(slots) else { throw InferenceError.shape("a model can not have \(slots) slots") }
         let checked = try LightGBMModelText(checking: text)
         let booster = try LightGBMBooster(checkedText: text)
         var classes: Int32 = 0
@@ -39,7 +37,6 @@ public final class LightGBMModel: ExplainableModel {
         outputCount = checked.classCount
         featureNames = checked.featureNames
         treeCount = checked.treeCount
-        batchParameters = "num_threads=\(batchThreads) verbosity=0"
         self.booster = try LightGBMHandles(booster, slots: slots, columns: features)
     }
 
@@ -48,13 +45,21 @@ public final class LightGBMModel: ExplainableModel {
         guard count > 0 else { return }
         let (inputs, wideInputs) = count.multipliedReportingOverflow(by: inputCount)
         let (outputs, wideOutputs) = count.multipliedReportingOverflow(by: outputCount)
-        guard !wideInputs, !wideOutputs, rows.count >= inputs, into.count >= outputs, let height = Int32(exactly: count)
+        guard !wideInputs, !wideOutputs, rows.count >= inputs, into.count >= outputs
         else {
             throw InferenceError.shape(
                 "\(rows.count) inputs and room for \(into.count) outputs do not fit \(count) rows of \(inputCount) features"
             )
         }
-        try predict(rows, height, type: MW_LGBM_PREDICT_NORMAL, expecting: outputs, into: into)
+        // Row by row costs the same as the library's batch call and does not touch the thread count it keeps for the
+        // whole process; that call, made while a training runs, would change the count under it.
+        let turn = nextBatch.wrappingAdd(1, ordering: .relaxed).newValue & Int.max
+        let handle = booster.batches[turn % booster.batches.count].handle
+        for index in 0..<count {
+            try ask(
+                handle, rows.baseAddress.map { $0 + index * inputCount },
+                into.baseAddress.map { $0 + index * outputCount })
+        }
     }
 
     public func predict(row: UnsafeBufferPointer<Double>, slot: Int, into: UnsafeMutableBufferPointer<Double>) throws {
@@ -64,11 +69,14 @@ public final class LightGBMModel: ExplainableModel {
         guard slots.indices.contains(slot) else {
             throw InferenceError.shape("the model has no slot \(slot), only \(slots.count)")
         }
+        try ask(slots[slot].handle, row.baseAddress, into.baseAddress)
+    }
+
+    private func ask(_ handle: LGBMFast, _ row: UnsafePointer<Double>?, _ out: UnsafeMutablePointer<Double>?) throws {
         var written: Int64 = 0
-        let status = LGBM_BoosterPredictForMatSingleRowFast(
-            slots[slot].handle, row.baseAddress, &written, into.baseAddress)
-        guard status == 0 else {
-            throw InferenceError.native("BoosterPredictForMatSingleRowFast", String(cString: LGBM_GetLastError()))
+        guard LGBM_BoosterPredictForMatSingleRowFast(handle, row, &written, out) == 0 else {
+            let reason = LGBM_GetLastError().map { String(cString: $0) } ?? "no reason given"
+            throw InferenceError.native("BoosterPredictForMatSingleRowFast", reason)
         }
     }
 
@@ -79,28 +87,10 @@ public final class LightGBMModel: ExplainableModel {
         let width = inputCount + 1
         let flat = try array(of: width * outputCount) { output in
             try row.withUnsafeBufferPointer {
-                try predict($0, 1, type: MW_LGBM_PREDICT_CONTRIB, expecting: width * outputCount, into: output)
+                try ask(booster.contributions.handle, $0.baseAddress, output.baseAddress)
             }
         }
         return (0..<outputCount).map { Array(flat[($0 * width)..<(($0 + 1) * width)]) }
-    }
-
-    private func predict(
-        _ rows: UnsafeBufferPointer<Double>, _ height: Int32, type: Int, expecting: Int,
-        into: UnsafeMutableBufferPointer<Double>
-    ) throws {
-        var length: Int64 = 0
-        try LightGBMCall.check("BoosterCalcNumPredict") {
-            LGBM_BoosterCalcNumPredict(booster.handle, height, Int32(type), 0, -1, &length)
-        }
-        guard length == expecting else {
-            throw InferenceError.native("BoosterCalcNumPredict", "\(length) outputs where \(expecting) are expected")
-        }
-        try LightGBMCall.check("BoosterPredictForMat") {
-            LGBM_BoosterPredictForMat(
-                booster.handle, rows.baseAddress, Int32(MW_LGBM_FLOAT64), height, Int32(clamping: inputCount), 1,
-                Int32(type), 0, -1, batchParameters, &length, into.baseAddress)
-        }
     }
 }
 
@@ -110,26 +100,39 @@ private final class LightGBMHandles: @unchecked Sendable {
     struct Slot { let handle: LGBMFast }
 
     var handle: LGBMBooster { owner.handle }
-    private(set) var slots: [Slot] = []
+    let slots: [Slot]
+    /// For callers of the batch path, who bring no slot of their own.
+    let batches: [Slot]
+    let contributions: Slot
     private let owner: LightGBMBooster
 
     init(_ booster: LightGBMBooster, slots count: Int, columns: Int32) throws {
         owner = booster
-        for _ in 0..<count {
-            var made: LGBMFast?
-            try LightGBMCall.check("BoosterPredictForMatSingleRowFastInit") {
-                LGBM_BoosterPredictForMatSingleRowFastInit(
-                    booster.handle, Int32(MW_LGBM_PREDICT_NORMAL), 0, -1, Int32(MW_LGBM_FLOAT64), columns,
-                    "num_threads=1 verbosity=0", &made)
-            }
-            guard let made else {
-                throw InferenceError.native("BoosterPredictForMatSingleRowFastInit", "no slot came back")
-            }
-            slots.append(Slot(handle: made))
+        var made: [Slot] = []
+        do {
+            for _ in 0..<(2 * count) { made.append(try LightGBMHandles.slot(booster, MW_LGBM_PREDICT_NORMAL, columns)) }
+            contributions = try LightGBMHandles.slot(booster, MW_LGBM_PREDICT_CONTRIB, columns)
+        } catch {
+            for slot in made { LGBM_FastConfigFree(slot.handle) }
+            throw error
         }
+        slots = Array(made.prefix(count))
+        batches = Array(made.dropFirst(count))
     }
 
-    deinit { for slot in slots { LGBM_FastConfigFree(slot.handle) } }
+    deinit { for slot in slots + batches + [contributions] { LGBM_FastConfigFree(slot.handle) } }
+
+    private static func slot(_ booster: LightGBMBooster, _ type: Int, _ columns: Int32) throws -> Slot {
+        var made: LGBMFast?
+        try LightGBMCall.check("BoosterPredictForMatSingleRowFastInit") {
+            LGBM_BoosterPredictForMatSingleRowFastInit(
+                booster.handle, Int32(type), 0, -1, Int32(MW_LGBM_FLOAT64), columns, "verbosity=0", &made)
+        }
+        guard let made else {
+            throw InferenceError.native("BoosterPredictForMatSingleRowFastInit", "no slot came back")
+        }
+        return Slot(handle: made)
+    }
 }
 
 /// Loads bundles of kind `lightgbm`: one file, `model.txt`.
@@ -138,16 +141,14 @@ public struct LightGBMRuntime: ModelRuntime {
     public static let modelPath = "model.txt"
 
     public let kind = "lightgbm"
-    private let batchThreads: Int
 
-    /// - Parameter batchThreads: threads that one batch may use.
-    public init(batchThreads: Int = 1) { self.batchThreads = batchThreads }
+    public init() {}
 
     public func load(files: [String: [UInt8]], slots: Int) throws -> any Model {
         guard let text = files[LightGBMRuntime.modelPath] else {
             throw InferenceError.manifest(
                 "a bundle of kind 'lightgbm' has to hold the file '\(LightGBMRuntime.modelPath)'")
         }
-        return try LightGBMModel(text: text, slots: slots, batchThreads: batchThreads)
+        return try LightGBMModel(text: text, slots: slots)
     }
 }

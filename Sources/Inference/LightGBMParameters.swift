@@ -28,7 +28,6 @@ public struct LightGBMParameters: Sendable, Codable, Equatable {
     public var recordsTrainingMetrics = false
     /// Decides every draw: equal seeds on equal data give equal model text.
     public var seed: Int32 = 42
-    public var threads = 2
     /// Any other LightGBM parameter. Names that are fields above, or that touch files, devices or the network, are
     /// refused, and so are names LightGBM does not know.
     public var extra: [String: String] = [:]
@@ -58,7 +57,6 @@ public struct LightGBMParameters: Sendable, Codable, Equatable {
         earlyStoppingRounds = try container.decodeIfPresent(Int.self, forKey: .earlyStoppingRounds)
         try read(.recordsTrainingMetrics, &recordsTrainingMetrics)
         try read(.seed, &seed)
-        try read(.threads, &threads)
         try read(.extra, &extra)
     }
 
@@ -78,7 +76,7 @@ public struct LightGBMParameters: Sendable, Codable, Equatable {
             "num_leaves": "\(leaves)", "max_depth": "\(maxDepth)", "min_data_in_leaf": "\(minDataInLeaf)",
             "feature_fraction": "\(featureFraction)", "bagging_fraction": "\(baggingFraction)",
             "bagging_freq": baggingFraction < 1 ? "1" : "0", "lambda_l1": "\(lambdaL1)", "lambda_l2": "\(lambdaL2)",
-            "max_bin": "\(maxBins)", "num_class": "\(classes)", "seed": "\(seed)", "num_threads": "\(threads)",
+            "max_bin": "\(maxBins)", "num_class": "\(classes)", "seed": "\(seed)",
             // Without these three the text of the model depends on timing.
             "deterministic": "true", "force_row_wise": "true", "device_type": "cpu",
             // Warnings are wanted, to tell unknown names; what is informative is not.
@@ -109,7 +107,6 @@ public struct LightGBMParameters: Sendable, Codable, Equatable {
         try demand(lambdaL2 >= 0 && lambdaL2.isFinite, "lambdaL2", "has to be 0 or more, not \(lambdaL2)")
         try demand((2...65_535).contains(maxBins), "maxBins", "has to be 2 to 65535, not \(maxBins)")
         try demand((1...10_000).contains(classes), "classes", "has to be 1 to 10000, not \(classes)")
-        try demand((1...1024).contains(threads), "threads", "has to be 1 to 1024, not \(threads)")
         try demand(seed >= 0, "seed", "has to be 0 or more, not \(seed)")
         try demand((earlyStoppingRounds ?? 1) > 0, "earlyStoppingRounds", "has to be 1 or more")
         for index in categoricalFeatures {

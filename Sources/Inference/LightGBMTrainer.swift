@@ -23,6 +23,18 @@ public struct TrainedBooster: Sendable {
 public struct LightGBMTrainer: Sendable {
     public init() {}
 
+    /// Caps the threads LightGBM uses in this process; all processors unless called. Call it once, before anything else
+    /// of LightGBM: the library keeps one count for all trainings and predictions, and a change while a training runs can
+    /// corrupt memory. Nothing else here ever sets the count.
+    ///
+    /// - Throws: `InferenceError` where `count` is not in 1 to 1024.
+    public static func limitThreads(_ count: Int) throws {
+        guard (1...1024).contains(count) else {
+            throw InferenceError.parameter("threads", "has to be 1 to 1024, not \(count)")
+        }
+        try LightGBMCall.check("SetMaxThreads") { LGBM_SetMaxThreads(Int32(clamping: count)) }
+    }
+
     /// Trains until the iterations are done, early stopping stops, or `progress` says so. Blocks: call it on a thread of
     /// its own.
     ///

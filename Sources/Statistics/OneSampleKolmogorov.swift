@@ -36,9 +36,8 @@ enum OneSampleKolmogorov {
             let rest = 1 - d - step / size
             guard rest > 0 || n == j else { continue }
             let power = n == j ? 0 : (size - step) * log(rest)
-            let logTerm =
-                logFactorial - logGamma(step + 1) - logGamma(size - step + 1) + power + (step - 1) * log(d + step / size)
-            sum += exp(logTerm)
+            let ways = logFactorial - logGamma(step + 1) - logGamma(size - step + 1)
+            sum += exp(ways + power + (step - 1) * log(d + step / size))
         }
         return min(1, d * sum)
     }

@@ -170,6 +170,26 @@ import Testing
     }
 }
 
+@Suite struct ConcurrencyTests {
+    /// LightGBM warns when its thread count changes under a training; loads, batches and SHAP values may not do that.
+    @Test func loadingAndAskingLeavesTrainingAlone() async throws {
+        let text = try Samples.booster().modelText
+        let rows = try Samples.rows(20)
+        let data = try Samples.data(rows: 2000)
+        let alone = try LightGBMTrainer().train(data, parameters: Samples.parameters(iterations: 60))
+        async let asking: Void = {
+            for _ in 0..<100 {
+                let model = try LightGBMModel(text: text, slots: 2)
+                _ = try model.predict(rows: rows.flatMap { $0 }, count: rows.count)
+                _ = try model.contributions(row: rows[0])
+            }
+        }()
+        let beside = try LightGBMTrainer().train(data, parameters: Samples.parameters(iterations: 60))
+        try await asking
+        #expect(beside.warnings.isEmpty && beside.modelText == alone.modelText)
+    }
+}
+
 @Suite struct ModelTextTests {
     @Test func everyTruncationIsRefused() throws {
         let text = try Samples.booster(iterations: 3).modelText

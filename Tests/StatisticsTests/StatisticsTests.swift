@@ -21,8 +21,10 @@ func isClose(_ a: Double?, _ b: Double, _ relative: Double = 1e-10, floor: Doubl
     @Test func kolmogorovAtFiniteSizeAgreesWithSciPy() {
         for row in OracleVectors.oneSampleKolmogorov {
             let tail = OneSampleKolmogorov.upperTail(row.n, row.d)
+            // Above 140 values both sides use a series that is good to some 3e-6, and sum it differently.
+            let floor = row.n > 140 ? 5e-6 : 1e-12
             #expect(
-                abs(tail - row.tail) <= 1e-7 * row.tail + 1e-12, "n \(row.n), d \(row.d): \(tail) is not \(row.tail)")
+                abs(tail - row.tail) <= 1e-7 * row.tail + floor, "n \(row.n), d \(row.d): \(tail) is not \(row.tail)")
         }
     }
 

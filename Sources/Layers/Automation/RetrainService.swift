@@ -76,7 +76,7 @@ public actor RetrainService {
                 let entries = try Journal.consume("automation", limit: 500, in: transaction)
                 var started = 0
                 for entry in entries where entry.type == "alert.raised" {
-                    let alert = try JSON.decode(Alert.self, from: try JSON.canonical(entry.body))
+                    let alert = try JSON.decode(Alert.self, from: entry.bodyText)
                     for definition in definitions
                     where definition.endpoint == alert.endpoint && definition.triggers.contains(alert.kind.rawValue) {
                         guard try Self.mayStart(definition, in: transaction, at: now), started < ids.count else { continue }
@@ -193,13 +193,13 @@ public actor RetrainService {
         let new = try await training.score(
             challengerModel, on: target, from: candidate.holdoutFrom, to: candidate.holdoutTo)
         let truths = old.labels.map { $0 == 1 }
-        guard let oldArea = Metrics.areaUnderCurve(scores: old.scores, labels: truths),
-            let newArea = Metrics.areaUnderCurve(scores: new.scores, labels: truths)
+        guard let oldArea = RankingQuality(scores: old.scores, labels: truths)?.auc,
+            let newArea = RankingQuality(scores: new.scores, labels: truths)?.auc
         else { return nil }
         return PipelineRun.Comparison(
             from: candidate.holdoutFrom, to: candidate.holdoutTo, rows: truths.count, champion: champion,
             championAUC: oldArea, challengerAUC: newArea,
-            pValue: Metrics.pairedAreaTest(first: old.scores, second: new.scores, labels: truths)?.pValue)
+            pValue: PairedRankingTest(first: old.scores, second: new.scores, labels: truths)?.pValue)
     }
 
     private func save(_ run: PipelineRun) async throws {

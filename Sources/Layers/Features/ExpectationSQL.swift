@@ -41,8 +41,12 @@ struct ExpectationSQL {
                 "\(column) does not match")
         case .unique(let columns):
             let keys = columns.map(SQLText.identifier).joined(separator: ", ")
-            let query =
-                "SELECT __row FROM \(staging) QUALIFY row_number() OVER (PARTITION BY \(keys) ORDER BY __row) > 1"
+            // As in SQL, a null equals no other null.
+            let complete = columns.map { "\(SQLText.identifier($0)) IS NOT NULL" }.joined(separator: " AND ")
+            let query = """
+                SELECT __row FROM \(staging) WHERE \(complete)
+                QUALIFY row_number() OVER (PARTITION BY \(keys) ORDER BY __row) > 1
+                """
             self = ExpectationSQL(
                 count: """
                     SELECT (SELECT count(*) FROM \(staging)) AS total, (SELECT count(*) FROM (\(query))) AS failing

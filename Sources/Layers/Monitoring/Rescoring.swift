@@ -18,7 +18,7 @@ struct Rescoring {
             guard record.eventTime >= first, record.eventTime < last, rows[record.id] == nil,
                 let after = windows.firstIndex(where: { $0 > record.eventTime }), after > 0
             else { return }
-            let score = try record.features.withUnsafeBufferPointer { try model.predict(row: $0, slot: 0) }
+            let score = try model.predict(row: record.features).first ?? .nan
             rows[record.id] = (after - 1, scores[after - 1].count)
             scores[after - 1].append(score)
         }
@@ -30,7 +30,7 @@ struct Rescoring {
             let labelled = zip(scores, truths).filter { $0.1 != nil }
             return WindowReport.VersionPart(
                 version: version, requests: scores.count, labels: labelled.count,
-                auc: Metrics.areaUnderCurve(scores: labelled.map(\.0), labels: labelled.map { $0.1 == true }))
+                auc: RankingQuality(scores: labelled.map(\.0), labels: labelled.map { $0.1 == true })?.auc)
         }
     }
 }

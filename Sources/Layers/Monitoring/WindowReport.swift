@@ -42,8 +42,8 @@ public struct WindowReport: Sendable, Codable, Equatable {
     }
 
     struct Bookmark: Sendable, Codable, Equatable {
-        var records: RecordLog.Position
-        var labels: RecordLog.Position
+        var records: RecordPosition
+        var labels: RecordPosition
     }
 }
 

@@ -24,12 +24,10 @@ struct WindowSample {
         sample.inputNames = endpoint.service.inputNames
         sample.columns = Array(repeating: [], count: sample.inputNames.count)
         var rows: [String: Int] = [:]
-        var place = bookmark.records
         var nextFound = false
-        try endpoint.records(from: bookmark.records) { record, after in
-            defer { place = after }
+        try endpoint.records(from: bookmark.records) { record, position in
             if record.eventTime >= end, !nextFound {
-                sample.next.records = place
+                sample.next.records = position
                 nextFound = true
             }
             guard record.eventTime >= start, record.eventTime < end,
@@ -42,19 +40,15 @@ struct WindowSample {
             if record.outcome == .fallback { sample.fallbacks += 1 }
             for (index, value) in record.features.enumerated() { sample.columns[index].append(value) }
         }
-        if !nextFound { sample.next.records = place }
 
-        place = bookmark.labels
         nextFound = false
-        try labels.labels(from: bookmark.labels) { label, after in
-            defer { place = after }
+        try labels.labels(from: bookmark.labels) { label, position in
             if label.time >= end, !nextFound {
-                sample.next.labels = place
+                sample.next.labels = position
                 nextFound = true
             }
             if let row = rows[label.id], sample.labels[row].isNaN { sample.labels[row] = label.value }
         }
-        if !nextFound { sample.next.labels = place }
         return sample
     }
 
@@ -63,7 +57,7 @@ struct WindowSample {
         let labelled = rows.filter { !labels[$0].isNaN }
         return (
             labelled.count,
-            Metrics.areaUnderCurve(scores: labelled.map { scores[$0] }, labels: labelled.map { labels[$0] == 1 })
+            RankingQuality(scores: labelled.map { scores[$0] }, labels: labelled.map { labels[$0] == 1 })?.auc
         )
     }
 
@@ -83,11 +77,10 @@ struct WindowSample {
             return WindowReport.VersionPart(
                 version: version, requests: rows.count, labels: part.labels, auc: part.auc)
         }
-        let references = Dictionary(profile.inputs.map { ($0.name, $0.reference) }) { first, _ in first }
         let drift = zip(inputNames, columns).compactMap { name, values -> WindowReport.FeatureDrift? in
-            guard let reference = references[name], !values.isEmpty else { return nil }
-            let psi = reference.populationStabilityIndex(of: values)
-            let ks = reference.kolmogorovSmirnov(of: values)
+            guard case .numeric(let reference) = profile.reference.features[name], !values.isEmpty else { return nil }
+            let psi = reference.populationStability(of: values) ?? 0
+            let ks = reference.kolmogorovSmirnov(of: values)?.statistic ?? 0
             let missing = Double(values.count { $0.isNaN }) / Double(values.count)
             let level = max(definition.psi.level(of: psi), definition.ks.level(of: ks))
             return WindowReport.FeatureDrift(
@@ -106,7 +99,7 @@ struct WindowSample {
             endpoint: definition.endpoint, start: start, end: end, evaluated: now, reference: reference,
             requests: outputs.count, labels: served.labels, fallbacks: fallbacks, byVersion: parts,
             servedAUC: enough ? served.auc : nil, baselineAUC: baseline, features: drift,
-            scorePSI: outputs.isEmpty ? nil : profile.scores.populationStabilityIndex(of: outputs),
+            scorePSI: profile.reference.prediction?.populationStability(of: outputs),
             performanceBelow: below, alerts: [], next: next)
     }
 }

@@ -193,9 +193,12 @@ public final class Endpoint: Sendable {
     private static func ask(_ version: DeployedVersion, _ features: UnsafeBufferPointer<Double>, slot: Int) throws
         -> Double
     {
-        let output: Double
+        var output = 0.0
         do {
-            output = try version.model.predict(row: features, slot: slot)
+            try withUnsafeMutablePointer(to: &output) {
+                try version.model.predict(
+                    row: features, slot: slot, into: UnsafeMutableBufferPointer(start: $0, count: 1))
+            }
         } catch {
             throw ServingFailure.modelFailed(version.id, "\(error)")
         }
@@ -224,13 +227,13 @@ public final class Endpoint: Sendable {
         return SplitMix.mix(value)
     }
 
-    /// Reads the record of answers from `position` on.
+    /// Reads the record of answers from `position` on, each with its own position.
     public func records(
-        from position: RecordLog.Position, _ body: (PredictionRecord, RecordLog.Position) throws -> Void
+        from position: RecordPosition, _ body: (PredictionRecord, RecordPosition) throws -> Void
     ) throws {
-        try log.forEach(from: position) { bytes, next in
-            guard let record = PredictionRecord(bytes) else { return }
-            try body(record, next)
+        try log.forEach(from: position) { logged in
+            guard let record = PredictionRecord(logged.bytes) else { return }
+            try body(record, logged.position)
         }
     }
 }

@@ -23,13 +23,13 @@ public final class LabelStore: Sendable {
         }
     }
 
-    /// Reads labels from `position` on.
+    /// Reads labels from `position` on, each with its own position.
     public func labels(
-        from position: RecordLog.Position, _ body: (LabelRecord, RecordLog.Position) throws -> Void
+        from position: RecordPosition, _ body: (LabelRecord, RecordPosition) throws -> Void
     ) throws {
-        try log.forEach(from: position) { bytes, next in
-            guard let label = LabelRecord(bytes) else { return }
-            try body(label, next)
+        try log.forEach(from: position) { logged in
+            guard let label = LabelRecord(logged.bytes) else { return }
+            try body(label, logged.position)
         }
     }
 }

@@ -1,5 +1,6 @@
 import Basics
 import Features
+import Inference
 
 /// How a model is trained, as written under `training/`.
 public struct TrainingDefinition: Sendable, Codable, Equatable {
@@ -19,6 +20,39 @@ public struct TrainingDefinition: Sendable, Codable, Equatable {
     /// Parameters handed to the trainer as they are.
     public var parameters: [String: String]
     public var gates: [Gate]
+
+    /// The trainer's parameters, with LightGBM's own names for those of ``parameters``.
+    ///
+    /// - Throws: ``TrainingFailure/badParameter(training:name:value:)`` where a value is not of the name's type.
+    func lightGBM() throws -> LightGBMParameters {
+        var result = LightGBMParameters()
+        result.metrics = ["auc"]
+        result.iterations = rounds
+        result.seed = Int32(truncatingIfNeeded: seed)
+        result.threads = threads
+        func read<Value: LosslessStringConvertible>(_ name: String, _ text: String, _ value: inout Value) throws {
+            guard let read = Value(text) else {
+                throw TrainingFailure.badParameter(training: self.name, name: name, value: text)
+            }
+            value = read
+        }
+        for (name, text) in parameters {
+            switch name {
+            case "objective": result.objective = text
+            case "learning_rate": try read(name, text, &result.learningRate)
+            case "num_leaves": try read(name, text, &result.leaves)
+            case "max_depth": try read(name, text, &result.maxDepth)
+            case "min_data_in_leaf": try read(name, text, &result.minDataInLeaf)
+            case "feature_fraction": try read(name, text, &result.featureFraction)
+            case "bagging_fraction": try read(name, text, &result.baggingFraction)
+            case "lambda_l1": try read(name, text, &result.lambdaL1)
+            case "lambda_l2": try read(name, text, &result.lambdaL2)
+            case "max_bin": try read(name, text, &result.maxBins)
+            default: result.extra[name] = text
+            }
+        }
+        return result
+    }
 
     public func digest() throws -> Digest { Digest(of: try JSON.canonical(self)) }
 }

@@ -6,12 +6,13 @@ public enum TrainingFailure: Failure {
     case tooFewRows(training: String, rows: Int, needed: Int)
     case oneClass(training: String)
     case badRange(training: String, from: Timestamp, to: Timestamp)
+    case badParameter(training: String, name: String, value: String)
     case nonBinaryLabel(training: String, value: Double)
 
     public var code: FailureCode {
         switch self {
         case .unknown: .notFound
-        case .badRange, .nonBinaryLabel: .invalidArgument
+        case .badRange, .badParameter, .nonBinaryLabel: .invalidArgument
         case .tooFewRows, .oneClass: .failedPrecondition
         }
     }
@@ -24,6 +25,8 @@ public enum TrainingFailure: Failure {
         case .oneClass(let name): "all labels of the training '\(name)' are the same"
         case .badRange(let name, let from, let to):
             "the range of the training '\(name)', \(from) to \(to), has no room for rows before its holdout"
+        case .badParameter(let training, let name, let value):
+            "the parameter '\(name)' of the training '\(training)' can not be '\(value)'"
         case .nonBinaryLabel(let name, let value): "a label of the training '\(name)' is \(value), not 0 or 1"
         }
     }
@@ -34,6 +37,7 @@ public enum TrainingFailure: Failure {
             known.isEmpty ? "Define one under training/ and apply." : "Known: \(known.sorted().joined(separator: ", "))."
         case .tooFewRows, .oneClass: "Widen its range, and check that the labels were known by its end."
         case .badRange: "Set 'from' and 'to' further apart, or make the holdout shorter."
+        case .badParameter: "See LightGBM's documentation of its parameters."
         case .nonBinaryLabel: "Let the population give 0, 1 or null."
         }
     }

@@ -135,22 +135,25 @@ public final class TrainingService: Sendable {
         let catalogue = features.catalogue
         let serviceDigest = try catalogue.digest(ofService: definition.service)
         let profile = ModelProfile(
-            inputs: zip(fit.inputNames, fit.columns).map { FeatureProfile(name: $0, reference: ReferenceProfile($1)) },
-            scores: ReferenceProfile(trained.scores), metrics: metrics)
-        let bundle = try BundleWriter.lightGBM(
-            modelText: trained.modelText, inputs: fit.inputNames, service: definition.service,
-            serviceDigest: serviceDigest, metrics: metrics, environment: environment,
-            profile: try JSON.canonical(profile), sampleRow: holdout.columns.map { $0.first ?? .nan },
-            sampleOutput: trained.scores.first ?? .nan)
-        for file in bundle.files.values { _ = try await objects.put(file) }
-        let bundleDigest = try await objects.put(bundle.manifest)
-        try await experiments.attach(bundle.manifest, as: "model/manifest.json", to: run)
-        try await experiments.attach(Array(trained.modelText.utf8), as: "model/model.txt", to: run)
+            reference: ReferenceProfile(
+                numeric: Dictionary(zip(fit.inputNames, fit.columns)) { first, _ in first },
+                predictions: trained.fitScores), metrics: metrics)
+        let files = [LightGBMRuntime.modelPath: trained.modelText, ModelProfile.file: try JSON.canonical(profile)]
+        let bundle = try ModelBundle.encode(
+            kind: "lightgbm", files: files,
+            signature: ModelSignature(
+                inputs: fit.inputNames.map { TensorSpecification(name: $0, datatype: .fp64, nullable: true) },
+                outputs: [TensorSpecification(name: "score", datatype: .fp64)]),
+            sampleRows: [holdout.columns.map { $0.first ?? .nan }],
+            featureService: .init(name: definition.service, digest: serviceDigest.description), metrics: metrics,
+            environment: environment, runtimes: ModelRuntimes([LightGBMRuntime()]))
+        for (path, bytes) in files { try await experiments.attach(bytes, as: "model/\(path)", to: run) }
+        try await experiments.attach(bundle.manifestBytes, as: "model/manifest.json", to: run)
         try await experiments.attach(
             try JSON.canonical(trained.importance), as: "feature_importance.json", to: run)
 
         return Candidate(
-            training: definition.name, model: definition.model, run: run, bundle: bundleDigest, metrics: metrics,
+            training: definition.name, model: definition.model, run: run, bundle: bundle.digest, metrics: metrics,
             verdicts: definition.gates.map { $0.verdict(on: metrics) },
             datasets: try await features.datasetVersions().mapValues(\.digest), features: serviceDigest,
             definition: try definition.digest(), trainingSet: fit.digest(), environment: environment,
@@ -158,8 +161,10 @@ public final class TrainingService: Sendable {
     }
 
     private struct Trained: Sendable {
-        var modelText: String
+        var modelText: [UInt8]
+        /// Of the held-out rows, and of those learnt from.
         var scores: [Double]
+        var fitScores: [Double]
         var history: [(step: Int64, value: Double)]
         var importance: [String: Double]
     }
@@ -167,23 +172,26 @@ public final class TrainingService: Sendable {
     private static func boost(
         _ fit: TrainingSet, _ holdout: TrainingSet, _ definition: TrainingDefinition, progress: (Int) -> Void
     ) throws -> Trained {
-        let parameters = LightGBMParameters(
-            objective: "binary", rounds: definition.rounds, seed: Int(definition.seed), threads: definition.threads,
-            metrics: ["auc"], extra: definition.parameters)
-        let booster = try LightGBMTrainer.train(
-            FeatureMatrix(names: fit.inputNames, columns: fit.columns), labels: fit.labels.map { Float($0) },
-            validation: (
-                FeatureMatrix(names: holdout.inputNames, columns: holdout.columns), holdout.labels.map { Float($0) }
-            ), parameters: parameters
+        let booster = try LightGBMTrainer().train(
+            try data(fit), validation: try data(holdout), parameters: try definition.lightGBM()
         ) { iteration, _ in
             progress(iteration)
             return true
         }
-        let model = try LightGBMModel(text: booster.modelText, slots: 1)
-        let scores = try model.predict(columns: holdout.columns)
-        let history = (booster.history["auc"] ?? []).enumerated().map { (step: Int64($0.offset + 1), value: $0.element) }
+        let model = try LightGBMModel(text: booster.modelText, batchThreads: definition.threads)
+        let history = (booster.history["validation/auc"] ?? []).enumerated()
+            .map { (step: Int64($0.offset + 1), value: $0.element) }
         return Trained(
-            modelText: booster.modelText, scores: scores, history: history, importance: booster.featureImportance)
+            modelText: booster.modelText, scores: try model.predict(columns: holdout.columns),
+            fitScores: try model.predict(columns: fit.columns), history: history,
+            importance: Dictionary(zip(booster.featureNames, booster.gainImportance)) { first, _ in first })
+    }
+
+    private static func data(_ set: TrainingSet) throws -> LabeledData {
+        try LabeledData(
+            matrix: FeatureMatrix(
+                names: set.inputNames, rowCount: set.rowCount, values: .double(set.columns.flatMap { $0 }),
+                layout: .columnMajor), labels: set.labels.map { Float($0) })
     }
 
     /// The scores and labels of a bundle on the labelled rows of a range: for comparing versions on the same rows.

@@ -1,0 +1,98 @@
+/// A value in a YAML file that knows where it stands.
+public struct YAMLNode: Sendable, Equatable {
+    public let place: SourcePlace
+    public let content: Content
+
+    public enum Content: Sendable, Equatable {
+        /// Text, and whether it was quoted: a quoted `null`, `true` or `5` is text.
+        case scalar(String, quoted: Bool)
+        case sequence([YAMLNode])
+        case mapping([Entry])
+    }
+
+    public struct Entry: Sendable, Equatable {
+        public let key: String
+        public let place: SourcePlace
+        public let value: YAMLNode
+    }
+
+    /// What the value is, in words for errors.
+    public var kind: String {
+        switch content {
+        case .scalar: isNull ? "nothing" : "a single value"
+        case .sequence: "a list"
+        case .mapping: "a mapping"
+        }
+    }
+
+    /// An empty value, `~` or `null`.
+    public var isNull: Bool {
+        guard case .scalar(let text, false) = content else { return false }
+        return ["", "~", "null", "Null", "NULL"].contains(text)
+    }
+
+    /// Words of a mapping by key, each key one of `allowed`.
+    ///
+    /// - Throws: ``ConfigurationFailure`` where the node is no mapping or has another key; the nearest known key is told.
+    public func mapping(allowing allowed: [String]) throws -> ConfigurationMapping {
+        let mapping = try mapping()
+        for entry in mapping.entries where !allowed.contains(entry.key) {
+            let nearest = NearestWord.of(entry.key, among: allowed)
+            throw ConfigurationFailure(
+                entry.place, "unknown key '\(entry.key)'" + (nearest.map { " (did you mean '\($0)'?)" } ?? ""),
+                remedy: nearest == nil ? "Known keys: \(allowed.sorted().joined(separator: ", "))." : nil)
+        }
+        return mapping
+    }
+
+    /// A mapping with any keys.
+    public func mapping() throws -> ConfigurationMapping {
+        guard case .mapping(let entries) = content else {
+            throw ConfigurationFailure(place, "a mapping is wanted here, and there is \(kind)")
+        }
+        return ConfigurationMapping(place: place, entries: entries)
+    }
+
+    /// The items of a list.
+    public func sequence() throws -> [YAMLNode] {
+        guard case .sequence(let items) = content else {
+            throw ConfigurationFailure(place, "a list is wanted here, and there is \(kind)")
+        }
+        return items
+    }
+
+    /// A single value's text.
+    public func string() throws -> String {
+        guard case .scalar(let text, _) = content, !isNull else {
+            throw ConfigurationFailure(place, "a single value is wanted here, and there is \(kind)")
+        }
+        return text
+    }
+}
+
+/// The word of a list that one may have meant.
+public enum NearestWord {
+    /// - Returns: nil where none is near: more than a third of the letters would have to change.
+    public static func of(_ word: String, among words: [String]) -> String? {
+        let near = words.map { ($0, distance(word, $0)) }.min { ($0.1, $0.0) < ($1.1, $1.0) }
+        guard let (candidate, distance) = near, distance <= max(1, max(word.count, candidate.count) / 3) else { return nil }
+        return candidate
+    }
+
+    /// Damerau and Levenshtein's distance, in its optimal string alignment form.
+    public static func distance(_ left: String, _ right: String) -> Int {
+        let a = Array(left.utf8.prefix(64))
+        let b = Array(right.utf8.prefix(64))
+        var rows = [Array(0...b.count)]
+        for i in 0..<a.count {
+            var row = [i + 1]
+            for j in 0..<b.count {
+                var best = min(rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (a[i] == b[j] ? 0 : 1))
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, rows[i - 1][j - 1] + 1) }
+                row.append(best)
+            }
+            rows.append(row)
+        }
+        return rows[a.count][b.count]
+    }
+}
