@@ -81,9 +81,9 @@ let package = Package(
             "Training", "Registry", "Serving", "Monitoring"),
 
         // Wire formats, each translated to a layer's service.
-        room("OpenInference", in: "Protocols", "Basics", "HTTP", "CSimdJSON", "Serving"),
+        room("OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "CSimdJSON", "Features", "Serving"),
         room(
-            "WorksAPI", in: "Protocols", "Basics", "HTTP", "Journal", "Features", "Experiments", "Training", "Registry",
+            "WorksAPI", in: "Protocols", "Basics", "HTTP", "ObjectStorage", "Journal", "Inference", "Features", "Experiments", "Training", "Registry",
             "Serving", "Monitoring", "Automation"),
 
         room(
@@ -93,11 +93,17 @@ let package = Package(
         .executableTarget(
             name: "modelworks",
             dependencies: [
-                "Works", "WorksAPI", "Basics", "HTTP", "Telemetry", "Inference", "Features", "Training", "Registry", "Serving",
-                "Monitoring", "Automation",
+                "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "Columnar", "Configuration", "Inference", "Features",
+                "Training", "Registry", "Serving", "Monitoring", "Automation",
             ],
             swiftSettings: swiftSettings),
 
+        // What tests of several rooms need.
+        .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        tests("Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar", "ObjectStorage", "TestSupport"),
+        tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
+        tests("Registry", in: "Layers", "Basics", "SQL", "Journal", "TestSupport"),
+        tests("Works", in: "", "Basics", "HTTP", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations"),
         tests("HTTP", in: "Foundations", "Basics"),

@@ -130,7 +130,7 @@ final class Factory: FactoryControl {
             let quiet = turn.windows.isEmpty && turn.pipelines.isEmpty && turn.rollouts.isEmpty
             // After a crash the replay says again what time it is, so the stored clock may lag a little.
             if !quiet || before.floored(toSeconds: 21_600) != moment.floored(toSeconds: 21_600) {
-                try await database.write { transaction in
+                _ = try await database.write { transaction in
                     try transaction.execute(
                         "INSERT OR REPLACE INTO factory_clock (id, now) VALUES (1, ?)", [.init(moment)])
                 }

@@ -8,7 +8,7 @@ struct OperatorRoutes {
     func install(on router: Router) {
         router.get("/health") { _ in try .json(["status": "ok"]) }
         router.get("/metrics") { [metrics] _ in
-            .bytes(Array(metrics.exposition().utf8), contentType: "text/plain; version=0.0.4; charset=utf-8")
+            .bytes(Array(metrics.prometheusText().utf8), contentType: "text/plain; version=0.0.4; charset=utf-8")
         }
     }
 }

@@ -19,13 +19,13 @@ final class RecordLogs: Sendable {
         return try open.withLock { logs in
             if let log = logs[path] { return log }
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-            let log = try RecordLog(directory: path)
+            let log = try RecordLog(folder: path)
             logs[path] = log
             return log
         }
     }
 
     func close() async {
-        for log in open.withLock({ Array($0.values) }) { await log.close() }
+        for log in open.withLock({ Array($0.values) }) { try? await log.sync() }
     }
 }

@@ -77,7 +77,7 @@ public final class Works: Sendable {
         self.lock = lock
         self.database = database
         threads = options.threads
-        logger = Logger(level: options.logLevel, time: time)
+        logger = Logger(sink: .standardError(), level: options.logLevel, time: time)
         metrics = MetricsRegistry()
         logs = RecordLogs(root: "\(root)/records")
         let clock = FactoryClock(system: time)
@@ -118,7 +118,7 @@ public final class Works: Sendable {
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }
         }
-        router = Router()
+        router = Router(log: logger)
         WorksAPI(
             Services(
                 journal: journal, objects: objects, features: features, experiments: experiments, training: training,
@@ -139,9 +139,7 @@ public final class Works: Sendable {
     public func serve(
         host: String, port: Int, ready: @Sendable (String) -> Void, until stop: @Sendable () async -> Void
     ) async throws {
-        var configuration = HTTPServerConfiguration()
-        configuration.host = host
-        configuration.port = port
+        var configuration = HTTPServerConfiguration(host: host, port: port)
         configuration.threads = threads
         let server = HTTPServer(configuration: configuration, router: router, log: logger, metrics: metrics)
         let bound = try server.start()
@@ -149,7 +147,7 @@ public final class Works: Sendable {
         try lock.publish(url: url)
         let ticking = Task { [factory, logger] in
             while !Task.isCancelled {
-                do { try await factory.tick() } catch { logger.error("the control loop failed", ["error": "\(error)"]) }
+                do { try await factory.tick() } catch { logger.error("the control loop failed", ["error": .string("\(error)")]) }
                 try? await Task.sleep(for: .seconds(1))
             }
         }
@@ -168,10 +166,11 @@ public final class Works: Sendable {
     }
 
     /// Answers a request without a socket.
-    public func dispatch(_ method: HTTPMethod, _ target: String, headers: [(String, String)], body: [UInt8]) async throws
+    public func dispatch(_ method: HTTPMethod, _ target: String, headers: HTTPHeaders, body: [UInt8]) async throws
         -> (status: Int, body: [UInt8])
     {
-        let response = await router.dispatch(HTTPRequest(method: method, target: target, headers: headers, body: body))
-        return (response.status.code, try await response.collectedBody())
+        let response = await router.dispatch(
+            try HTTPRequest(method: method, target: target, headers: headers, body: body))
+        return (response.status.code, try await response.collect())
     }
 }

@@ -1,6 +1,11 @@
 import Basics
 import Foundation
 
+/// Writes a line to standard output at once, whatever it is connected to.
+func say(_ text: String) {
+    FileHandle.standardOutput.write(Data((text + "\n").utf8))
+}
+
 /// Finds the verb, runs it, prints what it says, and gives the exit code.
 func modelworks(_ words: [String], _ context: Context) async -> Int32 {
     func complain(_ error: any Error, json: Bool) -> Int32 {
@@ -10,7 +15,7 @@ func modelworks(_ words: [String], _ context: Context) async -> Int32 {
             let document: JSONValue = [
                 "error": .string(text), "code": .string((failure?.code ?? .internal).rawValue),
             ]
-            print((try? JSON.string(document)) ?? text)
+            say((try? JSON.string(document)) ?? text)
         } else {
             FileHandle.standardError.write(Data("modelworks: \(text)\n".utf8))
         }
@@ -19,24 +24,23 @@ func modelworks(_ words: [String], _ context: Context) async -> Int32 {
     let json = words.contains("--json")
     do {
         guard let name = words.first, name != "--help", name != "help" else {
-            print(Verbs.help)
+            say(Verbs.help)
             return words.isEmpty ? 2 : 0
         }
         let verb = try Verbs.find(name == "--version" ? "version" : name)
         let arguments = try Arguments(words.dropFirst(), for: verb.usage)
         if arguments.flag("help") {
-            print(verb.usage.help)
+            say(verb.usage.help)
             return 0
         }
         let output = try await verb.run(arguments, context)
-        print(json ? try JSON.string(output.document) : output.text)
+        say(json ? try JSON.string(output.document) : output.text)
         return output.good ? 0 : 1
     } catch {
         return complain(error, json: json)
     }
 }
 
-setvbuf(stdout, nil, _IOLBF, 0)
 let context = Context(
     environment: ProcessInfo.processInfo.environment, workingDirectory: FileManager.default.currentDirectoryPath,
     executable: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0])

@@ -106,7 +106,9 @@ struct MetricLabel: Hashable, Comparable {
     let name: String
     let value: String
 
-    static func < (left: MetricLabel, right: MetricLabel) -> Bool { (left.name, left.value) < (right.name, right.value) }
+    static func < (left: MetricLabel, right: MetricLabel) -> Bool {
+        (left.name, left.value) < (right.name, right.value)
+    }
 
     static func sorted(_ labels: [String: String]) -> [MetricLabel] {
         labels.map { MetricLabel(name: PrometheusText.name($0.key, colons: false), value: $0.value) }.sorted()

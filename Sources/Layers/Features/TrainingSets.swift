@@ -120,8 +120,8 @@ extension FeatureStore {
             inputNames: service.inputNames, columns: service.inputNames.map { table.doubles($0) })
     }
 
-    /// The rows of a population as they are, for a replay: join keys, request features, label and times.
-    public func populationRows(
+    /// The rows of a population as they are: join keys, request features, label and times.
+    func populationRows(
         _ population: Population, from: Timestamp, to: Timestamp
     ) async throws -> Table {
         try await bind()

@@ -24,6 +24,18 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
         public var maximumP99Milliseconds: Double
         /// Failures of the candidate after which traffic is taken from it at once, without waiting for the step's end.
         public var failureLimit: Int64
+
+        public init(
+            steps: [Double], stepSeconds: Int64, minimumRequests: Int64, maximumErrorRate: Double,
+            maximumP99Milliseconds: Double, failureLimit: Int64
+        ) {
+            self.steps = steps
+            self.stepSeconds = stepSeconds
+            self.minimumRequests = minimumRequests
+            self.maximumErrorRate = maximumErrorRate
+            self.maximumP99Milliseconds = maximumP99Milliseconds
+            self.failureLimit = failureLimit
+        }
     }
 }
 

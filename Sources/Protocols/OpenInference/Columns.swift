@@ -1,5 +1,6 @@
 import Basics
 import CSimdJSON
+import Features
 import Serving
 
 /// The inputs of a request by the part they play: join keys, request features, event time.

@@ -12,7 +12,7 @@ final class InferenceSession: @unchecked Sendable {
     private let table: EndpointTable
     private let time: any TimeSource
     private let random: any RandomSource
-    private var output: [UInt8] = []
+    private let output = OutputBuffer()
     private var keys: [UnsafeRawBufferPointer] = []
     private var id: [UInt8] = []
     private let stages: Stages
@@ -35,15 +35,14 @@ final class InferenceSession: @unchecked Sendable {
         self.time = time
         self.random = random
         self.stages = stages
-        output.reserveCapacity(4096)
     }
 
     deinit { mw_json_parser_free(parser) }
 
-    /// Answers one request into a buffer that is valid until the next one.
+    /// Answers one request; the answer is valid until the next one.
     ///
     /// - Throws: a `Failure` that says what is wrong with the request or why there is no answer.
-    func answer(_ name: String, _ body: UnsafeRawBufferPointer, reply: (UnsafeRawBufferPointer) -> Void) throws {
+    func answer(_ name: String, _ body: UnsafeRawBufferPointer) throws -> UnsafeRawBufferPointer {
         let started = SystemTime.monotonicNanoseconds
         let endpoint = try table.endpoint(name)
         var view = mw_infer_view()
@@ -53,11 +52,11 @@ final class InferenceSession: @unchecked Sendable {
         let columns = try Columns(view, endpoint: endpoint)
         stages.parse.observe(nanoseconds: SystemTime.monotonicNanoseconds &- started)
         try predict(view, columns, on: endpoint)
-        output.withUnsafeBytes(reply)
+        return UnsafeRawBufferPointer(start: output.start, count: output.count)
     }
 
     private func predict(_ view: mw_infer_view, _ columns: Columns, on endpoint: Endpoint) throws {
-        output.removeAll(keepingCapacity: true)
+        output.clear()
         append("{\"model_name\":")
         append(jsonString: endpoint.definition.name)
         let base = UnsafeRawBufferPointer(start: view.id.text, count: view.has_id ? view.id.length : 0)
@@ -83,7 +82,7 @@ final class InferenceSession: @unchecked Sendable {
             }
             stages.features.observe(nanoseconds: prediction.featureNanoseconds)
             stages.inference.observe(nanoseconds: prediction.inferenceNanoseconds)
-            if row == 0 { versions.first = prediction.version } else { output.append(44) }
+            if row == 0 { versions.first = prediction.version } else { append(",") }
             if versions.first != prediction.version { versions.mixed = true }
             arm = prediction.arm
             append(prediction.output)
@@ -112,16 +111,16 @@ final class InferenceSession: @unchecked Sendable {
     }
 
     private func append(_ text: StaticString) {
-        output.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        output.append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    private func append(_ text: String) { output.append(contentsOf: text.utf8) }
+    private func append(_ text: String) {
+        var text = text
+        text.withUTF8 { output.append(UnsafeRawBufferPointer($0)) }
+    }
 
     private func append(_ value: Double) {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(MW_NUMBER_CAPACITY)) { buffer in
-            let count = mw_double_format(buffer.baseAddress, value)
-            for character in buffer.prefix(count) { output.append(UInt8(bitPattern: character)) }
-        }
+        output.append(capacity: MW_NUMBER_CAPACITY) { mw_double_format($0, value) }
     }
 
     private func append(jsonString text: String) {
@@ -131,10 +130,8 @@ final class InferenceSession: @unchecked Sendable {
 
     private func append(jsonString text: UnsafeRawBufferPointer) {
         let capacity = 6 * text.count + 2
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
-            let count = mw_json_escape(
-                buffer.baseAddress, capacity, text.assumingMemoryBound(to: CChar.self).baseAddress, text.count)
-            for character in buffer.prefix(count) { output.append(UInt8(bitPattern: character)) }
+        output.append(capacity: capacity) {
+            mw_json_escape($0, capacity, text.assumingMemoryBound(to: CChar.self).baseAddress, text.count)
         }
     }
 

@@ -1,5 +1,4 @@
 import Basics
-import Columnar
 import Features
 import HTTP
 import Training
@@ -63,31 +62,8 @@ extension WorksAPI {
                 throw WorksAPIFailure.badParameter("from", "and 'to' are needed")
             }
             return try .json(
-                PopulationPage(
-                    try await services.features.populationRows(definition.population, from: from, to: to),
-                    definition, joinKeys: try services.features.onlineService(definition.service).joinKeys,
-                    request: try services.features.onlineService(definition.service).requestNames))
+                try await services.features.populationPage(
+                    definition.population, service: definition.service, from: from, to: to))
         }
-    }
-}
-
-/// Rows of a population by column, as a replay needs them.
-public struct PopulationPage: Sendable, Codable {
-    public var ids: [String]
-    public var times: [Int64]
-    /// Null where there is no label.
-    public var labels: [Double?]
-    public var labelTimes: [Int64?]
-    public var keys: [String: [String?]]
-    public var request: [String: [Double?]]
-
-    init(_ table: Table, _ definition: TrainingDefinition, joinKeys: [String], request names: [String]) {
-        let population = definition.population
-        ids = table.strings(population.id).map { $0 ?? "" }
-        times = table.timestamps(population.time).map { $0?.microseconds ?? 0 }
-        labels = table.doubles(population.label).map { $0.isNaN ? nil : $0 }
-        labelTimes = table.timestamps(population.labelTime).map { $0?.microseconds }
-        keys = Dictionary(joinKeys.map { ($0, table.texts($0)) }) { first, _ in first }
-        request = Dictionary(names.map { ($0, table.doubles($0).map { $0.isNaN ? nil : $0 }) }) { first, _ in first }
     }
 }

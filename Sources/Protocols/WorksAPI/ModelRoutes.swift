@@ -1,7 +1,9 @@
 import Automation
 import Basics
+import Experiments
 import HTTP
 import Inference
+import ObjectStorage
 import Registry
 import Training
 

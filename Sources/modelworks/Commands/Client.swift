@@ -26,7 +26,7 @@ struct Client: Sendable {
     }
 
     init(url: String, principal: String) throws {
-        self.init(way: .server(try HTTPClient(url: url)), principal: principal)
+        self.init(way: .server(try HTTPClient(baseURL: url, connections: 1, timeout: 3600)), principal: principal)
     }
 
     private init(way: Way, principal: String) {
@@ -65,12 +65,12 @@ struct Client: Sendable {
 
     private func exchange(_ method: HTTPMethod, _ path: String, _ body: [UInt8]?) async throws -> [UInt8] {
         let target = Client.prefix + path
-        let headers = [("X-Modelworks-Principal", principal), ("Content-Type", "application/json")]
+        let headers: HTTPHeaders = ["X-Modelworks-Principal": principal, "Content-Type": "application/json"]
         let (status, bytes): (Int, [UInt8])
         switch way {
         case .server(let client):
-            let response = try await client.send(method, target, headers: headers, body: body ?? [], timeoutSeconds: 3600)
-            (status, bytes) = (response.status.code, response.body)
+            let response = try await client.send(method, target, headers: headers, body: body ?? [])
+            (status, bytes) = (response.status.code, try await response.collect())
         case .here(let works):
             let response = try await works.dispatch(method, target, headers: headers, body: body ?? [])
             (status, bytes) = (response.status, response.body)

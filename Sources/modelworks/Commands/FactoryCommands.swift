@@ -1,5 +1,7 @@
 import Basics
 import Foundation
+import WorksAPI
+import Works
 
 struct InitCommand: Command {
     let usage = Usage(

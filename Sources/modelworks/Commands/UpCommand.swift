@@ -26,16 +26,17 @@ struct UpCommand: Command {
         try await works.serve(
             host: arguments.option("host") ?? "127.0.0.1", port: port,
             ready: { url in
-                print(json ? "{\"url\":\"\(url)\"}" : "Modelworks is ready at \(url)")
+                say(json ? "{\"url\":\"\(url)\"}" : "Modelworks is ready at \(url)")
             }, until: { await stop.wait() })
         return Output(document: ["stopped": true], text: "Stopped.")
     }
 }
 
 /// SIGTERM or SIGINT, waited for.
-final class StopSignal: Sendable {
+final class StopSignal: @unchecked Sendable {
     private let stream: AsyncStream<Void>
-    private let sources: [any DispatchSourceSignal & Sendable]
+    /// Kept so that they go on; never touched again.
+    private let sources: [any DispatchSourceSignal]
 
     init() {
         let (stream, continuation) = AsyncStream<Void>.makeStream()

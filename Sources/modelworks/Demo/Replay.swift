@@ -1,8 +1,8 @@
 import Automation
 import Basics
+import Features
 import Foundation
 import HTTP
-import WorksAPI
 
 /// Plays the world to a factory in event time: moves its clock, asks for predictions when decisions fall due, and tells
 /// labels when they become known.
@@ -91,23 +91,23 @@ final class Replay {
     }
 
     private func post(_ path: String, _ body: [UInt8]) throws -> [UInt8] {
-        let response = try connection.send(.post, path, headers: [("Content-Type", "application/json")], body: body)
-        guard response.status.code == 200 else { throw RemoteFailure(status: response.status.code, body: response.body) }
-        return response.body
+        let response = try connection.send(.post, path, headers: ["Content-Type": "application/json"], body: body)
+        guard response.status == .ok else { throw RemoteFailure(status: response.status.code, body: response.bytes) }
+        return response.bytes
     }
 
     private func ask(_ page: PopulationPage, _ row: Int) throws {
         let body = infer(page, row)
         let started = SystemTime.monotonicNanoseconds
         let response = try connection.send(
-            .post, "/v2/models/\(endpoint)/infer", headers: [("Content-Type", "application/json")], body: body)
+            .post, "/v2/models/\(endpoint)/infer", headers: ["Content-Type": "application/json"], body: body)
         totals.requests += 1
-        guard response.status.code == 200 else {
+        guard response.status == .ok else {
             totals.failed += 1
             return
         }
         latencies.append(UInt32(clamping: SystemTime.monotonicNanoseconds &- started))
-        let canary = response.body.suffix(24).contains(Array("\"canary\"".utf8))
+        let canary = response.bytes.suffix(10).elementsEqual("\"canary\"}}".utf8)
         totals.answersByArm[canary ? "canary" : "stable", default: 0] += 1
     }
 
@@ -138,5 +138,13 @@ final class Replay {
         let made = (try? JSON.string(text)) ?? "\"\""
         if escaped.count < 10_000 { escaped[text] = made }
         return made
+    }
+}
+
+extension HTTPResponse {
+    /// The body of an answer that came over a connection, which is never a stream.
+    fileprivate var bytes: [UInt8] {
+        guard case .bytes(let bytes) = body else { return [] }
+        return bytes
     }
 }

@@ -14,7 +14,7 @@ final class ServerProcess {
     init(executable: String, root: String, log: String) throws {
         process.executableURL = URL(fileURLWithPath: executable)
         process.arguments = ["up", "--root", root, "--http-port", "0", "--json"]
-        FileManager.default.createFile(atPath: log, contents: nil)
+        _ = FileManager.default.createFile(atPath: log, contents: nil)
         process.standardError = FileHandle(forWritingAtPath: log)
         let output = Pipe()
         process.standardOutput = output
