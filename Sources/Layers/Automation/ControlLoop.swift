@@ -47,7 +47,7 @@ public actor ControlLoop {
         let now = time.now
         let materialised = try await materialisation.advance(services: services, to: now)
         let windows = try await monitors.evaluate(dueBy: now)
-        for alert in windows.flatMap(\.alerts) {
+        for alert in windows.flatMap(\.alerts) where !alert.ongoing {
             logger.warning("alert", ["alert": .string(alert.id), "message": .string(alert.message)])
         }
         let pipelines = try await retraining.tick(alerts: !windows.isEmpty)

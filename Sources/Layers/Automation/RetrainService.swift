@@ -75,7 +75,7 @@ public actor RetrainService {
             let (count, started) = try await database.write { transaction -> (Int, Int) in
                 let entries = try Journal.consume("automation", limit: 500, in: transaction)
                 var started = 0
-                for entry in entries where entry.type == "alert.raised" {
+                for entry in entries where entry.type.hasPrefix("alert.") {
                     let alert = try JSON.decode(Alert.self, from: entry.bodyText)
                     for definition in definitions
                     where definition.endpoint == alert.endpoint && definition.triggers.contains(alert.kind.rawValue) {

@@ -24,6 +24,7 @@ public struct Catalogue: Sendable, Codable, Equatable {
             throw FeaturesFailure.definition(
                 "'\(name)' is both a table and an event source", remedy: "Give one of them another name.")
         }
+        _ = try eventsInOrder()
         for name in self.views.keys.sorted() { try resolve(view: name) }
         for name in self.services.keys.sorted() { try resolve(service: name) }
     }
@@ -90,6 +91,38 @@ public struct Catalogue: Sendable, Codable, Equatable {
         return item
     }
 
+    /// Event sources, each after those its SQL reads.
+    ///
+    /// - Throws: ``FeaturesFailure/definition(_:remedy:)`` where some read each other in a circle.
+    func eventsInOrder() throws -> [EventsDefinition] {
+        var waiting = events.values.sorted { $0.name < $1.name }
+        var ordered: [EventsDefinition] = []
+        while !waiting.isEmpty {
+            let names = Set(waiting.map(\.name))
+            let ready = waiting.filter { SQLWords.of($0.sql).isDisjoint(with: names.subtracting([$0.name])) }
+            guard !ready.isEmpty else {
+                throw FeaturesFailure.definition(
+                    "the event sources \(names.sorted().joined(separator: ", ")) read each other in a circle",
+                    remedy: "Let one of them read tables only.")
+            }
+            ordered += ready
+            waiting.removeAll { events in ready.contains { $0.name == events.name } }
+        }
+        return ordered
+    }
+
+    /// An event source's digest covers the sources that it reads, as deep as they go.
+    func digest(ofEvents name: String) throws -> Digest {
+        struct Content: Codable {
+            var definition: EventsDefinition
+            var reads: [Digest]
+        }
+        let definition = try eventSource(name)
+        let words = SQLWords.of(definition.sql)
+        let reads = try events.keys.sorted().filter { $0 != name && words.contains($0) }.map { try digest(ofEvents: $0) }
+        return Digest(of: try JSON.canonical(Content(definition: definition, reads: reads)))
+    }
+
     /// The definitions a service rests on, as one digest: a model version pins it.
     public func digest(ofService name: String) throws -> Digest {
         struct Content: Codable {
@@ -103,6 +136,6 @@ public struct Catalogue: Sendable, Codable, Equatable {
 
     public func digest(ofView name: String) throws -> Digest {
         let view = try view(name)
-        return try view.digest(sources: view.sources.map { try eventSource($0) })
+        return try view.digest(sources: view.sources.map { try digest(ofEvents: $0) })
     }
 }

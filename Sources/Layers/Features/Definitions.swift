@@ -112,10 +112,10 @@ public struct FeatureView: Sendable, Codable, Equatable {
     public var features: [String]
 
     /// The digest of everything that decides its values but the data.
-    public func digest(sources: [EventsDefinition]) throws -> Digest {
+    func digest(sources: [Digest]) throws -> Digest {
         struct Content: Codable {
             var view: FeatureView
-            var sources: [EventsDefinition]
+            var sources: [Digest]
         }
         return Digest(of: try JSON.canonical(Content(view: self, sources: sources)))
     }

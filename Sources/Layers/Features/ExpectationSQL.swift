@@ -37,7 +37,7 @@ struct ExpectationSQL {
                 where: "CAST(\(SQLText.identifier(column)) AS VARCHAR) NOT IN (\(set))", "\(column) is not in the set")
         case .matches(let column, let pattern):
             self = rows(
-                where: "NOT regexp_full_match(\(SQLText.identifier(column)), \(SQLText.literal(pattern)))",
+                where: "NOT regexp_matches(\(SQLText.identifier(column)), \(SQLText.literal(pattern)))",
                 "\(column) does not match")
         case .unique(let columns):
             let keys = columns.map(SQLText.identifier).joined(separator: ", ")

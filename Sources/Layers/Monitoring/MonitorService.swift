@@ -118,11 +118,13 @@ public actor MonitorService {
         -> [Alert]
     {
         var alerts: [Alert] = []
+        let before = previous.last { $0.reference == report.reference && $0.end == report.start }?.alerts ?? []
         func raise(_ kind: Alert.Kind, _ message: String) {
             alerts.append(
                 Alert(
                     id: "\(definition.name)/\(kind.rawValue)/\(report.end)", monitor: definition.name,
-                    endpoint: report.endpoint, kind: kind, time: report.evaluated, message: message))
+                    endpoint: report.endpoint, kind: kind, time: report.evaluated, message: message,
+                    ongoing: before.contains { $0.kind == kind }))
         }
         let drifted = report.features.filter { $0.level == .critical }
         if drifted.count >= definition.minimumDrifted {
@@ -159,7 +161,7 @@ public actor MonitorService {
             for alert in report.alerts {
                 try Journal.append(
                     JournalDraft(
-                        principal: "system:monitor", type: "alert.raised", subject: "endpoint/\(report.endpoint)",
+                        principal: "system:monitor", type: alert.ongoing ? "alert.ongoing" : "alert.raised", subject: "endpoint/\(report.endpoint)",
                         body: try JSON.value(alert)),
                     in: transaction, at: report.evaluated)
             }

@@ -55,6 +55,8 @@ public struct Alert: Sendable, Codable, Equatable {
     public var kind: Kind
     public var time: Timestamp
     public var message: String
+    /// The window before raised it too: nothing new, but not over either.
+    public var ongoing: Bool
 
     public enum Kind: String, Sendable, Codable, CaseIterable { case drift, performance }
 }

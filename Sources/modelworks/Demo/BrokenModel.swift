@@ -1,41 +1,45 @@
 import Basics
 import Inference
 
-/// Makes a model that passes every check before traffic and fails in it: some leaves of one tree hold no number.
+/// Makes a model that passes every check before traffic and fails in it: its scores overflow for some of the rows.
 ///
-/// The sample that a bundle must reproduce keeps away from those leaves, as the one row that was looked at would in a
-/// model broken by accident.
+/// Half the leaves of its first tree and all of its second hold the largest numbers there are, and nothing squeezes
+/// their sum into a probability any more. The sample that a bundle must reproduce keeps away from those leaves, as the
+/// one row that was looked at would in a model broken by accident.
 enum BrokenModel {
+    private static let largest = "1.7e308"
+
     /// - Parameters:
-    ///   - text: a LightGBM model.
-    ///   - row: the bundle's sample row; the leaf it reaches stays whole.
-    /// - Returns: the model's text with every second other leaf of its first tree spoilt.
+    ///   - text: a LightGBM model of at least two trees.
+    ///   - row: the bundle's sample row; its score stays a number.
     static func spoil(_ text: [UInt8], keeping row: [Double]) throws -> [UInt8] {
-        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        guard let place = lines.firstIndex(where: { $0.hasPrefix("leaf_value=") }) else {
-            throw CommandFailure(.internal, "the model has no tree to break")
-        }
-        let leaves = lines[place].dropFirst("leaf_value=".count).split(separator: " ").map(String.init)
-        let whole = try LightGBMModel(text: text).predict(row: row)
+        var lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+            .map(String.init)
+        for index in lines.indices where lines[index].hasPrefix("objective=") { lines[index] = "objective=regression" }
+        let places = lines.indices.filter { lines[$0].hasPrefix("leaf_value=") }.prefix(2)
+        guard places.count == 2 else { throw CommandFailure(.internal, "the model has too few trees to break") }
         for parity in [0, 1] {
-            let spoilt = leaves.enumerated().map { $0.offset % 2 == parity ? "nan" : $0.element }
-            let candidate = try rebuilt(lines, at: place, leaves: spoilt)
-            if let model = try? LightGBMModel(text: candidate), try model.predict(row: row) == whole { return candidate }
+            var broken = lines
+            for (tree, place) in places.enumerated() {
+                replaceLeaves(in: &broken, at: place, tree: tree) { tree == 1 || $0 % 2 == parity }
+            }
+            let candidate = Array(broken.joined(separator: "\n").utf8)
+            if try LightGBMModel(text: candidate).predict(row: row).allSatisfy(\.isFinite) { return candidate }
         }
         throw CommandFailure(.internal, "no part of the model could be broken without touching its sample")
     }
 
-    /// The text with other leaves, and the sizes of trees in its head as they then are.
-    private static func rebuilt(_ lines: [Substring], at place: Int, leaves: [String]) throws -> [UInt8] {
-        var lines = lines.map(String.init)
-        let old = lines[place].utf8.count
-        lines[place] = "leaf_value=" + leaves.joined(separator: " ")
-        let change = lines[place].utf8.count - old
-        if let sizes = lines.firstIndex(where: { $0.hasPrefix("tree_sizes=") }) {
-            var numbers = lines[sizes].dropFirst("tree_sizes=".count).split(separator: " ").compactMap { Int($0) }
-            if let first = numbers.first { numbers[0] = first + change }
-            lines[sizes] = "tree_sizes=" + numbers.map(String.init).joined(separator: " ")
-        }
-        return Array(lines.joined(separator: "\n").utf8)
+    /// Spoils leaves of one tree, and corrects the size that the model's head tells of it.
+    private static func replaceLeaves(in lines: inout [String], at place: Int, tree: Int, where spoils: (Int) -> Bool) {
+        let leaves = lines[place].dropFirst("leaf_value=".count).split(separator: " ").map(String.init)
+        let before = lines[place].utf8.count
+        lines[place] = "leaf_value="
+            + leaves.enumerated().map { spoils($0.offset) ? largest : $0.element }.joined(separator: " ")
+        let change = lines[place].utf8.count - before
+        guard let head = lines.firstIndex(where: { $0.hasPrefix("tree_sizes=") }) else { return }
+        var sizes = lines[head].dropFirst("tree_sizes=".count).split(separator: " ").compactMap { Int($0) }
+        guard sizes.indices.contains(tree) else { return }
+        sizes[tree] += change
+        lines[head] = "tree_sizes=" + sizes.map(String.init).joined(separator: " ")
     }
 }

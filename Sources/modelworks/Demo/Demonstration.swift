@@ -176,7 +176,7 @@ final class Demonstration {
     }
 
     private func note(_ turn: ControlLoop.Turn) {
-        for alert in turn.windows.flatMap(\.alerts) {
+        for alert in turn.windows.flatMap(\.alerts) where !alert.ongoing {
             if summary.drift.firstAlertEventTime == nil { summary.drift.firstAlertEventTime = alert.time }
             report.events.append(.init(time: alert.time, kind: .alert, label: "\(alert.kind.rawValue) alert"))
             screen.say("\(alert.time.day) alert: \(alert.message)")
