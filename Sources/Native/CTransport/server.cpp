@@ -848,6 +848,7 @@ mw_slice mw_exchange_header(const mw_exchange *exchange, const char *name, size_
 }
 
 int mw_exchange_loop(const mw_exchange *exchange) { return exchange->loop->index; }
+int mw_exchange_status(const mw_exchange *exchange) { return exchange->status; }
 int mw_exchange_replied(const mw_exchange *exchange) { return exchange->replied.load(std::memory_order_relaxed); }
 
 void *mw_exchange_buffer(mw_exchange *exchange, size_t capacity) {

@@ -70,6 +70,8 @@ void mw_exchange_header_at(const mw_exchange *exchange, size_t index, mw_slice *
 mw_slice mw_exchange_header(const mw_exchange *exchange, const char *name, size_t size);
 int mw_exchange_loop(const mw_exchange *exchange);
 int mw_exchange_replied(const mw_exchange *exchange);
+/// The status of the reply that was given.
+int mw_exchange_status(const mw_exchange *exchange);
 
 /// Answers. `headers` are whole lines, each ended by CRLF. The transport adds Date, Content-Length and Connection.
 void mw_exchange_reply(mw_exchange *exchange, int status, mw_slice headers, const void *body, size_t size);

@@ -1,0 +1,158 @@
+import Basics
+internal import CTransport
+import Synchronization
+
+/// The owner of one request of the transport that is answered later, on whatever thread.
+struct Exchange: @unchecked Sendable {
+    // The transport takes answers from any thread, and this is the only owner until one is given.
+    let pointer: OpaquePointer
+
+    /// The request with its target taken apart, or the reason why it can not be.
+    func request(random: any RandomSource) -> (request: HTTPRequest, problem: HTTPFailure?) {
+        let rawMethod = String(mw_exchange_method(pointer))
+        let rawTarget = UnsafeRawBufferPointer(mw_exchange_target(pointer))
+        var headers = HTTPHeaders()
+        for index in 0..<mw_exchange_header_count(pointer) {
+            var name = mw_slice()
+            var value = mw_slice()
+            mw_exchange_header_at(pointer, index, &name, &value)
+            headers.add(String(name), String(value))
+        }
+        var problem: HTTPFailure?
+        let method = HTTPMethod(rawValue: rawMethod)
+        let target: RequestTarget
+        do {
+            target = try RequestTarget(rawTarget)
+        } catch {
+            target = .root
+            problem = error
+        }
+        if method == nil, problem == nil {
+            let allowed = HTTPMethod.allCases
+            problem = .methodNotAllowed(method: rawMethod, path: target.path, allowed: allowed)
+        }
+        let given = headers["X-Request-Id"].flatMap { HTTPRequest.isSaneID($0.utf8) ? $0 : nil }
+        let request = HTTPRequest(
+            method: method ?? .get, target: target, headers: headers,
+            body: [UInt8](UnsafeRawBufferPointer(mw_exchange_body(pointer))),
+            requestID: given ?? random.identifier(), remoteAddress: String(mw_exchange_remote(pointer)))
+        return (request, problem)
+    }
+
+    /// Gives a whole answer; the exchange is gone afterwards.
+    func reply(_ status: HTTPStatus, lines: [UInt8], body: [UInt8]) {
+        withSlice(lines) { lines in
+            body.withUnsafeBytes { mw_exchange_reply(pointer, Int32(status.code), lines, $0.baseAddress, $0.count) }
+        }
+    }
+
+    /// Runs the writer of a streamed answer to its end; the exchange is gone afterwards.
+    /// - Returns: nil, or why the answer is not whole.
+    func stream(
+        _ status: HTTPStatus, lines: [UInt8], _ write: @escaping @Sendable (ResponseWriter) async throws -> Void
+    ) async -> (any Error)? {
+        let sink = StreamSink(self)
+        let context = Unmanaged.passRetained(sink).toOpaque()
+        withSlice(lines) { lines in
+            mw_exchange_stream_begin(
+                pointer, Int32(status.code), lines,
+                { context, gone in
+                    guard let context else { return }
+                    let sink = Unmanaged<StreamSink>.fromOpaque(context).takeRetainedValue()
+                    if gone != 0 { sink.peerLeft() }
+                }, context)
+        }
+        let work = Task { try await write(ResponseWriter(sink: sink)) }
+        sink.cancelWhenPeerLeaves(work)
+        let result = await withTaskCancellationHandler {
+            await work.result
+        } onCancel: {
+            work.cancel()
+        }
+        switch result {
+        case .success:
+            sink.end(complete: true)
+            return nil
+        case .failure(let error):
+            sink.end(complete: false)
+            return error
+        }
+    }
+
+    private func withSlice(_ bytes: [UInt8], _ body: (mw_slice) -> Void) {
+        bytes.withUnsafeBytes { raw in
+            body(mw_slice(data: raw.baseAddress?.assumingMemoryBound(to: CChar.self), size: raw.count))
+        }
+    }
+}
+
+/// The writing end of a stream over the transport. A writer that outlives its answer finds the peer gone.
+private final class StreamSink: ResponseSink {
+    private struct State {
+        var ended = false
+        var gone = false
+        var work: Task<Void, any Error>?
+    }
+
+    private let state = Mutex(State())
+    private let exchange: Exchange
+
+    init(_ exchange: Exchange) { self.exchange = exchange }
+
+    func write(_ bytes: [UInt8]) async throws {
+        try Task.checkCancellation()
+        let taken = state.withLock { state in
+            guard !state.ended else { return Int32(0) }
+            return bytes.withUnsafeBytes { mw_exchange_stream_write(exchange.pointer, $0.baseAddress, $0.count) }
+        }
+        guard taken != 0 else { throw HTTPFailure.peerGone }
+        if taken == 2 { await room() }
+    }
+
+    func end(complete: Bool) {
+        state.withLock { state in
+            state.ended = true
+            state.work = nil
+            mw_exchange_stream_end(exchange.pointer, complete ? 1 : 0)
+        }
+    }
+
+    func cancelWhenPeerLeaves(_ work: Task<Void, any Error>) {
+        let late = state.withLock { state in
+            state.work = work
+            return state.gone
+        }
+        if late { work.cancel() }
+    }
+
+    func peerLeft() {
+        let work = state.withLock { state in
+            state.gone = true
+            return state.work
+        }
+        work?.cancel()
+    }
+
+    private func room() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let waiter = Waiter(continuation)
+            let waits = state.withLock { state in
+                guard !state.ended else { return false }
+                mw_exchange_stream_wait(
+                    exchange.pointer,
+                    { context in
+                        guard let context else { return }
+                        Unmanaged<Waiter>.fromOpaque(context).takeRetainedValue().continuation.resume()
+                    }, Unmanaged.passRetained(waiter).toOpaque())
+                return true
+            }
+            if !waits { continuation.resume() }
+        }
+    }
+}
+
+private final class Waiter: Sendable {
+    let continuation: CheckedContinuation<Void, Never>
+
+    init(_ continuation: CheckedContinuation<Void, Never>) { self.continuation = continuation }
+}

@@ -1,0 +1,61 @@
+import Basics
+
+/// An error on its way to a client, before a protocol gives it a body.
+public struct HTTPProblem: Sendable {
+    public let status: HTTPStatus
+    public let code: FailureCode
+    /// One sentence without a full stop.
+    public let message: String
+    public let remedy: String?
+    public let requestID: String
+
+    /// Message and remedy as one text.
+    public var text: String { remedy.map { "\(message). \($0)" } ?? message }
+
+    /// What is told of an error. One that is no `Failure` is told as an internal error without its text, which may
+    /// hold what is not for everybody.
+    public init(_ error: any Error, requestID: String) {
+        self.requestID = requestID
+        switch error {
+        case let failure as any Failure:
+            code = failure.code
+            message = failure.message
+            remedy = failure.remedy
+            if case HTTPFailure.methodNotAllowed = error {
+                status = .methodNotAllowed
+            } else {
+                status = HTTPProblem.status(for: failure.code)
+            }
+        case is CancellationError:
+            (code, status) = (.unavailable, .serviceUnavailable)
+            message = "the request was cancelled before it was done"
+            remedy = "Try again"
+        default:
+            (code, status) = (.internal, .internalServerError)
+            message = "the request failed inside the server"
+            remedy = "Look for request \(requestID) in the server's log"
+        }
+    }
+
+    /// The status for each kind of failure.
+    public static func status(for code: FailureCode) -> HTTPStatus {
+        switch code {
+        case .invalidArgument: .badRequest
+        case .notFound: .notFound
+        case .alreadyExists: .conflict
+        case .failedPrecondition: .preconditionFailed
+        case .permissionDenied: .forbidden
+        case .resourceExhausted: .tooManyRequests
+        case .unavailable: .serviceUnavailable
+        case .deadlineExceeded: .gatewayTimeout
+        case .dataLoss, .internal: .internalServerError
+        }
+    }
+
+    /// `{"code":"NOT_FOUND","error":"message. remedy"}`: the shape of everything that has none of its own.
+    public var standardResponse: HTTPResponse {
+        let body: JSONValue = .object(["error": .string(text), "code": .string(code.rawValue)])
+        let bytes = (try? JSON.canonical(body)) ?? Array(#"{"code":"INTERNAL"}"#.utf8)
+        return .bytes(bytes, contentType: "application/json", status: status)
+    }
+}

@@ -1,0 +1,147 @@
+import Basics
+internal import CTransport
+import Synchronization
+import Telemetry
+
+/// An HTTP/1.1 server over plain TCP or TLS.
+///
+/// Each thread runs a loop; a connection stays on its loop. Inline routes and the first part of asynchronous ones run on
+/// the loop thread: what burns CPU or blocks must leave it by an `await`.
+public final class HTTPServer: Sendable {
+    private struct Running: @unchecked Sendable {
+        // The transport's own functions are safe from any thread.
+        let pointer: OpaquePointer
+        let core: ServerCore
+    }
+
+    private let configuration: HTTPServerConfiguration
+    private let router: Router
+    private let log: Logger
+    private let metrics: MetricsRegistry
+    private let random: any RandomSource
+    private let running = Mutex<Running?>(nil)
+    private let stopper = BlockingThread(name: "http-stop")
+
+    /// - Parameters:
+    ///   - router: its routes as they are when the server starts.
+    ///   - metrics: gets `modelworks_http_requests_total`, `modelworks_http_request_seconds`,
+    ///     `modelworks_http_refused_total` and `modelworks_http_connections`.
+    ///   - random: makes the ids of requests that bring none.
+    public init(
+        configuration: HTTPServerConfiguration, router: Router, log: Logger, metrics: MetricsRegistry,
+        random: any RandomSource = SystemRandom()
+    ) {
+        self.configuration = configuration
+        self.router = router
+        self.log = log
+        self.metrics = metrics
+        self.random = random
+    }
+
+    deinit {
+        if let running = running.withLock({ $0 }) { mw_server_free(running.pointer) }
+    }
+
+    /// Starts to listen.
+    /// - Returns: the port, also where the system chose it.
+    /// - Throws: `HTTPFailure.badRoutes`, `portInUse`, `portNotPermitted`, `badHost`, `badCertificate`, `cannotListen`.
+    @discardableResult
+    public func start() throws(HTTPFailure) -> Int {
+        guard router.problems.isEmpty else { throw .badRoutes(router.problems) }
+        guard let wanted = UInt16(exactly: configuration.port) else {
+            throw .cannotListen("\(configuration.port) is no port number")
+        }
+        let access = AccessMetrics(registry: metrics)
+        let core = ServerCore(router: router, metrics: access, log: log, random: random)
+        let result = running.withLock { running -> Result<Int, HTTPFailure> in
+            guard running == nil else { return .failure(.cannotListen("it has been started before")) }
+            return open(wanted, core).map { opened in
+                running = opened.running
+                return opened.port
+            }
+        }
+        let port = try result.get()
+        access.connections { [weak self] in Double(self?.connections ?? 0) }
+        log.info(
+            "listening",
+            [
+                "host": .string(configuration.host), "port": .integer(Int64(port)),
+                "tls": .bool(configuration.certificate != nil),
+            ])
+        return port
+    }
+
+    /// Open connections at this moment.
+    public var connections: Int { running.withLock { $0.map { mw_server_connections($0.pointer) } ?? 0 } }
+
+    /// Stops accepting, closes idle connections, waits for the answers that are under way, and cuts what is left after
+    /// `drainSeconds`. A second call returns when the first has been done.
+    public func shutdown(drainSeconds: Double) async {
+        guard let running = running.withLock({ $0 }) else { return }
+        let cut = try? await stopper.run { mw_server_stop(running.pointer, milliseconds(drainSeconds)) }
+        if let cut, cut > 0 {
+            log.warning("connections were cut at the end of the drain time", ["connections": .integer(Int64(cut))])
+        }
+    }
+
+    private func open(_ port: UInt16, _ core: ServerCore) -> Result<(port: Int, running: Running), HTTPFailure> {
+        var options = mw_server_options()
+        options.port = port
+        options.threads = Int32(clamping: configuration.threads)
+        options.header_limit = max(256, configuration.headerLimit)
+        options.body_limit = max(0, configuration.bodyLimit)
+        options.connection_limit = max(1, configuration.connectionLimit)
+        options.header_timeout_ms = milliseconds(configuration.headerTimeout)
+        options.body_timeout_ms = milliseconds(configuration.bodyTimeout)
+        options.idle_timeout_ms = milliseconds(configuration.idleTimeout)
+        options.write_timeout_ms = milliseconds(configuration.writeTimeout)
+        options.minimum_rate = Int32(clamping: max(1, configuration.minimumRate))
+        options.context = Unmanaged.passUnretained(core).toOpaque()
+        options.on_request = { context, exchange in
+            guard let context, let exchange else { return }
+            Unmanaged<ServerCore>.fromOpaque(context).takeUnretainedValue().handle(exchange)
+        }
+        options.on_refused = { context, status in
+            guard let context else { return }
+            Unmanaged<ServerCore>.fromOpaque(context).takeUnretainedValue().refused(status: Int(status))
+        }
+        var bound: UInt16 = 0
+        var outcome = MW_OK
+        var text = [CChar](repeating: 0, count: 512)
+        let pointer = configuration.host.withCString { host in
+            options.host = host
+            guard let certificate = configuration.certificate else {
+                return mw_server_start(&options, &bound, &outcome, &text, text.count)
+            }
+            return certificate.chainPath.withCString { chain in
+                certificate.keyPath.withCString { key in
+                    options.certificate_path = chain
+                    options.key_path = key
+                    return mw_server_start(&options, &bound, &outcome, &text, text.count)
+                }
+            }
+        }
+        if let pointer { return .success((Int(bound), Running(pointer: pointer, core: core))) }
+        return .failure(failure(outcome, nullTerminated(text)))
+    }
+
+    private func failure(_ outcome: mw_outcome, _ reason: String) -> HTTPFailure {
+        switch outcome {
+        case MW_PORT_IN_USE: .portInUse(host: configuration.host, port: configuration.port)
+        case MW_NO_PERMISSION: .portNotPermitted(host: configuration.host, port: configuration.port)
+        case MW_BAD_HOST: .badHost(configuration.host, reason)
+        case MW_BAD_TLS: .badCertificate(reason)
+        default: .cannotListen(reason)
+        }
+    }
+}
+
+/// Whole milliseconds, at least 1 and at most a week.
+func milliseconds(_ seconds: Double) -> Int32 {
+    guard seconds.isFinite else { return 604_800_000 }
+    return Int32(min(604_800_000, max(1, seconds * 1000)))
+}
+
+func nullTerminated(_ text: [CChar]) -> String {
+    String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+}

@@ -1,0 +1,45 @@
+/// Where a server listens, and how much it puts up with. Times are in seconds, sizes in bytes.
+public struct HTTPServerConfiguration: Sendable {
+    /// PEM files for TLS 1.2 and 1.3.
+    public struct Certificate: Sendable {
+        /// The certificate, followed by those between it and the root.
+        public var chainPath: String
+        public var keyPath: String
+
+        public init(chainPath: String, keyPath: String) {
+            self.chainPath = chainPath
+            self.keyPath = keyPath
+        }
+    }
+
+    /// An address or a name of this machine.
+    public var host = "127.0.0.1"
+    /// 0 lets the system choose; `HTTPServer.start` tells what it chose.
+    public var port = 0
+    /// Threads that each run a loop of their own.
+    public var threads = 2
+    /// Nil: plain HTTP.
+    public var certificate: Certificate?
+    /// Above it a request is answered by 431.
+    public var headerLimit = 32 << 10
+    /// Above it a request is answered by 413, before the body is read where its length is known.
+    public var bodyLimit = 64 << 20
+    /// Above it a new connection is answered by 503 and closed.
+    public var connectionLimit = 4096
+    /// From the first byte of a request to the end of its header; after it the answer is 408.
+    public var headerTimeout = 10.0
+    /// From the end of the header to the end of the body, and a second more for each `minimumRate` bytes received.
+    public var bodyTimeout = 20.0
+    /// How long a connection may wait for its next request.
+    public var idleTimeout = 60.0
+    /// For the whole of an answer, and a second more for each `minimumRate` bytes of it; for each write of a stream.
+    public var writeTimeout = 20.0
+    /// Bytes in a second below which a peer is too slow for a large body.
+    public var minimumRate = 16 << 10
+
+    /// The defaults, at a host and a port.
+    public init(host: String = "127.0.0.1", port: Int = 0) {
+        self.host = host
+        self.port = port
+    }
+}

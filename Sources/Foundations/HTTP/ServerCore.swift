@@ -1,0 +1,95 @@
+import Basics
+internal import CTransport
+import Telemetry
+
+/// What the loops of a server call: inline routes in place, all others as tasks that start at once on the loop thread.
+final class ServerCore: Sendable {
+    private let router: Router
+    private let table: RouteTable
+    private let inline: [(route: InlineRoute, handles: AccessMetrics.InlineHandles)]
+    private let metrics: AccessMetrics
+    private let log: Logger
+    private let random: any RandomSource
+
+    init(router: Router, metrics: AccessMetrics, log: Logger, random: any RandomSource) {
+        self.router = router
+        table = router.table
+        inline = table.inline.map { ($0, metrics.handles(for: $0)) }
+        self.metrics = metrics
+        self.log = log
+        self.random = random
+    }
+
+    func refused(status: Int) { metrics.refused(status: status) }
+
+    func handle(_ pointer: OpaquePointer) {
+        let start = SystemTime.monotonicNanoseconds
+        if answerInline(pointer, start: start) { return }
+        let exchange = Exchange(pointer: pointer)
+        let (request, problem) = exchange.request(random: random)
+        Task.immediate { await self.answer(exchange, request, problem, start: start) }
+    }
+
+    private func answerInline(_ pointer: OpaquePointer, start: UInt64) -> Bool {
+        guard !inline.isEmpty else { return false }
+        let target = UnsafeRawBufferPointer(mw_exchange_target(pointer))
+        let method = UnsafeRawBufferPointer(mw_exchange_method(pointer))
+        let end = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
+        let path = UnsafeRawBufferPointer(rebasing: target[..<end])
+        for entry in inline where method.elementsEqual(entry.route.methodName) {
+            guard let places = entry.route.match(path) else { continue }
+            let query = UnsafeRawBufferPointer(rebasing: target[min(end + 1, target.count)...])
+            let view = InlineExchange(exchange: pointer, path: path, query: query, places: places)
+            let done = entry.route.handler(view)
+            if !view.hasReplied {
+                guard done else { return false }
+                log.error(
+                    "an inline handler left a request without a reply", ["route": .string(entry.route.pattern.text)])
+                view.reply(.internalServerError, contentType: "", UnsafeRawBufferPointer(start: nil, count: 0))
+            }
+            let elapsed = SystemTime.monotonicNanoseconds &- start
+            let status = Int(mw_exchange_status(pointer))
+            if status == 200 {
+                entry.handles.succeeded.increment()
+                entry.handles.seconds.observe(nanoseconds: elapsed)
+            } else {
+                metrics.record(
+                    entry.route.method, route: entry.route.pattern.text, status: HTTPStatus(status),
+                    nanoseconds: elapsed)
+            }
+            return true
+        }
+        return false
+    }
+
+    private func answer(_ exchange: Exchange, _ request: HTTPRequest, _ problem: HTTPFailure?, start: UInt64) async {
+        var (response, route) =
+            if let problem {
+                (router.onError(problem, request), "unmatched")
+            } else {
+                await router.dispatch(request, in: table)
+            }
+        if response.headers["X-Request-Id"] == nil { response.headers.add("X-Request-Id", request.requestID) }
+        let lines = response.headers.lines(leavingOut: HTTPHeaders.transportOwned)
+        var broken: (any Error)?
+        switch response.body {
+        case .bytes(let bytes): exchange.reply(response.status, lines: lines, body: bytes)
+        case .stream(let write):
+            let isHead = request.method == .head
+            broken = await exchange.stream(response.status, lines: lines) { if !isHead { try await write($0) } }
+        }
+        let elapsed = SystemTime.monotonicNanoseconds &- start
+        metrics.record(request.method, route: route, status: response.status, nanoseconds: elapsed)
+        if let broken, !(broken is CancellationError), (broken as? HTTPFailure) != .peerGone {
+            log.with(requestID: request.requestID).error(
+                "a streamed answer was cut short", ["path": .string(request.path), "error": .string("\(broken)")])
+        }
+        log.with(requestID: request.requestID).debug(
+            "request",
+            [
+                "method": .string(request.method.rawValue), "path": .string(request.path), "route": .string(route),
+                "status": .integer(Int64(response.status.code)), "microseconds": .integer(Int64(elapsed / 1000)),
+                "remote": .string(request.remoteAddress),
+            ])
+    }
+}
