@@ -1,0 +1,31 @@
+import Basics
+
+/// Immutable blobs named by the SHA-256 of their bytes.
+///
+/// Every method suspends while the store works and throws `StorageFailure`.
+public protocol ObjectStore: Sendable {
+    /// Stores bytes and returns their name. Storing the same bytes again changes nothing. Durable on return.
+    func put(_ bytes: [UInt8]) async throws -> Digest
+
+    /// Stores the content of a local file; the file stays where it is.
+    func put(file path: String) async throws -> Digest
+
+    /// The bytes of an object, checked against its name.
+    /// - Throws: `StorageFailure.objectNotFound`, or `.damaged` where the stored bytes are others.
+    func get(_ digest: Digest) async throws -> [UInt8]
+
+    /// A local file with the object's bytes, to be mapped or handed to a library. It must not be changed.
+    /// - Throws: `StorageFailure.objectNotFound`, or `.damaged` where the stored bytes are others.
+    func localPath(_ digest: Digest) async throws -> String
+
+    func contains(_ digest: Digest) async throws -> Bool
+
+    /// The length of an object in bytes.
+    func size(_ digest: Digest) async throws -> Int64
+
+    /// Removes an object; removing one that is not there changes nothing.
+    func delete(_ digest: Digest) async throws
+
+    /// The names of all objects, in ascending order.
+    func list() async throws -> [Digest]
+}
