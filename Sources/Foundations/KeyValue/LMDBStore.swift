@@ -1,0 +1,131 @@
+import Basics
+import CLMDB
+import Foundation
+import Synchronization
+
+/// A key-value store in one memory-mapped file on this machine, of the LMDB engine.
+///
+/// Reads are zero-copy, take no lock and never wait for changes. Changes run one after another on a thread of their own.
+/// The store survives the death of the process in either mode; with `durable` each change also survives a power cut.
+public final class LMDBStore: KeyValueStore {
+    private let environment: LMDBEnvironment
+    private let slots: ReaderSlots
+    private let thread = BlockingThread(name: "keyvalue.writer")
+    private let tables = Mutex<[String: KeyValueTable]>([:])
+    private let maximumBytes: Int
+
+    /// Opens the store, making its folder when there is none; the folder above must exist.
+    /// - Parameters:
+    ///   - path: the folder.
+    ///   - mapSizeBytes: address space to begin with; the file is only as large as its content.
+    ///   - maximumBytes: the store doubles its map as it fills, up to this.
+    ///   - durable: flush each change to the disk before it is acknowledged.
+    ///   - tables: how many tables there can be.
+    /// - Throws: `KeyValueFailure`.
+    public init(
+        path: String, mapSizeBytes: Int = 1 << 30, maximumBytes: Int = 1 << 40, durable: Bool = true, tables: Int = 128
+    ) throws {
+        let page = max(4096, sysconf(Int32(_SC_PAGESIZE)))
+        let pages = max(16, mapSizeBytes / page)
+        environment = try LMDBEnvironment(
+            path: path, mapSizeBytes: pages * page, durable: durable, readers: 512, tables: UInt32(clamping: tables))
+        self.maximumBytes = max(maximumBytes, pages * page)
+        slots = ReaderSlots(environment, count: 128)
+    }
+
+    deinit {
+        // Readers at rest must end before their environment does.
+        slots.abort()
+        mdb_env_close(environment.pointer)
+    }
+
+    public func table(_ name: String) async throws -> KeyValueTable {
+        if let known = tables.withLock({ $0[name] }) { return known }
+        return try await thread.run { [self] in
+            let table = try growing {
+                try change { transaction in
+                    var handle: MDB_dbi = 0
+                    try environment.check(
+                        mdb_dbi_open(transaction.pointer, name, UInt32(MDB_CREATE), &handle), "opening a table")
+                    return KeyValueTable(name: name, handle: handle)
+                }
+            }
+            tables.withLock { $0[name] = table }
+            return table
+        }
+    }
+
+    public func write<Result: Sendable>(
+        _ body: @escaping @Sendable (any KeyValueWriting) throws -> Result
+    ) async throws -> Result {
+        try await thread.run { [self] in try growing { try change(body) } }
+    }
+
+    public func read<Result>(_ body: (any KeyValueReading) throws -> Result) throws -> Result {
+        try slots.read(body)
+    }
+
+    public func statistics(_ table: KeyValueTable) throws -> KeyValueStatistics {
+        try slots.read { transaction in
+            var found = MDB_stat()
+            try environment.check(mdb_stat(transaction.pointer, table.handle, &found), "counting entries")
+            return KeyValueStatistics(
+                entries: found.ms_entries, usedBytes: environment.usedBytes, mapBytes: environment.mapBytes)
+        }
+    }
+
+    /// Flushes what is not on the disk yet; needed only where the store is not durable.
+    public func sync() async throws {
+        try await thread.run { [self] in try environment.check(mdb_env_sync(environment.pointer, 1), "flushing") }
+    }
+
+    /// One transaction, on the writer's thread.
+    private func change<Result>(_ body: (LMDBTransaction) throws -> Result) throws -> Result {
+        var begun: OpaquePointer?
+        try environment.check(mdb_txn_begin(environment.pointer, nil, 0, &begun), "beginning a change")
+        guard let begun else {
+            throw KeyValueFailure.engine(path: environment.path, action: "beginning a change", reason: "no transaction")
+        }
+        let result: Result
+        do {
+            result = try body(LMDBTransaction(environment: environment, pointer: begun))
+        } catch {
+            mdb_txn_abort(begun)
+            throw error
+        }
+        try environment.check(mdb_txn_commit(begun), "committing")
+        return result
+    }
+
+    /// Runs `body`, and again with a larger map as long as the map is full.
+    private func growing<Result>(_ body: () throws -> Result) throws -> Result {
+        while true {
+            do {
+                return try body()
+            } catch KeyValueFailure.mapFull {
+                try grow()
+            } catch KeyValueFailure.mapGrown {
+                // Another process did; zero takes its size over.
+                try resize(to: 0)
+            }
+        }
+    }
+
+    private func grow() throws {
+        let present = environment.mapBytes
+        guard present < maximumBytes else {
+            throw KeyValueFailure.mapFull(path: environment.path, limitBytes: maximumBytes)
+        }
+        try resize(to: present > maximumBytes / 2 ? maximumBytes : present * 2)
+    }
+
+    private func resize(to bytes: Int) throws {
+        let done: Void? = try slots.exclusively(patience: 2000) {
+            try environment.check(mdb_env_set_mapsize(environment.pointer, bytes), "growing the map")
+        }
+        guard done != nil else {
+            throw KeyValueFailure.engine(
+                path: environment.path, action: "growing the map", reason: "a read has been going on for 2 seconds")
+        }
+    }
+}
