@@ -16,7 +16,8 @@ public enum JournalFailure: Failure, Hashable {
 
     public var message: String {
         switch self {
-        case .body(let type, let reason): "the body of the journal entry '\(type)' can not be written as JSON: \(reason)"
+        case .body(let type, let reason):
+            "the body of the journal entry '\(type)' can not be written as JSON: \(reason)"
         case .emptyField(let name): "a journal entry needs a \(name)"
         case .damaged(let sequence, let reason): "the journal is damaged at entry \(sequence): \(reason)"
         case .limit(let limit): "\(limit) journal entries can not be read at once"

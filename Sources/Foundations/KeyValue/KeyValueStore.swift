@@ -1,26 +1,96 @@
-/// Values by key, read in well under a microsecond and written in transactions.
-///
-/// Keys are 1 to 511 bytes, in byte order; values are any bytes.
+import Basics
+
+/// A named set of keys in a store.
+public struct KeyValueTable: Sendable, Hashable {
+    public let name: String
+    /// The number the store knows the table by, valid for that store as long as it is open.
+    let handle: UInt32
+}
+
+/// What a store tells about itself.
+public struct KeyValueStatistics: Sendable, Hashable {
+    /// Entries in the table.
+    public let entries: Int
+    /// Bytes of the store in use by all tables.
+    public let usedBytes: Int
+    /// Bytes the store may use before it has to grow.
+    public let mapBytes: Int
+}
+
+/// A consistent view of a store for the length of one closure.
+public protocol KeyValueReading {
+    /// Hands over the value of a key, or nil where there is none. The memory is valid until `body` returns.
+    func withValue<Result>(
+        _ key: UnsafeRawBufferPointer, in table: KeyValueTable, _ body: (UnsafeRawBufferPointer?) throws -> Result
+    ) throws -> Result
+
+    /// Hands over the entries whose keys start with `prefix`, in ascending order of the keys' bytes, until `body` returns
+    /// false. An empty prefix means all entries. Inside a change, `body` must not change the table.
+    func forEach(
+        prefix: UnsafeRawBufferPointer, in table: KeyValueTable,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Bool
+    ) throws
+}
+
+/// One change, made wholly or not at all. It sees what it has itself put.
+public protocol KeyValueWriting: KeyValueReading {
+    /// Sets the value of a key.
+    func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, in table: KeyValueTable) throws
+
+    /// Removes a key.
+    /// - Returns: whether it was there.
+    @discardableResult
+    func delete(_ key: UnsafeRawBufferPointer, in table: KeyValueTable) throws -> Bool
+
+    /// Removes all entries of a table.
+    func clear(_ table: KeyValueTable) throws
+}
+
+/// An ordered map from bytes to bytes, with tables. Every method throws `KeyValueFailure`.
 public protocol KeyValueStore: Sendable {
-    /// Changes several keys as one: all of it is visible to readers at once, or none.
-    func write(_ body: @escaping @Sendable (any KeyValueWriter) throws -> Void) async throws
+    /// The table of this name, made when there is none.
+    func table(_ name: String) async throws -> KeyValueTable
 
-    /// Reads a consistent state, on the caller's own thread. The reader must not leave `body`.
-    func read<Value>(_ body: (any KeyValueReader) throws -> Value) throws -> Value
+    /// Makes one change. `body` may be run again when the store has to grow, so it must do nothing but change the store.
+    func write<Result: Sendable>(
+        _ body: @escaping @Sendable (any KeyValueWriting) throws -> Result
+    ) async throws -> Result
+
+    /// Reads on the caller's thread, without waiting for changes. Reads must be short and must not be nested.
+    func read<Result>(_ body: (any KeyValueReading) throws -> Result) throws -> Result
+
+    func statistics(_ table: KeyValueTable) throws -> KeyValueStatistics
 }
 
-/// Reads within one consistent state.
-public protocol KeyValueReader {
-    /// Gives the value of a key, or nil, to `body`; the bytes are valid only within it.
-    func withValue<Value>(_ key: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer?) throws -> Value) throws -> Value
+extension KeyValueReading {
+    /// A copy of the value of a key, or nil where there is none.
+    public func value(_ key: [UInt8], in table: KeyValueTable) throws -> [UInt8]? {
+        try key.withUnsafeBytes { try withValue($0, in: table) { $0.map { [UInt8]($0) } } }
+    }
 
-    /// Gives every key that begins with `prefix` and its value, in key order, until `body` returns false.
-    func forEach(prefix: [UInt8], _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Bool) throws
+    /// Copies of the entries whose keys start with `prefix`, in ascending order of the keys' bytes.
+    public func entries(
+        prefix: [UInt8], in table: KeyValueTable, limit: Int = .max
+    ) throws -> [(key: [UInt8], value: [UInt8])] {
+        var found: [(key: [UInt8], value: [UInt8])] = []
+        guard limit > 0 else { return found }
+        try prefix.withUnsafeBytes {
+            try forEach(prefix: $0, in: table) { key, value in
+                found.append(([UInt8](key), [UInt8](value)))
+                return found.count < limit
+            }
+        }
+        return found
+    }
 }
 
-/// Changes within one transaction.
-public protocol KeyValueWriter: KeyValueReader {
-    func put(_ key: [UInt8], _ value: [UInt8]) throws
-    /// Removes a key; removing one that is not there changes nothing.
-    func delete(_ key: [UInt8]) throws
+extension KeyValueWriting {
+    public func put(_ key: [UInt8], _ value: [UInt8], in table: KeyValueTable) throws {
+        try key.withUnsafeBytes { key in try value.withUnsafeBytes { try put(key, $0, in: table) } }
+    }
+
+    @discardableResult
+    public func delete(_ key: [UInt8], in table: KeyValueTable) throws -> Bool {
+        try key.withUnsafeBytes { try delete($0, in: table) }
+    }
 }

@@ -21,7 +21,9 @@ struct OpenFile: ~Copyable {
         guard opened >= 0 else { throw StorageFailure.system("making a file in", Folder.parent(prefix)) }
         _ = fcntl(opened, F_SETFD, FD_CLOEXEC)
         descriptor = opened
-        path = template.withUnsafeBufferPointer { String(decoding: $0.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self) }
+        path = template.withUnsafeBufferPointer {
+            String(decoding: $0.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
     }
 
     deinit { close(descriptor) }

@@ -127,7 +127,8 @@ public final class RecordLog: Sendable {
             let next = index + 1 < segments.count ? segments[index + 1].start : end.offset
             let stop = min(next, last.offset)
             guard reached.offset < stop else { continue }
-            try segment.forEach(from: reached.offset - segment.start, to: stop - segment.start, frame: frame) { record in
+            try segment.forEach(from: reached.offset - segment.start, to: stop - segment.start, frame: frame) {
+                record in
                 try body(record)
                 reached = record.next
             }

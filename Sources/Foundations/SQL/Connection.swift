@@ -70,7 +70,8 @@ final class Connection {
             bytes.withMemoryRebound(to: CChar.self) { characters in
                 var tail: UnsafePointer<CChar>?
                 let code = sqlite3_prepare_v3(
-                    handle, characters.baseAddress, Int32(clamping: characters.count), UInt32(SQLITE_PREPARE_PERSISTENT),
+                    handle, characters.baseAddress, Int32(clamping: characters.count),
+                    UInt32(SQLITE_PREPARE_PERSISTENT),
                     &prepared, &tail)
                 if let tail, let base = characters.baseAddress {
                     let rest = bytes.dropFirst(base.distance(to: tail))

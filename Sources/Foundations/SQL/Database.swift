@@ -83,7 +83,8 @@ public final class Database: Sendable {
         await writer.close()
     }
 
-    private static func snapshot<Value>(_ connection: Connection, _ body: (Transaction) throws -> Value) throws -> Value {
+    private static func snapshot<Value>(_ connection: Connection, _ body: (Transaction) throws -> Value) throws -> Value
+    {
         try connection.run("BEGIN", [], screened: false) { _ in }
         let transaction = Transaction(connection, writable: false)
         defer {

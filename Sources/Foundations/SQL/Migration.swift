@@ -66,7 +66,8 @@ private enum Migrator {
             let expected = (latest[migration.room] ?? 0) + 1
             guard migration.version == expected else {
                 throw SQLFailure.migrationOrder(
-                    room: migration.room, version: migration.version, reason: "stands where version \(expected) belongs")
+                    room: migration.room, version: migration.version, reason: "stands where version \(expected) belongs"
+                )
             }
             latest[migration.room] = migration.version
             if let checksum = applied[migration.room]?[migration.version], checksum != migration.checksum.hex {

@@ -59,7 +59,8 @@ public enum SQLFailure: Failure, Hashable {
             "parameter \(index) of the statement '\(SQLFailure.brief(sql))' \(reason)"
         case .missingColumn(let name, let available):
             "the result has no column '\(name)', only \(available.joined(separator: ", "))"
-        case .columnType(let name, let wanted, let found): "the column '\(name)' holds \(found) where \(wanted) is wanted"
+        case .columnType(let name, let wanted, let found):
+            "the column '\(name)' holds \(found) where \(wanted) is wanted"
         case .writeInRead(let sql): "the statement '\(SQLFailure.brief(sql))' writes inside a read"
         case .transactionEnded: "a transaction was used after it had ended"
         case .transactionControl(let sql):

@@ -26,7 +26,8 @@ final class Statement {
     func bind(_ parameters: [SQLValue]) throws {
         let wanted = Int(sqlite3_bind_parameter_count(handle))
         guard parameters.count == wanted else {
-            throw SQLFailure.statement(sql: sql, reason: "it takes \(wanted) parameters, \(parameters.count) were given")
+            throw SQLFailure.statement(
+                sql: sql, reason: "it takes \(wanted) parameters, \(parameters.count) were given")
         }
         // The engine copies text and bytes: they need not outlive this call.
         let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
