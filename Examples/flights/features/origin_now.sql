@@ -67,10 +67,8 @@ here AS (
 SELECT
     origin,
     slot AS published_at,
-    sum(departed) OVER one_hour::DOUBLE AS departures_1h,
     sum(dep_delay) OVER one_hour / nullif(sum(departed) OVER one_hour, 0) AS dep_delay_1h,
     sum(dep_delay) OVER two_hours / nullif(sum(departed) OVER two_hours, 0) AS dep_delay_2h,
-    sum(dep_delay) OVER four_hours / nullif(sum(departed) OVER four_hours, 0) AS dep_delay_4h,
     sum(dep_late) OVER two_hours / nullif(sum(departed) OVER two_hours, 0) AS dep_late_2h,
     sum(arr_delay) OVER two_hours / nullif(sum(arrived) OVER two_hours, 0) AS arr_delay_2h,
     sum(arr_delay) OVER one_day / nullif(sum(arrived) OVER one_day, 0) AS arr_delay_24h,
@@ -85,7 +83,6 @@ FROM here
 WINDOW
     one_hour AS (PARTITION BY origin ORDER BY slot RANGE BETWEEN INTERVAL 45 MINUTE PRECEDING AND CURRENT ROW),
     two_hours AS (PARTITION BY origin ORDER BY slot RANGE BETWEEN INTERVAL 105 MINUTE PRECEDING AND CURRENT ROW),
-    four_hours AS (PARTITION BY origin ORDER BY slot RANGE BETWEEN INTERVAL 225 MINUTE PRECEDING AND CURRENT ROW),
     one_day AS (PARTITION BY origin ORDER BY slot RANGE BETWEEN INTERVAL 1425 MINUTE PRECEDING AND CURRENT ROW),
     everywhere_two_hours AS (ORDER BY slot RANGE BETWEEN INTERVAL 105 MINUTE PRECEDING AND CURRENT ROW),
     everywhere_now AS (PARTITION BY slot)
