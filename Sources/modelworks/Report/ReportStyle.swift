@@ -26,7 +26,7 @@ enum ReportStyle {
         section .tiles{margin-top:10px}
         .tile{background:var(--panel);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
         .tile .name{color:var(--muted);font-size:13px}
-        .tile .value{font-size:23px;font-weight:600;font-variant-numeric:tabular-nums;letter-spacing:-.01em;overflow-wrap:anywhere}
+        .tile .value{font-size:21px;font-weight:600;font-variant-numeric:tabular-nums;letter-spacing:-.01em;overflow-wrap:anywhere}
         .tile .remark{color:var(--muted);font-size:12.5px}
         figure{margin:0}
         svg{display:block;width:100%;height:auto;font-family:inherit;overflow:visible}
@@ -60,8 +60,8 @@ enum ReportStyle {
         .line-served{background:var(--served);opacity:.4;height:9px}
         .scroll{overflow-x:auto}
         table{border-collapse:collapse;width:100%;font-size:14px}
-        th{font-weight:600;color:var(--muted);font-size:12.5px;text-align:left;border-bottom:1px solid var(--axis);padding:6px 12px 6px 0}
-        td{border-bottom:1px solid var(--line);padding:7px 12px 7px 0;vertical-align:top}
+        th{font-weight:600;color:var(--muted);font-size:12.5px;text-align:left;border-bottom:1px solid var(--axis);padding:6px 20px 6px 0}
+        td{border-bottom:1px solid var(--line);padding:7px 20px 7px 0;vertical-align:top}
         th:last-child,td:last-child{padding-right:0}tr:last-child td{border-bottom:0}
         .figure{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
         code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.9em}
