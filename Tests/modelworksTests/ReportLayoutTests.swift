@@ -53,6 +53,7 @@ import Testing
         #expect(
             Numbers.grouped(336_776) == "336,776" && Numbers.grouped(-1000) == "−1,000" && Numbers.grouped(7) == "7")
         #expect(Numbers.percent(0.05) == "5%" && Numbers.percent(0.125) == "12.5%" && Numbers.percent(nil) == "–")
+        #expect(Numbers.significantCount(0) == "0" && Numbers.significantCount(2.5) == "2.5")
         #expect(Numbers.milliseconds(0.71) == "710 µs" && Numbers.milliseconds(1234) == "1.23 s")
         #expect(Numbers.minute(ReportSample.moment(0, hour: 6, minute: 30)) == "1 Apr 2013 06:30")
     }
