@@ -35,7 +35,7 @@ enum LatencyChart {
         let count = Scale(0, Double(bars.map(\.count).max() ?? 1) * 1.05, from: bottom, to: top)
 
         var parts = Picture.valueAxis(count, ticks: count.ticks(4), from: left, to: right) {
-            Numbers.grouped(Int($0.rounded()))
+            Numbers.significantCount($0)
         }
         for bar in bars where bar.count > 0 {
             let (x, y) = (time(bar.low), min(bottom - 1.5, count(Double(bar.count))))
@@ -79,7 +79,10 @@ enum LatencyChart {
             let low = index > 0 ? closed[index - 1].bound : bucket.bound / max(1.05, min(10, ratio))
             bars.append(Bar(low: low, high: bucket.bound, count: bucket.count, isOpen: false))
         }
-        let open = buckets.filter { $0.upperBoundMs.map { !$0.isFinite } ?? true }.reduce(0) { $0 + max(0, $1.count) }
+        let open = buckets.filter { $0.upperBoundMs.map { !$0.isFinite } ?? true }.reduce(0) {
+            let (sum, isOver) = $0.addingReportingOverflow(max(0, $1.count))
+            return isOver ? .max : sum
+        }
         if open > 0, let last = bars.last {
             bars.append(Bar(low: last.high, high: last.high * (last.high / last.low), count: open, isOpen: true))
         }

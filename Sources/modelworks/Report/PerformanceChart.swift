@@ -26,14 +26,14 @@ enum PerformanceChart {
         let time = Scale(
             first.weekStart.secondsSince1970, last.weekStart.secondsSince1970 + week, from: left, to: right)
         let marks = EventMarks.marks(report.events, on: time, mergingWithin: 60)
-        let top = Picture.markHeight(marks, from: left, to: right) + 12
+        let top = Picture.markHeight(marks, from: left, to: right) + 22
         let plotBottom = top + 270
         let margin = max(0.01, (most - least) * 0.12)
         let auc = Scale(max(0, least - margin), min(1, most + margin), from: plotBottom, to: top)
 
-        var parts = Picture.valueAxis(auc, ticks: auc.ticks(6), from: left, to: right) { Numbers.fixed($0, 2) }
+        var parts = Picture.valueAxis(auc, ticks: auc.ticks(9), from: left, to: right) { Numbers.fixed($0, 2) }
         parts += Picture.draw(marks, from: left, to: right, top: top, bottom: plotBottom + 66)
-        parts.append(Picture.text("axis-name", left, plotBottom - 8, "AUC"))
+        parts.append(Picture.text("axis-name", left - 8, top - 10, "AUC", anchor: "end"))
         for line in lines { parts += draw(line, weeks: weeks, time: time, auc: auc) }
         parts += volume(weeks, time: time, top: plotBottom + 14, bottom: plotBottom + 66)
         parts += Picture.timeAxis(time, y: plotBottom + 66)

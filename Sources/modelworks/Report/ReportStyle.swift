@@ -4,12 +4,12 @@ enum ReportStyle {
 
         :root{--page:#f6f7f9;--panel:#fff;--ink:#1b2430;--muted:#5d6876;--line:#e2e6eb;--axis:#a9b2bd;
         --champion:#2868a8;--challenger:#c8621b;--served:#7f8a97;--good:#23804a;--bad:#b8322a;--warn:#a86b00;
-        --volume:#dce3ea;--volume-ink:#a9b8c8;--none:#f0f1f3;
+        --volume:#dce3ea;--volume-ink:#a9b8c8;
         --p0:#eef3f7;--p1:#dbe6ef;--p2:#bdd2e3;--p3:#fbdc8c;--p4:#f5b84f;--p5:#e2703a;--p6:#b3261e;
         --arm0:#5b8fc4;--arm1:#e09a5c;--arm2:#c2504a;--arm3:#7aa874;--arm4:#9a86b8;--arm5:#8d99a6}
         @media (prefers-color-scheme:dark){:root{--page:#11161c;--panel:#19202a;--ink:#e4e9ef;--muted:#9aa6b4;
         --line:#2b3541;--axis:#566372;--champion:#6fb0ee;--challenger:#f2a060;--served:#9aa6b4;--good:#5fc58a;--bad:#f0817a;
-        --warn:#e5b454;--volume:#2a3644;--volume-ink:#4c6178;--none:#20272f;
+        --warn:#e5b454;--volume:#2a3644;--volume-ink:#4c6178;
         --p0:#202b37;--p1:#26394c;--p2:#315069;--p3:#75602a;--p4:#a87b24;--p5:#d0682f;--p6:#ee5247;
         --arm0:#447ab0;--arm1:#c07c40;--arm2:#b3463f;--arm3:#5f8c59;--arm4:#7d699c;--arm5:#687583}}
         *{box-sizing:border-box}
@@ -26,7 +26,7 @@ enum ReportStyle {
         section .tiles{margin-top:10px}
         .tile{background:var(--panel);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
         .tile .name{color:var(--muted);font-size:13px}
-        .tile .value{font-size:23px;font-weight:600;font-variant-numeric:tabular-nums;letter-spacing:-.01em;overflow-wrap:anywhere}
+        .tile .value{font-size:21px;font-weight:600;font-variant-numeric:tabular-nums;letter-spacing:-.01em;overflow-wrap:anywhere}
         .tile .remark{color:var(--muted);font-size:12.5px}
         figure{margin:0}
         svg{display:block;width:100%;height:auto;font-family:inherit;overflow:visible}
@@ -48,7 +48,8 @@ enum ReportStyle {
         .latency-bar{fill:var(--arm0)}.lens{fill:var(--muted);opacity:.13}
         .p0{fill:var(--p0);background:var(--p0)}.p1{fill:var(--p1);background:var(--p1)}.p2{fill:var(--p2);background:var(--p2)}
         .p3{fill:var(--p3);background:var(--p3)}.p4{fill:var(--p4);background:var(--p4)}.p5{fill:var(--p5);background:var(--p5)}
-        .p6{fill:var(--p6);background:var(--p6)}.none{fill:var(--none);background:var(--none)}
+        .p6{fill:var(--p6);background:var(--p6)}.none{fill:transparent;background:transparent}
+        .cell.none{stroke:var(--axis);stroke-width:.8;stroke-dasharray:2 2}.swatch.none{border:1px dashed var(--axis)}
         .arm0{fill:var(--arm0);background:var(--arm0)}.arm1{fill:var(--arm1);background:var(--arm1)}
         .arm2{fill:var(--arm2);background:var(--arm2)}.arm3{fill:var(--arm3);background:var(--arm3)}
         .arm4{fill:var(--arm4);background:var(--arm4)}.arm5{fill:var(--arm5);background:var(--arm5)}
@@ -60,8 +61,8 @@ enum ReportStyle {
         .line-served{background:var(--served);opacity:.4;height:9px}
         .scroll{overflow-x:auto}
         table{border-collapse:collapse;width:100%;font-size:14px}
-        th{font-weight:600;color:var(--muted);font-size:12.5px;text-align:left;border-bottom:1px solid var(--axis);padding:6px 12px 6px 0}
-        td{border-bottom:1px solid var(--line);padding:7px 12px 7px 0;vertical-align:top}
+        th{font-weight:600;color:var(--muted);font-size:12.5px;text-align:left;border-bottom:1px solid var(--axis);padding:6px 20px 6px 0}
+        td{border-bottom:1px solid var(--line);padding:7px 20px 7px 0;vertical-align:top}
         th:last-child,td:last-child{padding-right:0}tr:last-child td{border-bottom:0}
         .figure{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
         code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.9em}

@@ -62,11 +62,13 @@ struct Scale: Sendable {
         let span = high - low
         let day = 86_400.0
         if span > Double(count) * 15 * day { return monthTicks(count) }
-        let choices: [Double] = [1, 5, 15, 60, 300, 900, 3600, 10_800, 21_600, 43_200, day, 2 * day, 7 * day, 14 * day]
+        let choices: [Double] = [
+            1, 5, 15, 60, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, day, 2 * day, 7 * day, 14 * day,
+        ]
         let step = choices.first { span / $0 <= Double(count) } ?? 28 * day
         let first = (low / step).rounded(.up) * step
         return stride(from: first, through: high, by: step).map { seconds in
-            let moment = Timestamp(microseconds: Int64(seconds * 1e6))
+            let moment = Timestamp(drawnSeconds: seconds)
             let clock = moment.description.dropFirst(11).prefix(step < 60 ? 8 : 5)
             let text = step >= day ? Numbers.day(moment, year: false) : "\(clock)"
             return (moment, text)
@@ -74,7 +76,7 @@ struct Scale: Sendable {
     }
 
     private func monthTicks(_ count: Int) -> [(moment: Timestamp, text: String)] {
-        let edges = [low, high].map { Timestamp(microseconds: Int64(max(-6e10, min(2.5e11, $0)) * 1e6)).day }
+        let edges = [low, high].map { Timestamp(drawnSeconds: max(-6e10, min(2.5e11, $0))).day }
         let parts = edges.map { $0.split(separator: "-").compactMap { Int($0) } }
         guard let from = parts.first, let until = parts.last, from.count == 3, until.count == 3 else { return [] }
         let (first, last) = (from[0] * 12 + from[1] - 1, until[0] * 12 + until[1] - 1)
@@ -89,6 +91,13 @@ struct Scale: Sendable {
 }
 
 extension Timestamp {
+    /// The moment nearest to a number of seconds since 1970 that comes from a drawing; the ends where it is out of range.
+    init(drawnSeconds seconds: Double) {
+        self =
+            Int64(exactly: (seconds * 1e6).rounded()).map { Timestamp(microseconds: $0) }
+            ?? (seconds < 0 ? .distantPast : .distantFuture)
+    }
+
     /// Seconds since 1970, for drawing only.
     var secondsSince1970: Double { Double(microseconds) / 1e6 }
 }

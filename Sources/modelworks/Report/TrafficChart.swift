@@ -42,8 +42,8 @@ enum TrafficChart {
                 parts += panel(
                     stretches, arms, from: crowd.lowerBound, to: crowd.upperBound, left: left, right: left + width,
                     top: 196,
-                    bottom: 336, ticks: max(2, Int(width / 110)))
-                let title = Numbers.minute(Timestamp(microseconds: Int64(crowd.lowerBound * 1e6)))
+                    bottom: 336, ticks: max(2, Int(width / 75)))
+                let title = Numbers.minute(Timestamp(drawnSeconds: crowd.lowerBound))
                 parts.append(Picture.text("axis-name", left, 376, "enlarged, from \(title) UTC"))
             }
             height = 386
@@ -69,7 +69,7 @@ enum TrafficChart {
                     Picture.rectangle(
                         "arm\(arm % 6)", x: x, y: y, width: max(0.3, time(stretch.to) - x), height: share(below) - y,
                         tooltip: "\(arms[arm]): \(Numbers.percent(value)) from "
-                            + "\(Numbers.minute(Timestamp(microseconds: Int64(stretch.from * 1e6)))) UTC"))
+                            + "\(Numbers.minute(Timestamp(drawnSeconds: stretch.from))) UTC"))
                 below += value
             }
         }

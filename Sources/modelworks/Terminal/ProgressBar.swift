@@ -166,9 +166,9 @@ final class ProgressBar: Sendable {
 }
 
 extension Numbers {
-    /// A rate or count: one decimal below 10, whole and grouped above.
+    /// A rate or count: one decimal below 10 where it says something, whole and grouped above.
     static func significantCount(_ value: Double) -> String {
         guard value.isFinite, value.magnitude < 1e15 else { return none }
-        return value.magnitude < 10 ? fixed(value, 1) : grouped(Int(value.rounded()))
+        return value.magnitude < 10 && value != value.rounded() ? fixed(value, 1) : grouped(Int(value.rounded()))
     }
 }

@@ -65,7 +65,7 @@ struct TextTable: Sendable {
     static func isFigure(_ text: String) -> Bool {
         let plain = text.drop { "+-−~<>≤≥$".contains($0) }
         guard let first = plain.first, first.isASCII, first.isNumber else { return false }
-        let unit = plain.drop { ($0.isASCII && $0.isNumber) || ".,_eE+-".contains($0) }
+        let unit = plain.drop { ($0.isASCII && $0.isNumber) || ".,_eE".contains($0) }
         return unit.trimmingPrefix(" ").count <= 4 && !unit.contains(":") && !unit.contains("/")
     }
 
