@@ -187,7 +187,7 @@ public actor RetrainService {
             return nil
         }
         let championModel = try await loader.load(try await registry.version(champion).bundle).model
-        let challengerModel = try await loader.load(candidate.bundle).model
+        let challengerModel = try await loader.load(candidate.judged).model
         let old = try await training.score(
             championModel, on: target, from: candidate.holdoutFrom, to: candidate.holdoutTo)
         let new = try await training.score(

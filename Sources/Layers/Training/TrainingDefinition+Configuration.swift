@@ -11,7 +11,7 @@ extension TrainingDefinition {
     private init(_ node: YAMLNode, _ documents: FactoryDocuments) throws {
         let map = try node.mapping(allowing: [
             "name", "owner", "description", "trainer", "model", "service", "population", "id", "label", "label_time",
-            "time", "train", "holdout", "rounds", "seed", "parameters", "gates",
+            "time", "train", "holdout", "refit", "rounds", "seed", "parameters", "gates",
         ])
         let trainer = try map.string("trainer")
         guard trainer == "lightgbm" else {
@@ -28,6 +28,7 @@ extension TrainingDefinition {
         from = try range.timestamp("from")
         to = try range.timestamp("to")
         holdoutSeconds = try map.seconds("holdout")
+        refit = try map.bool("refit", default: false)
         rounds = try map.int("rounds", default: 200)
         seed = Int64(try map.int("seed"))
         parameters = [:]

@@ -14,6 +14,8 @@ public struct TrainingDefinition: Sendable, Codable, Equatable {
     public var to: Timestamp
     /// The last part of the range, by time, is held out for evaluation.
     public var holdoutSeconds: Int64
+    /// Whether the model that is kept learns from the held-out rows too, once it has been judged on them.
+    public var refit: Bool
     public var rounds: Int
     public var seed: Int64
     /// Parameters handed to the trainer as they are.

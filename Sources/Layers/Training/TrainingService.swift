@@ -12,7 +12,10 @@ public struct Candidate: Sendable, Codable, Equatable {
     public var training: String
     public var model: String
     public var run: String
+    /// What is to be served.
     public var bundle: Digest
+    /// What was judged on the held-out rows: the same, or, where the definition says refit, the model before it.
+    public var judged: Digest
     public var metrics: [String: Double]
     public var verdicts: [GateVerdict]
     public var datasets: [String: Digest]
@@ -132,39 +135,56 @@ public final class TrainingService: Sendable {
                     MetricPoint(key: $0.key, value: $0.value, step: Int64(definition.rounds), time: now)
                 }, to: run)
 
-        let catalogue = features.catalogue
-        let serviceDigest = try catalogue.digest(ofService: definition.service)
         let profile = ModelProfile(
             reference: ReferenceProfile(
-                numeric: Dictionary(zip(fit.inputNames, fit.columns)) { first, _ in first },
-                predictions: trained.fitScores), metrics: metrics)
-        let files = [LightGBMRuntime.modelPath: trained.modelText, ModelProfile.file: try JSON.canonical(profile)]
+                numeric: Dictionary(zip(labelled.inputNames, labelled.columns)) { first, _ in first },
+                predictions: trained.scores), metrics: metrics)
+        let sample = holdout.columns.map { $0.first ?? .nan }
+        let judged = try await bundle(trained.modelText, profile, definition, sample: sample)
+        var kept = judged
+        var modelText = trained.modelText
+        if definition.refit {
+            modelText = try await worker.run {
+                try LightGBMTrainer().train(try Self.data(labelled), parameters: try definition.lightGBM()).modelText
+            }
+            kept = try await bundle(modelText, profile, definition, sample: sample)
+        }
+        try await experiments.attach(modelText, as: "model/\(LightGBMRuntime.modelPath)", to: run)
+        try await experiments.attach(kept.manifestBytes, as: "model/manifest.json", to: run)
+        try await experiments.attach(try JSON.canonical(trained.importance), as: "feature_importance.json", to: run)
+        return Candidate(
+            training: definition.name, model: definition.model, run: run, bundle: kept.digest, judged: judged.digest,
+            metrics: metrics, verdicts: definition.gates.map { $0.verdict(on: metrics) },
+            datasets: try await features.datasetVersions().mapValues(\.digest),
+            features: try features.catalogue.digest(ofService: definition.service),
+            definition: try definition.digest(), trainingSet: labelled.digest(), environment: environment,
+            seed: definition.seed, holdoutFrom: holdoutFrom, holdoutTo: to)
+    }
+
+    /// Makes a bundle and stores it with its files.
+    private func bundle(
+        _ modelText: [UInt8], _ profile: ModelProfile, _ definition: TrainingDefinition, sample: [Double]
+    ) async throws -> ModelBundle.Encoded {
+        let service = try features.catalogue.service(definition.service)
+        let files = [LightGBMRuntime.modelPath: modelText, ModelProfile.file: try JSON.canonical(profile)]
         let bundle = try ModelBundle.encode(
             kind: "lightgbm", files: files,
             signature: ModelSignature(
-                inputs: fit.inputNames.map { TensorSpecification(name: $0, datatype: .fp64, nullable: true) },
+                inputs: service.inputNames.map { TensorSpecification(name: $0, datatype: .fp64, nullable: true) },
                 outputs: [TensorSpecification(name: "score", datatype: .fp64)]),
-            sampleRows: [holdout.columns.map { $0.first ?? .nan }],
-            featureService: .init(name: definition.service, digest: serviceDigest.description), metrics: metrics,
-            environment: environment, runtimes: ModelRuntimes([LightGBMRuntime()]))
-        for (path, bytes) in files { try await experiments.attach(bytes, as: "model/\(path)", to: run) }
-        try await experiments.attach(bundle.manifestBytes, as: "model/manifest.json", to: run)
-        try await experiments.attach(
-            try JSON.canonical(trained.importance), as: "feature_importance.json", to: run)
-
-        return Candidate(
-            training: definition.name, model: definition.model, run: run, bundle: bundle.digest, metrics: metrics,
-            verdicts: definition.gates.map { $0.verdict(on: metrics) },
-            datasets: try await features.datasetVersions().mapValues(\.digest), features: serviceDigest,
-            definition: try definition.digest(), trainingSet: fit.digest(), environment: environment,
-            seed: definition.seed, holdoutFrom: holdoutFrom, holdoutTo: to)
+            sampleRows: [sample],
+            featureService: .init(
+                name: service.name, digest: try features.catalogue.digest(ofService: service.name).description),
+            metrics: profile.metrics, environment: environment, runtimes: ModelRuntimes([LightGBMRuntime()]))
+        for bytes in files.values { _ = try await objects.put(bytes) }
+        _ = try await objects.put(bundle.manifestBytes)
+        return bundle
     }
 
     private struct Trained: Sendable {
         var modelText: [UInt8]
-        /// Of the held-out rows, and of those learnt from.
+        /// Of the held-out rows.
         var scores: [Double]
-        var fitScores: [Double]
         var history: [(step: Int64, value: Double)]
         var importance: [String: Double]
     }
@@ -182,8 +202,7 @@ public final class TrainingService: Sendable {
         let history = (booster.history["validation/auc"] ?? []).enumerated()
             .map { (step: Int64($0.offset + 1), value: $0.element) }
         return Trained(
-            modelText: booster.modelText, scores: try model.predict(columns: holdout.columns),
-            fitScores: try model.predict(columns: fit.columns), history: history,
+            modelText: booster.modelText, scores: try model.predict(columns: holdout.columns), history: history,
             importance: Dictionary(zip(booster.featureNames, booster.gainImportance)) { first, _ in first })
     }
 
