@@ -84,10 +84,12 @@ public final class Works: Sendable {
         let journal = Journal(database)
         let objects = try FileObjectStore(root: "\(root)/objects")
         let engine = ColumnarEngine(
-            memoryLimitBytes: 700 << 20, threads: 2, temporaryDirectory: "\(root)/scratch")
-        let online = try LMDBStore(path: "\(root)/online", mapSizeBytes: 4 << 30, durable: false)
+            ColumnarOptions(memoryLimitBytes: 600 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
+        // What is online can be computed again from the histories, so it need not reach the disk at every turn.
+        let online = try LMDBStore(path: "\(root)/online", durable: false)
         let features = FeatureStore(
-            database: database, objects: objects, engine: engine, online: online, time: clock,
+            database: database, objects: objects, engine: engine, online: online,
+            onlineTable: try await online.table("features"), time: clock,
             scratch: "\(root)/scratch")
         let experiments = ExperimentStore(database: database, objects: objects, time: clock, random: random)
         let training = TrainingService(

@@ -1,124 +1,135 @@
 import Basics
-import CDuckDB
-import Foundation
+import Synchronization
 
-/// Analytic SQL over files and tables in memory: DuckDB in this process.
+/// DuckDB behind Swift's concurrency: SQL in, typed columns out, on threads of its own.
 ///
-/// The engine is opened by its first use, so that a process that never asks does not pay for it. Statements run on a
-/// thread of the engine's own, one after the other; each uses as many threads as the engine was given.
+/// The library is opened at the first use (about 50 ms). Sessions run in UTC. A task's cancellation interrupts its
+/// query. The built-in extensions (parquet, json, icu) are there; none is ever fetched.
 public final class ColumnarEngine: Sendable {
-    private let memoryLimitBytes: Int64
-    private let threads: Int
-    private let temporaryDirectory: String
-    private let thread = BlockingThread(name: "columnar")
-    private let state = State()
-    private static let pinnedVersion = "v1.5.6"
+    private let options: ColumnarOptions
+    private let database = Mutex<ColumnarDatabase?>(nil)
+    private let pool: WorkerPool
 
-    /// Touched on the engine's thread alone.
-    private final class State: @unchecked Sendable {
-        var database: duckdb_database?
-        var connection: duckdb_connection?
+    public init(_ options: ColumnarOptions) {
+        self.options = options
+        pool = WorkerPool(size: max(1, options.connections))
+    }
 
-        deinit {
-            duckdb_disconnect(&connection)
-            duckdb_close(&database)
+    /// Opens a connection to keep, for blocking use on a thread that may block.
+    /// - Throws: `ColumnarFailure` where the database can not be opened.
+    public func connect() throws -> ColumnarConnection { try ColumnarConnection(open()) }
+
+    /// Lends a connection to `body` on a thread of its own. The body should not leave temporary tables behind.
+    /// - Throws: what `body` throws; `CancellationError` where the task was cancelled.
+    public func run<Result: Sendable>(
+        _ body: @escaping @Sendable (ColumnarConnection) throws -> Result
+    ) async throws -> Result {
+        try Task.checkCancellation()
+        let worker = await pool.lease()
+        defer { pool.giveBack(worker) }
+        let connection = try await worker.thread.run { try worker.connection(self.connect) }
+        connection.rearm()
+        return try await withTaskCancellationHandler {
+            try await worker.thread.run { try body(connection) }
+        } onCancel: {
+            connection.cancel()
         }
     }
 
-    /// - Parameters:
-    ///   - memoryLimitBytes: beyond this the engine spills to `temporaryDirectory`.
-    ///   - threads: at least 1.
-    public init(memoryLimitBytes: Int64, threads: Int, temporaryDirectory: String) {
-        self.memoryLimitBytes = memoryLimitBytes
-        self.threads = max(1, threads)
-        self.temporaryDirectory = temporaryDirectory
+    /// Runs statements and gives the rows of the last. See `ColumnarConnection.query`.
+    public func query(
+        _ sql: String, _ parameters: [ColumnarValue] = [], context: String? = nil
+    ) async throws -> Table {
+        try await run { try $0.query(sql, parameters, context: context) }
     }
 
-    /// Runs one or several statements and gives the rows of the last.
-    ///
-    /// - Parameter context: where the statement stands, for errors.
-    /// - Throws: ``ColumnarFailure``.
-    public func query(_ sql: String, context: String = "the query") async throws -> Table {
-        try await thread.run { [self] in try run(sql, context) }
+    /// Runs statements for their effect and gives how many rows the last changed. See `ColumnarConnection.execute`.
+    @discardableResult
+    public func execute(
+        _ sql: String, _ parameters: [ColumnarValue] = [], context: String? = nil
+    ) async throws -> Int64 {
+        try await run { try $0.execute(sql, parameters, context: context) }
     }
 
-    /// Runs one or several statements for their effect.
-    public func execute(_ sql: String, context: String = "the statement") async throws {
-        _ = try await thread.run { [self] in try run(sql, context) }
+    /// Hands rows over table by table, on the query's own thread. See `ColumnarConnection.stream`.
+    public func stream(
+        _ sql: String, _ parameters: [ColumnarValue] = [], batch: Int = 65_536, context: String? = nil,
+        _ body: @escaping @Sendable (Table) throws -> Void
+    ) async throws {
+        try await run { try $0.stream(sql, parameters, batch: batch, context: context, body) }
     }
 
-    /// Writes the rows of a query as a Parquet file that appears whole or not at all.
-    public func writeParquet(query: String, to path: String, context: String = "the query") async throws {
-        let partial = path + ".partial"
-        do {
-            try await execute(
-                "COPY (\(query)) TO \(SQLText.literal(partial)) (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 61440)",
-                context: context)
-            try FileManager.default.moveItem(atPath: partial, toPath: path)
-        } catch {
-            try? FileManager.default.removeItem(atPath: partial)
-            throw error
-        }
+    /// Adds rows to a table in bulk. See `ColumnarConnection.append`.
+    public func append(_ table: Table, to name: String) async throws {
+        try await run { try $0.append(table, to: name) }
     }
 
-    private func connection() throws -> duckdb_connection {
-        if let connection = state.connection { return connection }
-        let version = String(cString: duckdb_library_version())
-        guard version == Self.pinnedVersion else {
-            throw ColumnarFailure.engine("its library is \(version) where \(Self.pinnedVersion) is wanted")
-        }
-        var configuration: duckdb_config?
-        guard duckdb_create_config(&configuration) == DuckDBSuccess else {
-            throw ColumnarFailure.engine("it takes no configuration")
-        }
-        defer { duckdb_destroy_config(&configuration) }
-        let settings = [
-            "memory_limit": "\(memoryLimitBytes / 1_000_000)MB", "threads": "\(threads)",
-            "temp_directory": temporaryDirectory, "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false", "preserve_insertion_order": "true",
-        ]
-        for (name, value) in settings where duckdb_set_config(configuration, name, value) != DuckDBSuccess {
-            throw ColumnarFailure.engine("it does not take the setting \(name)")
-        }
-        var problem: UnsafeMutablePointer<CChar>?
-        guard duckdb_open_ext(nil, &state.database, configuration, &problem) == DuckDBSuccess else {
-            defer { duckdb_free(problem) }
-            throw ColumnarFailure.engine(problem.map { String(cString: $0) } ?? "it does not open")
-        }
-        var connection: duckdb_connection?
-        guard duckdb_connect(state.database, &connection) == DuckDBSuccess, let connection else {
-            throw ColumnarFailure.engine("it takes no connection")
-        }
-        state.connection = connection
-        _ = try run("SET TimeZone = 'UTC'", "the engine's settings")
-        return connection
+    /// Makes a table of the database out of `table`. See `ColumnarConnection.store`.
+    public func store(_ table: Table, as name: String) async throws {
+        try await run { try $0.store(table, as: name) }
     }
 
-    private func run(_ sql: String, _ context: String) throws -> Table {
-        let connection = try connection()
-        var statements: duckdb_extracted_statements?
-        let count = duckdb_extract_statements(connection, sql, &statements)
-        defer { duckdb_destroy_extracted(&statements) }
-        guard count > 0 else {
-            let problem = duckdb_extract_statements_error(statements).map { String(cString: $0) }
-            throw ColumnarFailure.statement(problem ?? "there is no statement", context: context)
+    /// Writes a query's rows to a Parquet file, whole or not at all. See `ColumnarConnection.writeParquet`.
+    @discardableResult
+    public func writeParquet(query: String, to path: String, context: String? = nil) async throws -> Int64 {
+        try await run { try $0.writeParquet(query: query, to: path, context: context) }
+    }
+
+    private func open() throws -> ColumnarDatabase {
+        try database.withLock { database in
+            if let database { return database }
+            let opened = try ColumnarDatabase(options)
+            database = opened
+            return opened
         }
-        var table = Table(names: [], columns: [], rowCount: 0)
-        for index in 0..<count {
-            var prepared: duckdb_prepared_statement?
-            defer { duckdb_destroy_prepare(&prepared) }
-            guard duckdb_prepare_extracted_statement(connection, statements, index, &prepared) == DuckDBSuccess else {
-                let problem = duckdb_prepare_error(prepared).map { String(cString: $0) }
-                throw ColumnarFailure.statement(problem ?? "it can not be prepared", context: context)
+    }
+}
+
+/// A thread with a connection of its own, opened at its first use.
+final class Worker: Sendable {
+    let thread: BlockingThread
+    private let held = Mutex<ColumnarConnection?>(nil)
+
+    init(number: Int) { thread = BlockingThread(name: "columnar-\(number)") }
+
+    func connection(_ connect: () throws -> ColumnarConnection) throws -> ColumnarConnection {
+        try held.withLock { held in
+            if let held { return held }
+            let opened = try connect()
+            held = opened
+            return opened
+        }
+    }
+}
+
+/// Lends workers, first come first served.
+final class WorkerPool: Sendable {
+    private struct State {
+        var idle: [Worker]
+        var waiting: [CheckedContinuation<Worker, Never>] = []
+    }
+
+    private let state: Mutex<State>
+
+    init(size: Int) { state = Mutex(State(idle: (0..<size).map(Worker.init(number:)))) }
+
+    func lease() async -> Worker {
+        await withCheckedContinuation { continuation in
+            let worker = state.withLock { state -> Worker? in
+                if let worker = state.idle.popLast() { return worker }
+                state.waiting.append(continuation)
+                return nil
             }
-            var result = duckdb_result()
-            defer { duckdb_destroy_result(&result) }
-            guard duckdb_execute_prepared(prepared, &result) == DuckDBSuccess else {
-                let problem = duckdb_result_error(&result).map { String(cString: $0) }
-                throw ColumnarFailure.statement(problem ?? "it can not be run", context: context)
-            }
-            if index + 1 == count { table = try ResultReader.read(&result, context: context) }
+            if let worker { continuation.resume(returning: worker) }
         }
-        return table
+    }
+
+    func giveBack(_ worker: Worker) {
+        let next = state.withLock { state -> CheckedContinuation<Worker, Never>? in
+            guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
+            state.idle.append(worker)
+            return nil
+        }
+        next?.resume(returning: worker)
     }
 }

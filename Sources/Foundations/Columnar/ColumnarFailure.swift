@@ -1,44 +1,82 @@
 import Basics
 
-/// What can go wrong in the analytic engine.
-public struct ColumnarFailure: Failure, Equatable {
+/// What can go wrong while columns are read, written or computed.
+public struct ColumnarFailure: Failure {
     public let code: FailureCode
     public let message: String
     public let remedy: String?
 
-    /// An error of the engine, told with the place the statement came from.
+    /// - Parameters:
+    ///   - code: the kind of the failure.
+    ///   - message: one sentence that says what happened and where, without a trailing full stop.
+    ///   - remedy: the next step for the reader.
+    public init(_ code: FailureCode, _ message: String, remedy: String? = nil) {
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+    }
+
+    /// Translates a message of DuckDB.
     ///
     /// - Parameters:
-    ///   - engine: the engine's own words; their first lines name the kind and the cause.
-    ///   - context: where the statement stands, such as `features/carrier_now`.
-    static func statement(_ engine: String, context: String) -> ColumnarFailure {
-        let lines = engine.split(separator: "\n").map(String.init)
-        let place = lines.first { $0.hasPrefix("LINE ") }
-        let cause = lines.prefix(engine.hasPrefix("IO Error") ? 1 : 2).filter { !$0.hasPrefix("LINE ") }
-        let text = ([context + ": " + cause.joined(separator: " ")] + [place].compactMap { $0 }).joined(separator: ", at ")
-        if engine.contains("No space left") || engine.contains("max_temp_directory_size") {
-            return ColumnarFailure(
-                code: .resourceExhausted, message: "\(context): the disk is full", remedy: "Free some space and try again.")
+    ///   - text: the whole message, whose first line tells the kind and the fault, and whose later lines may show the
+    ///     place in the SQL (`LINE 3: ...`), candidate names, or the file that was read.
+    ///   - context: what the SQL came from, such as a file's path.
+    init(duckDB text: String, context: String?) {
+        let lines = text.split(separator: "\n").map { $0.trimmingWhitespace() }
+        let first = lines.first ?? "DuckDB failed without a message"
+        var sentence = first
+        while let last = sentence.last, last == "." || last == "!" { sentence.removeLast() }
+        if let file = lines.dropFirst().first(where: { $0.hasPrefix("file=") || $0.hasPrefix("file = ") }),
+            let path = file.split(separator: "=", maxSplits: 1).last
+        {
+            sentence += " in file '\(String(path).trimmingWhitespace())'"
         }
-        if engine.hasPrefix("Out of Memory") {
-            return ColumnarFailure(
-                code: .resourceExhausted, message: text, remedy: "Let the query touch less at once.")
+        if let place = lines.dropFirst().first(where: { $0.hasPrefix("LINE ") }) {
+            sentence += " (line \(place.dropFirst(5)))"
         }
-        if engine.hasPrefix("INTERRUPT") { return ColumnarFailure(code: .unavailable, message: text, remedy: nil) }
-        if engine.hasPrefix("IO Error") {
-            return ColumnarFailure(code: .unavailable, message: text, remedy: "Check that the file is there and readable.")
+        let advice = lines.dropFirst().first {
+            $0.hasPrefix("Candidate") || $0.hasPrefix("Did you mean") || $0.hasPrefix("Possible")
         }
-        return ColumnarFailure(code: .invalidArgument, message: text, remedy: "Correct the statement or the file it reads.")
+        let (code, remedy) = ColumnarFailure.classify(first, whole: text)
+        self.init(code, (context.map { "\($0): " } ?? "") + sentence, remedy: advice.map { "\($0)." } ?? remedy)
     }
 
-    static func unsupported(_ type: String, column: String, context: String) -> ColumnarFailure {
-        ColumnarFailure(
-            code: .invalidArgument, message: "\(context): the column '\(column)' has the type \(type), which can not be read",
-            remedy: "CAST it to VARCHAR, BIGINT or DOUBLE.")
+    private static func classify(_ first: String, whole: String) -> (FailureCode, String?) {
+        let space = "Free disk space, or give the engine another temporary directory."
+        if whole.contains("No space left on device") { return (.resourceExhausted, space) }
+        if whole.contains("max_temp_directory_size") {
+            return (.resourceExhausted, "Raise the spill limit, raise the memory limit, or split the query.")
+        }
+        if first.contains("No files found that match") || first.contains("No such file") {
+            return (.notFound, "Check the path; it is relative to the folder the process started in.")
+        }
+        if first.contains("magic bytes") || first.contains("too small to be a Parquet file") {
+            return (.dataLoss, "The file is truncated or no Parquet file; write it again.")
+        }
+        let kinds: [(String, FailureCode, String?)] = [
+            ("Parser Error", .invalidArgument, "Correct the SQL."),
+            ("Binder Error", .invalidArgument, "Correct the SQL."),
+            ("Catalog Error", .notFound, "Check the name, or create the table first."),
+            ("Conversion Error", .invalidArgument, "Use TRY_CAST where a value may not convert."),
+            ("Out of Memory Error", .resourceExhausted, "Raise the memory limit or split the query."),
+            ("Permission Error", .permissionDenied, nil),
+            ("Constraint Error", .failedPrecondition, nil),
+            ("TransactionContext Error", .failedPrecondition, "Run the statement again."),
+            ("Transaction Error", .unavailable, "Run the statement again."),
+            ("IO Error", .unavailable, "Check that the file exists and can be read and written."),
+            ("INTERNAL Error", .internal, nil), ("FATAL Error", .internal, "Restart the process."),
+        ]
+        for (prefix, code, remedy) in kinds where first.hasPrefix(prefix) { return (code, remedy) }
+        return (.invalidArgument, nil)
     }
+}
 
-    static func engine(_ problem: String) -> ColumnarFailure {
-        ColumnarFailure(
-            code: .internal, message: "the analytic engine can not be used: \(problem)", remedy: "Run 'make setup' again.")
+extension StringProtocol {
+    func trimmingWhitespace() -> String {
+        var rest = self[...]
+        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
+        while let last = rest.last, last.isWhitespace { rest.removeLast() }
+        return String(rest)
     }
 }

@@ -193,15 +193,15 @@ public final class DatasetStore: Sendable {
             let context = "data/\(table.name), expectation \(expectation.name)"
             let test = ExpectationSQL(expectation.rule, staging: staging)
             let counts = try await engine.query(test.count, context: context)
-            let rows = counts.integers("total").first ?? 0
-            let failing = counts.integers("failing").first ?? 0
+            let rows = try counts.count("total")
+            let failing = try counts.count("failing")
             var example: String?
             if failing > 0, let firstRow = test.firstRow {
                 let columns = table.columns.map { SQLText.identifier($0.name) }.joined(separator: ", ")
                 example = try await engine.query(
                     "SELECT CAST(to_json(s) AS VARCHAR) AS example FROM (SELECT \(columns) FROM \(staging) "
                         + "WHERE __row = (\(firstRow))) AS s", context: context
-                ).strings("example").first ?? nil
+                ).strings("example").first.flatMap { $0 }
             }
             if failing > 0, expectation.severity == .stop {
                 throw FeaturesFailure.expectation(
@@ -225,10 +225,7 @@ public final class DatasetStore: Sendable {
     func publish(_ query: String, context: String) async throws -> (digest: Digest, rows: Int64) {
         let path = "\(scratch)/\(UInt64(bitPattern: Int64(Digest(of: query).hashValue)))-\(time.now.microseconds).parquet"
         defer { try? FileManager.default.removeItem(atPath: path) }
-        try await engine.writeParquet(query: query, to: path, context: context)
-        let rows = try await engine.query(
-            "SELECT count(*) AS n FROM read_parquet(\(SQLText.literal(path)))", context: context
-        ).integers("n").first ?? 0
+        let rows = try await engine.writeParquet(query: query, to: path, context: context)
         return (try await objects.put(file: path), rows)
     }
 }

@@ -16,6 +16,7 @@ public final class FeatureStore: Sendable {
     let objects: any ObjectStore
     let engine: ColumnarEngine
     let online: any KeyValueStore
+    let onlineTable: KeyValueTable
     let time: any TimeSource
     public let datasets: DatasetStore
     private let state = Mutex(State())
@@ -29,12 +30,13 @@ public final class FeatureStore: Sendable {
 
     public init(
         database: Database, objects: any ObjectStore, engine: ColumnarEngine,
-        online: any KeyValueStore, time: any TimeSource, scratch: String
+        online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, scratch: String
     ) {
         self.database = database
         self.objects = objects
         self.engine = engine
         self.online = online
+        self.onlineTable = onlineTable
         self.time = time
         datasets = DatasetStore(
             database: database, objects: objects, engine: engine, time: time, scratch: scratch)
@@ -102,7 +104,7 @@ public final class FeatureStore: Sendable {
             "SELECT column_name AS name, data_type AS kind FROM duckdb_columns() WHERE table_name = "
                 + SQLText.literal(events.name), context: context)
         var types: [String: String] = [:]
-        for (name, kind) in zip(kinds.strings("name"), kinds.strings("kind")) {
+        for (name, kind) in zip(try kinds.strings("name"), try kinds.strings("kind")) {
             if let name, let kind { types[name] = kind }
         }
         for column in [events.eventTime, events.availableAt] where types[column]?.hasPrefix("TIMESTAMP") != true {
@@ -114,7 +116,7 @@ public final class FeatureStore: Sendable {
         let early = try await engine.query(
             "SELECT count(*) AS n FROM \(name) WHERE \(availableAt) IS NULL OR \(availableAt) < \(eventTime)",
             context: context
-        ).integers("n").first ?? 0
+        ).count("n")
         guard early == 0 else {
             throw FeaturesFailure.badEvents(
                 name: events.name,
@@ -126,6 +128,6 @@ public final class FeatureStore: Sendable {
     /// The service's reader for the hot path.
     public func onlineService(_ name: String) throws -> OnlineService {
         let catalogue = catalogue
-        return try OnlineService(try catalogue.service(name), catalogue: catalogue, store: online)
+        return try OnlineService(try catalogue.service(name), catalogue: catalogue, store: online, table: onlineTable)
     }
 }

@@ -40,7 +40,7 @@ extension FeatureStore {
         let service = try catalogue.service(name)
         let set = try await trainingSet(population, service: name, from: from, to: to, knownBy: nil)
         let rows = try await populationRows(population, from: from, to: to)
-        let ids = rows.strings(population.id)
+        let ids = try rows.strings(population.id)
         var position: [String: Int] = [:]
         for (index, id) in ids.enumerated() { if let id { position[id] = index } }
         var report = LeakReport(rows: 0, values: 0, findings: [])
@@ -79,7 +79,7 @@ extension FeatureStore {
             "\(eventTime) <= \(at)", "\(eventTime) >= \(at) - INTERVAL \(view.ttlSeconds) SECOND",
         ]
         for key in view.joinKeys {
-            guard let literal = rows.literal(key, row: row) else { return [:] }
+            guard let literal = try rows.literal(key, row: row) else { return [:] }
             conditions.append("\(SQLText.identifier(key)) = \(literal)")
         }
         let table = try await engine.query(
@@ -88,7 +88,7 @@ extension FeatureStore {
             ORDER BY \(eventTime) DESC LIMIT 1
             """, context: "features/\(view.name)")
         var values: [String: Double] = [:]
-        for feature in view.features { values[feature] = table.doubles(feature).first }
+        for feature in view.features { values[feature] = try table.doubles(feature).first }
         return values
     }
 }

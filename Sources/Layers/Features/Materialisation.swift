@@ -53,11 +53,12 @@ public actor Materialisation {
         }
         guard !changed.isEmpty else { return 0 }
         let writes = puts
+        let table = features.onlineTable
         let marks = changed.map { (Self.watermarkKey($0.cursor.prefix), $0.cursor.watermark) }
         try await features.online.write { transaction in
-            for (key, value) in writes { try transaction.put(key, value) }
+            for (key, value) in writes { try transaction.put(key, value, in: table) }
             for (key, mark) in marks {
-                try transaction.put(key, withUnsafeBytes(of: mark.littleEndian) { Array($0) })
+                try transaction.put(key, withUnsafeBytes(of: mark.littleEndian) { Array($0) }, in: table)
             }
         }
         for (name, cursor) in changed { cursors[name] = cursor }
@@ -70,14 +71,10 @@ public actor Materialisation {
         if let cursor = cursors[view.name] { return cursor }
         let history = try await features.history(of: view.name)
         let prefix = OnlineCodec.prefix(try features.catalogue.digest(ofView: view.name))
-        let mark = try features.online.read { transaction in
-            try Self.watermarkKey(prefix).withUnsafeBytes { key in
-                try transaction.withValue(key) { value -> Int64 in
-                    guard let value, value.count == 8 else { return .min }
-                    return Int64(littleEndian: value.loadUnaligned(as: Int64.self))
-                }
-            }
-        }
+        let stored = try features.online.read { try $0.value(Self.watermarkKey(prefix), in: features.onlineTable) }
+        let mark = stored.flatMap { bytes in
+            bytes.count == 8 ? bytes.withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) } : nil
+        } ?? .min
         let cursor = Cursor(key: history.digest, prefix: prefix, watermark: mark, readThrough: mark)
         cursors[view.name] = cursor
         return cursor
@@ -118,9 +115,9 @@ public actor Materialisation {
                 """
         }
         let table = try await features.engine.query(query, context: "features/\(view.name)")
-        let times = table.timestamps(view.eventTime)
-        let keyColumns = view.joinKeys.map { table.texts($0) }
-        let columns = view.features.map { table.doubles($0) }
+        let times = try table.timestamps(view.eventTime)
+        let keyColumns = try view.joinKeys.map { try table.texts($0) }
+        let columns = try view.features.map { try table.doubles($0) }
         cursor.times = []
         cursor.keys = []
         cursor.values = []

@@ -18,6 +18,7 @@ public final class OnlineService: Sendable {
     public let joinKeys: [String]
     private let parts: [Part]
     private let store: any KeyValueStore
+    private let table: KeyValueTable
 
     struct Part: Sendable {
         var prefix: [UInt8]
@@ -31,7 +32,7 @@ public final class OnlineService: Sendable {
 
     static let keyBytesMax = 480
 
-    init(_ service: FeatureService, catalogue: Catalogue, store: any KeyValueStore) throws {
+    init(_ service: FeatureService, catalogue: Catalogue, store: any KeyValueStore, table: KeyValueTable) throws {
         name = service.name
         digest = try catalogue.digest(ofService: service.name)
         inputNames = service.inputNames
@@ -52,6 +53,7 @@ public final class OnlineService: Sendable {
         self.joinKeys = joinKeys
         self.parts = parts
         self.store = store
+        self.table = table
     }
 
     /// Reads the newest stored values as of a moment into the inputs after the request's own.
@@ -72,7 +74,7 @@ public final class OnlineService: Sendable {
                 var target = requestCount
                 for part in parts {
                     let count = OnlineCodec.key(part, keys, into: buffer)
-                    try transaction.withValue(UnsafeRawBufferPointer(rebasing: buffer[..<count])) { value in
+                    try transaction.withValue(UnsafeRawBufferPointer(rebasing: buffer[..<count]), in: table) { value in
                         Self.copy(value, part, moment, inputs, target)
                     }
                     target += part.positions.count

@@ -22,13 +22,13 @@ extension FeatureStore {
     ) async throws -> PopulationPage {
         let service = try onlineService(name)
         let table = try await populationRows(population, from: from, to: to)
-        func numbers(_ column: String) -> [Double?] { table.doubles(column).map { $0.isNaN ? nil : $0 } }
+        func numbers(_ column: String) throws -> [Double?] { try table.doubles(column).map { $0.isNaN ? nil : $0 } }
         return PopulationPage(
-            ids: table.strings(population.id).map { $0 ?? "" },
-            times: table.timestamps(population.time).map { $0?.microseconds ?? 0 },
-            labels: numbers(population.label),
-            labelTimes: table.timestamps(population.labelTime).map { $0?.microseconds },
-            keys: Dictionary(service.joinKeys.map { ($0, table.texts($0)) }) { first, _ in first },
-            request: Dictionary(service.requestNames.map { ($0, numbers($0)) }) { first, _ in first })
+            ids: try table.strings(population.id).map { $0 ?? "" },
+            times: try table.timestamps(population.time).map { $0?.microseconds ?? 0 },
+            labels: try numbers(population.label),
+            labelTimes: try table.timestamps(population.labelTime).map { $0?.microseconds },
+            keys: Dictionary(try service.joinKeys.map { ($0, try table.texts($0)) }) { first, _ in first },
+            request: Dictionary(try service.requestNames.map { ($0, try numbers($0)) }) { first, _ in first })
     }
 }

@@ -109,15 +109,15 @@ extension FeatureStore {
             FROM p\(joins)
             ORDER BY __time, __id
             """, context: context)
-        let ids = table.strings("__id").compactMap { $0 }
+        let ids = try table.strings("__id").compactMap { $0 }
         guard ids.count == table.rowCount, Set(ids).count == ids.count else {
             throw FeaturesFailure.definition(
                 "\(context) gives rows with no id or with the same '\(population.id)'",
                 remedy: "Make '\(population.id)' unique and never null.")
         }
         return TrainingSet(
-            ids: ids, times: table.timestamps("__time").map { $0 ?? .distantPast }, labels: table.doubles("__label"),
-            inputNames: service.inputNames, columns: service.inputNames.map { table.doubles($0) })
+            ids: ids, times: try table.timestamps("__time").map { $0 ?? .distantPast }, labels: try table.doubles("__label"),
+            inputNames: service.inputNames, columns: try service.inputNames.map { try table.doubles($0) })
     }
 
     /// The rows of a population as they are: join keys, request features, label and times.

@@ -75,15 +75,15 @@ extension FeatureStore {
                    (SELECT count(*) FROM \(file) WHERE \(eventTime) IS NULL) AS timeless,
                    (SELECT count(*) FROM \(file) WHERE epoch_us(\(eventTime)) % \(view.everySeconds * 1_000_000) <> 0) AS off
             """, context: context)
-        let repeated = problems.integers("repeated").first ?? 0
+        let repeated = try problems.count("repeated")
         guard repeated == 0 else {
             throw FeaturesFailure.badView(
                 view: view.name, problem: "\(repeated) entities have two rows at one \(view.eventTime)")
         }
-        guard problems.integers("timeless").first == 0 else {
+        guard try problems.count("timeless") == 0 else {
             throw FeaturesFailure.badView(view: view.name, problem: "\(view.eventTime) is null in some rows")
         }
-        guard problems.integers("off").first == 0 else {
+        guard try problems.count("off") == 0 else {
             throw FeaturesFailure.badView(
                 view: view.name, problem: "some rows are not on its grid of \(view.everySeconds) seconds")
         }

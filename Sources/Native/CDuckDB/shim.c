@@ -1,1 +1,2 @@
+// DuckDB is called directly; this file gives the target something to compile.
 #include "CDuckDB.h"

@@ -21,10 +21,11 @@ struct SmallFactory {
         let path = folder.path
         database = try await Database.open(at: "\(path)/works.db")
         _ = try await database.migrate(Journal.migrations + DatasetStore.migrations)
+        let online = try LMDBStore(path: "\(path)/online", durable: false)
         store = FeatureStore(
             database: database, objects: try FileObjectStore(root: "\(path)/objects"),
-            engine: ColumnarEngine(memoryLimitBytes: 256 << 20, threads: 2, temporaryDirectory: "\(path)/scratch"),
-            online: try LMDBStore(path: "\(path)/online", mapSizeBytes: 64 << 20, durable: false),
+            engine: ColumnarEngine(ColumnarOptions(temporaryDirectory: "\(path)/scratch")), online: online,
+            onlineTable: try await online.table("features"),
             time: ManualTime(Timestamp(seconds: 0)), scratch: "\(path)/scratch")
         var files = files
         files["works.yaml"] = "name: small"

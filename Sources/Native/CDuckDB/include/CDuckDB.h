@@ -1,45 +1,30 @@
+// The part of DuckDB's C API that Columnar calls. The library is pinned to v1.5.6, which Columnar checks at run time.
 #pragma once
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/// The part of DuckDB 1.5's C API that is used here, declared from its documentation. The library has no header of its
-/// own where it comes from; `mw_duckdb_version` is checked when the library is first used.
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef uint64_t idx_t;
-typedef struct _duckdb_database *duckdb_database;
-typedef struct _duckdb_connection *duckdb_connection;
-typedef struct _duckdb_config *duckdb_config;
-typedef struct _duckdb_prepared_statement *duckdb_prepared_statement;
-typedef struct _duckdb_extracted_statements *duckdb_extracted_statements;
-typedef struct _duckdb_data_chunk *duckdb_data_chunk;
-typedef struct _duckdb_vector *duckdb_vector;
-typedef struct _duckdb_logical_type *duckdb_logical_type;
-typedef struct _duckdb_appender *duckdb_appender;
-
 typedef enum { DuckDBSuccess = 0, DuckDBError = 1 } duckdb_state;
 
-typedef enum {
-    DUCKDB_TYPE_INVALID = 0,
-    DUCKDB_TYPE_BOOLEAN = 1,
-    DUCKDB_TYPE_TINYINT = 2,
-    DUCKDB_TYPE_SMALLINT = 3,
-    DUCKDB_TYPE_INTEGER = 4,
-    DUCKDB_TYPE_BIGINT = 5,
-    DUCKDB_TYPE_UTINYINT = 6,
-    DUCKDB_TYPE_USMALLINT = 7,
-    DUCKDB_TYPE_UINTEGER = 8,
-    DUCKDB_TYPE_UBIGINT = 9,
-    DUCKDB_TYPE_FLOAT = 10,
-    DUCKDB_TYPE_DOUBLE = 11,
-    DUCKDB_TYPE_TIMESTAMP = 12,
-    DUCKDB_TYPE_DATE = 13,
-    DUCKDB_TYPE_HUGEINT = 16,
-    DUCKDB_TYPE_VARCHAR = 17,
-    DUCKDB_TYPE_DECIMAL = 19,
-    DUCKDB_TYPE_TIMESTAMP_TZ = 31,
-} duckdb_type;
+// Every handle is a pointer to something only the library knows.
+typedef struct mw_duckdb_database *duckdb_database;
+typedef struct mw_duckdb_connection *duckdb_connection;
+typedef struct mw_duckdb_config *duckdb_config;
+typedef struct mw_duckdb_prepared *duckdb_prepared_statement;
+typedef struct mw_duckdb_extracted *duckdb_extracted_statements;
+typedef struct mw_duckdb_pending *duckdb_pending_result;
+typedef struct mw_duckdb_appender *duckdb_appender;
+typedef struct mw_duckdb_logical_type *duckdb_logical_type;
+typedef struct mw_duckdb_data_chunk *duckdb_data_chunk;
+typedef struct mw_duckdb_vector *duckdb_vector;
 
+// Laid out by the library: five fields kept for old callers, then its own pointer.
 typedef struct {
     idx_t deprecated_column_count;
     idx_t deprecated_row_count;
@@ -50,63 +35,86 @@ typedef struct {
 } duckdb_result;
 
 typedef struct {
-    union {
-        struct {
-            uint32_t length;
-            char prefix[4];
-            char *ptr;
-        } pointer;
-        struct {
-            uint32_t length;
-            char inlined[12];
-        } inlined;
-    } value;
-} duckdb_string_t;
+    int64_t micros;
+} duckdb_timestamp;
 
-typedef struct {
-    uint64_t lower;
-    int64_t upper;
-} duckdb_hugeint;
-
+// Opening
 const char *duckdb_library_version(void);
-duckdb_state duckdb_create_config(duckdb_config *out);
+duckdb_state duckdb_create_config(duckdb_config *out_config);
 duckdb_state duckdb_set_config(duckdb_config config, const char *name, const char *option);
 void duckdb_destroy_config(duckdb_config *config);
-duckdb_state duckdb_open_ext(const char *path, duckdb_database *out, duckdb_config config, char **error);
+duckdb_state duckdb_open_ext(const char *path, duckdb_database *out_database, duckdb_config config, char **out_error);
 void duckdb_close(duckdb_database *database);
-duckdb_state duckdb_connect(duckdb_database database, duckdb_connection *out);
-void duckdb_interrupt(duckdb_connection connection);
+duckdb_state duckdb_connect(duckdb_database database, duckdb_connection *out_connection);
 void duckdb_disconnect(duckdb_connection *connection);
+void duckdb_interrupt(duckdb_connection connection);
 void duckdb_free(void *pointer);
 
+// Statements
 idx_t duckdb_extract_statements(duckdb_connection connection, const char *query, duckdb_extracted_statements *out);
-duckdb_state duckdb_prepare_extracted_statement(duckdb_connection connection, duckdb_extracted_statements statements,
+const char *duckdb_extract_statements_error(duckdb_extracted_statements extracted);
+void duckdb_destroy_extracted(duckdb_extracted_statements *extracted);
+duckdb_state duckdb_prepare_extracted_statement(duckdb_connection connection, duckdb_extracted_statements extracted,
                                                 idx_t index, duckdb_prepared_statement *out);
-const char *duckdb_extract_statements_error(duckdb_extracted_statements statements);
-void duckdb_destroy_extracted(duckdb_extracted_statements *statements);
-const char *duckdb_prepare_error(duckdb_prepared_statement statement);
-void duckdb_destroy_prepare(duckdb_prepared_statement *statement);
-duckdb_state duckdb_execute_prepared(duckdb_prepared_statement statement, duckdb_result *out);
+const char *duckdb_prepare_error(duckdb_prepared_statement prepared);
+idx_t duckdb_nparams(duckdb_prepared_statement prepared);
+void duckdb_destroy_prepare(duckdb_prepared_statement *prepared);
+duckdb_state duckdb_bind_null(duckdb_prepared_statement prepared, idx_t index);
+duckdb_state duckdb_bind_boolean(duckdb_prepared_statement prepared, idx_t index, bool value);
+duckdb_state duckdb_bind_int64(duckdb_prepared_statement prepared, idx_t index, int64_t value);
+duckdb_state duckdb_bind_double(duckdb_prepared_statement prepared, idx_t index, double value);
+duckdb_state duckdb_bind_varchar_length(duckdb_prepared_statement prepared, idx_t index, const char *value,
+                                        idx_t length);
+duckdb_state duckdb_bind_timestamp(duckdb_prepared_statement prepared, idx_t index, duckdb_timestamp value);
+duckdb_state duckdb_pending_prepared(duckdb_prepared_statement prepared, duckdb_pending_result *out);
+duckdb_state duckdb_pending_prepared_streaming(duckdb_prepared_statement prepared, duckdb_pending_result *out);
+const char *duckdb_pending_error(duckdb_pending_result pending);
+duckdb_state duckdb_execute_pending(duckdb_pending_result pending, duckdb_result *out);
+void duckdb_destroy_pending(duckdb_pending_result *pending);
 
+// Results
 const char *duckdb_result_error(duckdb_result *result);
 void duckdb_destroy_result(duckdb_result *result);
-const char *duckdb_column_name(duckdb_result *result, idx_t column);
-duckdb_type duckdb_column_type(duckdb_result *result, idx_t column);
-duckdb_logical_type duckdb_column_logical_type(duckdb_result *result, idx_t column);
 idx_t duckdb_column_count(duckdb_result *result);
+const char *duckdb_column_name(duckdb_result *result, idx_t column);
+duckdb_logical_type duckdb_column_logical_type(duckdb_result *result, idx_t column);
+idx_t duckdb_rows_changed(duckdb_result *result);
 duckdb_data_chunk duckdb_fetch_chunk(duckdb_result result);
-uint8_t duckdb_decimal_scale(duckdb_logical_type type);
-duckdb_type duckdb_decimal_internal_type(duckdb_logical_type type);
+
+// Types
+duckdb_logical_type duckdb_create_logical_type(int type);
+int duckdb_get_type_id(duckdb_logical_type type);
 void duckdb_destroy_logical_type(duckdb_logical_type *type);
+uint8_t duckdb_decimal_scale(duckdb_logical_type type);
+int duckdb_decimal_internal_type(duckdb_logical_type type);
+int duckdb_enum_internal_type(duckdb_logical_type type);
+uint32_t duckdb_enum_dictionary_size(duckdb_logical_type type);
+char *duckdb_enum_dictionary_value(duckdb_logical_type type, idx_t index);
+
+// Chunks and vectors
+idx_t duckdb_vector_size(void);
+duckdb_data_chunk duckdb_create_data_chunk(duckdb_logical_type *types, idx_t column_count);
 void duckdb_destroy_data_chunk(duckdb_data_chunk *chunk);
-idx_t duckdb_data_chunk_get_size(duckdb_data_chunk chunk);
+void duckdb_data_chunk_reset(duckdb_data_chunk chunk);
 duckdb_vector duckdb_data_chunk_get_vector(duckdb_data_chunk chunk, idx_t column);
+idx_t duckdb_data_chunk_get_size(duckdb_data_chunk chunk);
+void duckdb_data_chunk_set_size(duckdb_data_chunk chunk, idx_t size);
 void *duckdb_vector_get_data(duckdb_vector vector);
 uint64_t *duckdb_vector_get_validity(duckdb_vector vector);
+void duckdb_vector_ensure_validity_writable(duckdb_vector vector);
+void duckdb_vector_assign_string_element_len(duckdb_vector vector, idx_t index, const char *text, idx_t length);
 
-/// The bytes of a string, wherever it keeps them.
-static inline const char *mw_duckdb_text(const duckdb_string_t *text) {
-    return text->value.inlined.length <= 12 ? text->value.inlined.inlined : text->value.pointer.ptr;
+// Appending
+duckdb_state duckdb_appender_create(duckdb_connection connection, const char *schema, const char *table,
+                                    duckdb_appender *out);
+idx_t duckdb_appender_column_count(duckdb_appender appender);
+duckdb_logical_type duckdb_appender_column_type(duckdb_appender appender, idx_t column);
+duckdb_state duckdb_appender_add_column(duckdb_appender appender, const char *name);
+const char *duckdb_appender_error(duckdb_appender appender);
+duckdb_state duckdb_append_data_chunk(duckdb_appender appender, duckdb_data_chunk chunk);
+duckdb_state duckdb_appender_close(duckdb_appender appender);
+duckdb_state duckdb_appender_destroy(duckdb_appender *appender);
+
+#ifdef __cplusplus
 }
-
-static inline uint32_t mw_duckdb_text_length(const duckdb_string_t *text) { return text->value.inlined.length; }
+#endif
