@@ -84,7 +84,7 @@ public actor RolloutService {
         for rollout in try await underWay() {
             let now = time.now
             let endpoint = try endpoints.table.endpoint(rollout.endpoint)
-            let canary = endpoint.statistics.canary
+            let canary = endpoint.reading(of: rollout.candidate)
             let decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
             guard decision != .wait else { continue }
             let next = rollout.after(decision, at: now, canary: canary)

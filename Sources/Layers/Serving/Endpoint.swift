@@ -63,8 +63,7 @@ struct CanaryTrip: Sendable {
     var canary: ModelVersionID
     /// The traffic now in force.
     var policy: TrafficPolicy
-    var answers: Int64
-    var failures: Int64
+    var reading: ArmStatistics.Reading
     /// From its first failure until it had no traffic.
     var seconds: Double
 }
@@ -81,6 +80,8 @@ public final class Endpoint: Sendable {
     private let slots: [Slot]
     private let current: Mutex<Deployment?>
     private let generation = Atomic<UInt64>(1)
+    /// The canary that last lost its traffic by failing.
+    private let tripped = Mutex<CanaryTrip?>(nil)
     /// Called once, off the hot path's lock, when the canary has failed too often and has lost its traffic.
     private let onCanaryTripped: @Sendable (CanaryTrip) -> Void
 
@@ -133,6 +134,12 @@ public final class Endpoint: Sendable {
     public var statistics: (stable: ArmStatistics.Reading?, canary: ArmStatistics.Reading?) {
         let deployment = deployment
         return (deployment?.stable.statistics.read(), deployment?.canary?.statistics.read())
+    }
+
+    /// The counters of a candidate, as they are or as they were when it lost its traffic by failing.
+    public func reading(of candidate: ModelVersionID) -> ArmStatistics.Reading? {
+        if let canary = deployment?.canary, canary.id == candidate { return canary.statistics.read() }
+        return tripped.withLock { $0?.canary == candidate ? $0?.reading : nil }
     }
 
     /// Where the features of the row being asked for go: request features first, in the order of the service.
@@ -228,11 +235,11 @@ public final class Endpoint: Sendable {
         }
         guard changed else { return }
         generation.wrappingAdd(1, ordering: .releasing)
-        let reading = canary.statistics.read()
-        onCanaryTripped(
-            CanaryTrip(
-                canary: canary.id, policy: policy, answers: reading.answers, failures: reading.failures,
-                seconds: canary.statistics.secondsSinceFirstFailure(atNanoseconds: SystemTime.monotonicNanoseconds)))
+        let trip = CanaryTrip(
+            canary: canary.id, policy: policy, reading: canary.statistics.read(),
+            seconds: canary.statistics.secondsSinceFirstFailure(atNanoseconds: SystemTime.monotonicNanoseconds))
+        tripped.withLock { $0 = trip }
+        onCanaryTripped(trip)
     }
 
     /// FNV-1a, then mixed: the same request goes to the same arm in every process.

@@ -179,10 +179,10 @@ public actor EndpointStore {
         do {
             try await store(
                 trip.policy, on: name, type: "endpoint.rolled_back",
-                reason: "\(trip.failures) of \(trip.answers) answers of \(trip.canary) failed",
+                reason: "\(trip.reading.failures) of \(trip.reading.answers) answers of \(trip.canary) failed",
                 facts: [
-                    "canary": .string(trip.canary.description), "answers": .integer(trip.answers),
-                    "failures": .integer(trip.failures), "seconds": .number(trip.seconds),
+                    "canary": .string(trip.canary.description), "answers": .integer(trip.reading.answers),
+                    "failures": .integer(trip.reading.failures), "seconds": .number(trip.seconds),
                 ], by: "system:guard")
         } catch {
             logger.error(

@@ -62,6 +62,7 @@ final class Demonstration {
 
     private func finish(_ stage: String) {
         summary.stagesSeconds[stage] = seconds(since: stageStarted)
+        summary.stagesPeakBytes[stage] = server.peakResidentBytes
         stageStarted = SystemTime.monotonicNanoseconds
     }
 
@@ -303,6 +304,7 @@ final class Demonstration {
             if let candidate = completed?.candidate { challenger = try await rescore(candidate.description, bounds) }
         }
         let after = completed?.steps.last?.to
+        let next = rollouts.filter { $0.state == .completed }.dropFirst().first?.steps.last?.to
         for (index, window) in windows.enumerated() {
             let comparable = (window.labels) > 0
             let taken = after.map { window.start >= $0 } ?? false
@@ -312,17 +314,18 @@ final class Demonstration {
                     challengerAUC: taken && challenger.indices.contains(index) ? challenger[index].auc : nil,
                     servedAUC: window.servedAUC, labels: window.labels, requests: window.requests))
         }
-        if let after, let last = windows.last, let first = windows.first(where: { $0.start >= after }) {
+        let inProduction = windows.filter { $0.start >= after ?? .distantFuture && $0.end <= next ?? .distantFuture }
+        if let first = inProduction.first, let last = inProduction.last {
             let bounds = [first.start, last.end]
             summary.champion.aucAfterDrift = try await rescore("flight-delay/1", bounds).first?.auc ?? 0
             if let candidate = completed?.candidate {
                 summary.challenger.aucSameWeeks = try await rescore(candidate.description, bounds).first?.auc ?? 0
             }
-            summary.challenger.weeks = windows.count { $0.start >= after }
+            summary.challenger.weeks = inProduction.count
             screen.say(
                 String(
-                    format: "on the %d weeks after: champion %.4f, challenger %.4f", summary.challenger.weeks,
-                    summary.champion.aucAfterDrift, summary.challenger.aucSameWeeks))
+                    format: "on the %d whole weeks that the challenger was in Production: %.4f, the champion would have had %.4f", summary.challenger.weeks,
+                    summary.challenger.aucSameWeeks, summary.champion.aucAfterDrift))
         }
         drift(windows)
         finish("judge")
