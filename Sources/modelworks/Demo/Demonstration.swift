@@ -37,7 +37,7 @@ final class Demonstration {
         self.screen = screen
         client = try Client(url: server.url, principal: "user:demo")
         replay = Replay(
-            connection: try HTTPConnection(url: server.url), endpoint: Self.endpoint, gridSeconds: 900)
+            connection: try HTTPConnection(url: server.url, timeout: 3600), endpoint: Self.endpoint, gridSeconds: 900)
         report = DemoReport(title: "Flights of New York, 2013")
     }
 
