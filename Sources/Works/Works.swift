@@ -84,7 +84,8 @@ public final class Works: Sendable {
         let journal = Journal(database)
         let objects = try FileObjectStore(root: "\(root)/objects")
         let engine = ColumnarEngine(
-            ColumnarOptions(memoryLimitBytes: 400 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
+            ColumnarOptions(
+                memoryLimitBytes: 400 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
         // What is online can be computed again from the histories, so it need not reach the disk at every turn.
         let online = try LMDBStore(path: "\(root)/online", durable: false)
         let features = FeatureStore(
@@ -149,7 +150,9 @@ public final class Works: Sendable {
         try lock.publish(url: url)
         let ticking = Task { [factory, logger] in
             while !Task.isCancelled {
-                do { try await factory.tick() } catch { logger.error("the control loop failed", ["error": .string("\(error)")]) }
+                do { try await factory.tick() } catch {
+                    logger.error("the control loop failed", ["error": .string("\(error)")])
+                }
                 try? await Task.sleep(for: .seconds(1))
             }
         }

@@ -52,5 +52,6 @@ if ProcessInfo.processInfo.environment["OMP_WAIT_POLICY"] == nil {
 
 let context = Context(
     environment: ProcessInfo.processInfo.environment, workingDirectory: FileManager.default.currentDirectoryPath,
-    executable: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0])
+    executable: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+        ?? CommandLine.arguments[0])
 exit(await modelworks(Array(CommandLine.arguments.dropFirst()), context))

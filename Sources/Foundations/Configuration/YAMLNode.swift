@@ -75,7 +75,9 @@ public enum NearestWord {
     /// - Returns: nil where none is near: more than a third of the letters would have to change.
     public static func of(_ word: String, among words: [String]) -> String? {
         let near = words.map { ($0, distance(word, $0)) }.min { ($0.1, $0.0) < ($1.1, $1.0) }
-        guard let (candidate, distance) = near, distance <= max(1, max(word.count, candidate.count) / 3) else { return nil }
+        guard let (candidate, distance) = near, distance <= max(1, max(word.count, candidate.count) / 3) else {
+            return nil
+        }
         return candidate
     }
 

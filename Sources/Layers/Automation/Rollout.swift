@@ -80,7 +80,8 @@ public struct Rollout: Sendable, Codable, Equatable {
                 p99Milliseconds: reading.p99, verdict: verdict)
         }
         guard traffic?.canary == candidate else {
-            let reason = failures > 0 ? "\(failures) of \(requests) answers failed" : "traffic was taken from \(candidate)"
+            let reason =
+                failures > 0 ? "\(failures) of \(requests) answers failed" : "traffic was taken from \(candidate)"
             return .rollBack(judged(reason), reason: reason)
         }
         let rate = requests > 0 ? Double(failures) / Double(requests) : 0

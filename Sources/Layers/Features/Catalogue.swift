@@ -119,7 +119,9 @@ public struct Catalogue: Sendable, Codable, Equatable {
         }
         let definition = try eventSource(name)
         let words = SQLWords.of(definition.sql)
-        let reads = try events.keys.sorted().filter { $0 != name && words.contains($0) }.map { try digest(ofEvents: $0) }
+        let reads = try events.keys.sorted().filter { $0 != name && words.contains($0) }.map {
+            try digest(ofEvents: $0)
+        }
         return Digest(of: try JSON.canonical(Content(definition: definition, reads: reads)))
     }
 

@@ -109,7 +109,8 @@ public final class FeatureStore: Sendable {
         }
         for column in [events.eventTime, events.availableAt] where types[column]?.hasPrefix("TIMESTAMP") != true {
             throw FeaturesFailure.badEvents(
-                name: events.name, problem: "it has no TIMESTAMP column '\(column)' (\(types[column] ?? "no such column"))")
+                name: events.name,
+                problem: "it has no TIMESTAMP column '\(column)' (\(types[column] ?? "no such column"))")
         }
         let eventTime = SQLText.identifier(events.eventTime)
         let availableAt = SQLText.identifier(events.availableAt)
@@ -120,7 +121,8 @@ public final class FeatureStore: Sendable {
         guard early == 0 else {
             throw FeaturesFailure.badEvents(
                 name: events.name,
-                problem: "\(early) rows are said to be known before they happened (\(events.availableAt) is null or before "
+                problem:
+                    "\(early) rows are said to be known before they happened (\(events.availableAt) is null or before "
                     + "\(events.eventTime))")
         }
     }

@@ -72,9 +72,10 @@ public actor Materialisation {
         let history = try await features.history(of: view.name)
         let prefix = OnlineCodec.prefix(try features.catalogue.digest(ofView: view.name))
         let stored = try features.online.read { try $0.value(Self.watermarkKey(prefix), in: features.onlineTable) }
-        let mark = stored.flatMap { bytes in
-            bytes.count == 8 ? bytes.withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) } : nil
-        } ?? .min
+        let mark =
+            stored.flatMap { bytes in
+                bytes.count == 8 ? bytes.withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) } : nil
+            } ?? .min
         let cursor = Cursor(key: history.digest, prefix: prefix, watermark: mark, readThrough: mark)
         cursors[view.name] = cursor
         return cursor

@@ -115,7 +115,8 @@ extension FeatureStore {
                 remedy: "Make '\(population.id)' unique and never null.")
         }
         return TrainingSet(
-            ids: ids, times: try table.timestamps("__time").map { $0 ?? .distantPast }, labels: try table.doubles("__label"),
+            ids: ids, times: try table.timestamps("__time").map { $0 ?? .distantPast },
+            labels: try table.doubles("__label"),
             inputNames: service.inputNames, columns: try service.inputNames.map { try table.doubles($0) })
     }
 

@@ -1,8 +1,8 @@
 import Basics
 import Columnar
-import ObjectStorage
 import Foundation
 import Journal
+import ObjectStorage
 import SQL
 
 /// A view's values through all of time, as one Parquet object.
@@ -19,7 +19,8 @@ extension FeatureStore {
     ///
     /// - Parameter moment: SQL for a TIMESTAMP.
     func query(of view: FeatureView, knowableAt moment: String? = nil) throws -> String {
-        let columns = (view.joinKeys + [view.eventTime]).map(SQLText.identifier)
+        let columns =
+            (view.joinKeys + [view.eventTime]).map(SQLText.identifier)
             + view.features.map { "CAST(\(SQLText.identifier($0)) AS DOUBLE) AS \(SQLText.identifier($0))" }
         let selection = "SELECT \(columns.joined(separator: ", ")) FROM (\n\(view.sql)\n)"
         guard let moment else { return selection }

@@ -72,7 +72,8 @@ final class Demonstration {
 
     private func apply() async throws {
         screen.step(1, "Apply the factory directory")
-        let plan = try decode(FactoryPlan.self, try await client.post("/apply", try FactoryDirectoryReader.read(factory)))
+        let plan = try decode(
+            FactoryPlan.self, try await client.post("/apply", try FactoryDirectoryReader.read(factory)))
         screen.say("\(plan.changes.count) definitions are in force")
         finish("apply")
     }
@@ -82,9 +83,12 @@ final class Demonstration {
         let versions = try decode([DatasetVersion].self, try await client.post("/data/ingest", [String: String]()))
         for version in versions {
             screen.say(
-                "\(version.table): \(version.rows) rows, \(version.quarantined) quarantined, version \(version.digest.short)")
+                "\(version.table): \(version.rows) rows, \(version.quarantined) quarantined, version \(version.digest.short)"
+            )
             for result in version.results where result.failing > 0 {
-                screen.say("  \(result.severity.rawValue): \(result.name), \(result.failing) rows, such as \(result.example?.prefix(110) ?? "")")
+                screen.say(
+                    "  \(result.severity.rawValue): \(result.name), \(result.failing) rows, such as \(result.example?.prefix(110) ?? "")"
+                )
                 guard result.severity == .quarantine else { continue }
                 report.quarantine.append(
                     .init(
@@ -115,7 +119,9 @@ final class Demonstration {
         }
         let leaks = try decode(LeakReport.self, try await client.post("/features/leak-check", Body()))
         summary.leakCheck = .init(rows: leaks.rows, values: leaks.values, leaks: leaks.findings.count)
-        screen.say("\(leaks.values) values of \(leaks.rows) sampled rows computed again from what was knowable: \(leaks.findings.count) differ")
+        screen.say(
+            "\(leaks.values) values of \(leaks.rows) sampled rows computed again from what was knowable: \(leaks.findings.count) differ"
+        )
         if let leak = leaks.findings.first { throw FeaturesFailure.leak(leak) }
         finish("leak check")
     }
@@ -127,11 +133,14 @@ final class Demonstration {
             WorksAPI.TrainResult.self, try await client.post("/train/\(Self.training)", [String: String]()))
         summary.champion.aucHoldout = result.candidate.metrics["auc"] ?? 0
         for verdict in result.candidate.verdicts {
-            screen.say("gate \(verdict.gate): \(verdict.value.map { String(format: "%.4f", $0) } ?? "missing"), \(verdict.passed ? "passed" : "failed")")
+            screen.say(
+                "gate \(verdict.gate): \(verdict.value.map { String(format: "%.4f", $0) } ?? "missing"), \(verdict.passed ? "passed" : "failed")"
+            )
         }
         summary.digests["bundle.champion"] = result.candidate.bundle.hex
         summary.digests["training_set.champion"] = result.candidate.trainingSet.hex
-        report.lineage.items.append(.init(kind: "model", name: "flight-delay/1", digest: result.candidate.bundle.hex, note: "champion"))
+        report.lineage.items.append(
+            .init(kind: "model", name: "flight-delay/1", digest: result.candidate.bundle.hex, note: "champion"))
         finish("train")
         return result.candidate.holdoutTo
     }
@@ -185,7 +194,9 @@ final class Demonstration {
         for run in turn.pipelines {
             report.events.append(.init(time: turn.now, kind: .retrain, label: "retrain \(run.state.rawValue)"))
             let comparison = run.comparison.map {
-                String(format: "challenger %.4f, champion %.4f on the same %d flights", $0.challengerAUC, $0.championAUC, $0.rows)
+                String(
+                    format: "challenger %.4f, champion %.4f on the same %d flights", $0.challengerAUC, $0.championAUC,
+                    $0.rows)
             }
             screen.say("\(turn.now.day) retrain \(run.state.rawValue): \(comparison ?? run.reason ?? "")")
             if let version = run.version {
@@ -220,10 +231,13 @@ final class Demonstration {
                 verdict: rollout.state == .rolledBack ? "roll back" : "promote"))
         summary.rollout.steps.append(
             .init(share: step.share, requests: step.requests, failures: step.failures, verdict: step.verdict))
-        screen.say("\(now.day) \(rollout.candidate) at \(share): \(step.requests) answers, \(step.failures) failed, \(step.verdict)")
+        screen.say(
+            "\(now.day) \(rollout.candidate) at \(share): \(step.requests) answers, \(step.failures) failed, \(step.verdict)"
+        )
         switch rollout.state {
         case .progressing:
-            report.events.append(.init(time: now, kind: .rolloutStep, label: "rollout \(Int((rollout.share * 100).rounded()))%"))
+            report.events.append(
+                .init(time: now, kind: .rolloutStep, label: "rollout \(Int((rollout.share * 100).rounded()))%"))
             report.traffic.append(.init(time: now, arms: shares(rollout.candidate, rollout.share)))
         case .completed:
             stableName = rollout.candidate.description
@@ -260,8 +274,10 @@ final class Demonstration {
             servedByStable: summary.rollback.servedByStable, reason: entry.body["reason"]?.string)
         screen.say(
             String(
-                format: "rolled back in %.4f s after %d failures; clients saw %d errors; the stable version answered %d requests",
-                summary.rollback.seconds, Int(failures), summary.rollback.clientErrors, summary.rollback.servedByStable))
+                format:
+                    "rolled back in %.4f s after %d failures; clients saw %d errors; the stable version answered %d requests",
+                summary.rollback.seconds, Int(failures), summary.rollback.clientErrors, summary.rollback.servedByStable)
+        )
         finish("drill")
     }
 
@@ -324,7 +340,9 @@ final class Demonstration {
             summary.challenger.weeks = inProduction.count
             screen.say(
                 String(
-                    format: "on the %d whole weeks that the challenger was in Production: %.4f, the champion would have had %.4f", summary.challenger.weeks,
+                    format:
+                        "on the %d whole weeks that the challenger was in Production: %.4f, the champion would have had %.4f",
+                    summary.challenger.weeks,
                     summary.challenger.aucSameWeeks, summary.champion.aucAfterDrift))
         }
         drift(windows)

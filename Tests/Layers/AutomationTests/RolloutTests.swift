@@ -83,7 +83,8 @@ import Testing
     @Test func rollsBackASlowCandidateAndOneThatLostItsTraffic() {
         let rollout = rollout()
         let due = start.advanced(bySeconds: 3600)
-        guard case .rollBack = rollout.next(at: due, traffic: traffic(candidate), canary: reading(100, 0, p99: 50.1)) else {
+        guard case .rollBack = rollout.next(at: due, traffic: traffic(candidate), canary: reading(100, 0, p99: 50.1))
+        else {
             Issue.record("a slow candidate must be rolled back")
             return
         }

@@ -46,7 +46,8 @@ import Testing
             return "\(sale.shop),\(moment.advanced(bySeconds: -60)),\(moment),\(sale.amount)"
         }
         let factory = try await SmallFactory(
-            SmallFactory.definitions, data: ["sales.csv": (["shop,happened,known,amount"] + csv).joined(separator: "\n")])
+            SmallFactory.definitions,
+            data: ["sales.csv": (["shop,happened,known,amount"] + csv).joined(separator: "\n")])
         _ = try await factory.store.ingest(by: "test")
         let from = Timestamp(seconds: midnight)
         let set = try await factory.store.trainingSet(
@@ -75,7 +76,8 @@ import Testing
 
     private func same(_ left: Double, _ right: Double) -> Bool { left == right || (left.isNaN && right.isNaN) }
 
-    private func read(_ service: OnlineService, _ shop: String, _ moment: Timestamp, into inputs: inout [Double]) throws {
+    private func read(_ service: OnlineService, _ shop: String, _ moment: Timestamp, into inputs: inout [Double]) throws
+    {
         try Array(shop.utf8).withUnsafeBytes { key in
             try [key].withUnsafeBufferPointer { keys in
                 try inputs.withUnsafeMutableBufferPointer { inputs in
@@ -115,7 +117,9 @@ import Testing
             FROM (SELECT shop, time_bucket(INTERVAL 10 MINUTE, known) + INTERVAL 10 MINUTE AS published_at,
                          sum(amount) AS amount FROM sold GROUP BY ALL)
             """
-        let rows = (0..<100).map { "a,2020-01-01T\($0 / 6 < 10 ? "0" : "")\($0 / 6):\($0 % 6)0:00Z,2020-01-01T\($0 / 6 < 10 ? "0" : "")\($0 / 6):\($0 % 6)0:00Z,1" }
+        let rows = (0..<100).map {
+            "a,2020-01-01T\($0 / 6 < 10 ? "0" : "")\($0 / 6):\($0 % 6)0:00Z,2020-01-01T\($0 / 6 < 10 ? "0" : "")\($0 / 6):\($0 % 6)0:00Z,1"
+        }
         let data = ["sales.csv": (["shop,happened,known,amount"] + rows).joined(separator: "\n")]
         let honest = try await SmallFactory(SmallFactory.definitions, data: data)
         let leaky = try await SmallFactory(files, data: data)
