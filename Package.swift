@@ -130,6 +130,10 @@ let package = Package(
         tests("Inference", in: "", "Basics"),
         tests("modelworks", in: "", "Basics"),
         tests("CSimdJSON", in: "Native"),
+        // Kills and starves the real server process; needs the release binary.
+        .testTarget(
+            name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "TestSupport"], path: "Tests/FaultsTests",
+            swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

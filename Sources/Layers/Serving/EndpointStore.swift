@@ -23,6 +23,7 @@ public actor EndpointStore {
     private let wallTime: any TimeSource
     private let slots: Int
     private let logger: Logger
+    private let worker = BlockingThread(name: "serving")
     private var labelStores: [String: LabelStore] = [:]
     private var versions: [ModelVersionID: DeployedVersion] = [:]
     /// What requests look up without waiting for the actor.
@@ -197,6 +198,15 @@ public actor EndpointStore {
             throw ServingFailure.unknownEndpoint(name, known: Array(labelStores.keys))
         }
         return store
+    }
+
+    /// Counts what the record of an endpoint holds, by reading all of it.
+    ///
+    /// - Throws: ``ServingFailure/unknownEndpoint(_:known:)``, or what the record log throws where it is damaged.
+    public func totals(of name: String) async throws -> RecordTotals {
+        let endpoint = try table.endpoint(name)
+        let labels = try labels(of: name)
+        return try await worker.run { try RecordTotals(endpoint: endpoint, labels: labels) }
     }
 
     /// Forgets versions that no endpoint names any more.
