@@ -57,7 +57,9 @@ public final class Works: Sendable {
             do {
                 try FileManager.default.createDirectory(atPath: root + folder, withIntermediateDirectories: true)
             } catch {
-                throw WorksFailure.rootUnusable(root: root, reason: (error as NSError).localizedDescription)
+                throw WorksFailure.rootUnusable(
+                    root: root,
+                    reason: (error as NSError).localizedDescription.trimmingCharacters(in: .punctuationCharacters))
             }
         }
         let lock = try RootLock(root: root)
@@ -116,7 +118,7 @@ public final class Works: Sendable {
             endpoints: endpoints, time: clock, logger: logger)
         factory = Factory(
             database: database, clock: clock, system: time, features: features, training: training,
-            endpoints: endpoints, monitors: monitors, retraining: retraining, materialisation: materialisation,
+            endpoints: endpoints, monitors: monitors, retraining: retraining,
             loop: loop
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }

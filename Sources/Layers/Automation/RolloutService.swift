@@ -58,8 +58,9 @@ public actor RolloutService {
         try await endpoints.set(
             TrafficPolicy(
                 stable: traffic.stable, canary: candidate, canaryShare: rollout.share, previous: traffic.previous),
-            on: endpoint, type: "rollout.started", reason: "rollout \(id) to \(rollout.share)", by: principal)
-        try await store(rollout)
+            on: endpoint, type: "rollout.started", reason: "rollout \(id) to \(rollout.share)", by: principal,
+            with: try stored(rollout))
+        active = nil
         return rollout
     }
 
@@ -123,10 +124,17 @@ public actor RolloutService {
         }
     }
 
+    /// Stores a rollout in a transaction of its own.
     private func store(_ rollout: Rollout) async throws {
+        try await database.write(try stored(rollout))
+        active = nil
+    }
+
+    /// What stores a rollout, for a transaction with other things in it.
+    private func stored(_ rollout: Rollout) throws -> @Sendable (Transaction) throws -> Void {
         let text = try JSON.string(rollout)
         let now = time.now
-        _ = try await database.write { transaction in
+        return { transaction in
             try transaction.execute(
                 """
                 INSERT INTO rollouts (id, endpoint, state, record, created) VALUES (?, ?, ?, ?, ?)
@@ -136,6 +144,5 @@ public actor RolloutService {
                     .text(rollout.id), .text(rollout.endpoint), .text(rollout.state.rawValue), .text(text), .init(now),
                 ])
         }
-        active = nil
     }
 }

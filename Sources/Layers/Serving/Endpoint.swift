@@ -70,8 +70,9 @@ struct CanaryTrip: Sendable {
 
 /// A named place that answers prediction requests, with the features it joins and the record it keeps.
 ///
-/// The hot path takes no lock that requests share: each caller has a slot of its own with scratch memory and a
-/// reference to the current deployment, renewed only when the deployment's generation has moved.
+/// On the hot path requests share one short lock, that of the record log, which puts their answers in order; each caller
+/// has a slot of its own with scratch memory and a reference to the current deployment, renewed only when the
+/// deployment's generation has moved.
 public final class Endpoint: Sendable {
     public let definition: EndpointDefinition
     public let service: OnlineService
@@ -154,7 +155,7 @@ public final class Endpoint: Sendable {
     ///   - keys: one value for each of the service's join keys, in order.
     ///   - slot: below the number of slots, and used by one thread at a time.
     /// - Throws: ``ServingFailure/notDeployed(_:)``, ``ServingFailure/modelFailed(_:_:)`` when the stable version fails,
-    ///   or what the record log throws when the answer can not be kept.
+    ///   ``ServingFailure/notRecorded(endpoint:reason:)`` when the answer can not be kept.
     public func predict(
         _ row: PredictionRow, keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, slot index: Int
     ) throws -> Prediction {
@@ -203,7 +204,12 @@ public final class Endpoint: Sendable {
             version: prediction.version, arm: arm, outcome: outcome, output: output,
             featureNanoseconds: UInt32(clamping: prediction.featureNanoseconds),
             inferenceNanoseconds: UInt32(clamping: prediction.inferenceNanoseconds), features: features)
-        try log.append(UnsafeRawBufferPointer(rebasing: slot.record[..<count]))
+        do {
+            try log.append(UnsafeRawBufferPointer(rebasing: slot.record[..<count]))
+        } catch {
+            throw ServingFailure.notRecorded(
+                endpoint: definition.name, reason: (error as? any Failure)?.message ?? "\(error)")
+        }
         version.statistics.succeeded(nanoseconds: SystemTime.monotonicNanoseconds &- start)
         return prediction
     }

@@ -100,6 +100,9 @@ public actor EndpointStore {
 
     private func load(_ id: ModelVersionID, for endpoint: Endpoint) async throws -> DeployedVersion {
         if let version = versions[id] { return version }
+        guard id.model == endpoint.definition.model else {
+            throw ServingFailure.otherModel(id, endpoint: endpoint.definition.name, model: endpoint.definition.model)
+        }
         let record = try await registry.version(id)
         let bundle = try await loader.load(record.bundle)
         let offered = endpoint.service.inputNames
@@ -117,14 +120,17 @@ public actor EndpointStore {
 
     /// Changes who answers: loads what is needed, stores and journals the policy, then swaps.
     ///
-    /// - Parameter type: the journal entry's type, such as `endpoint.deployed`.
+    /// - Parameters:
+    ///   - type: the journal entry's type, such as `endpoint.deployed`.
+    ///   - companion: what must be stored with it, in the same transaction.
     @discardableResult
     public func set(
-        _ traffic: TrafficPolicy, on name: String, type: String, reason: String, by principal: String
+        _ traffic: TrafficPolicy, on name: String, type: String, reason: String, by principal: String,
+        with companion: @escaping @Sendable (Transaction) throws -> Void = { _ in }
     ) async throws -> TrafficPolicy {
         let endpoint = try table.endpoint(name)
         let deployment = try await deployment(for: traffic, on: endpoint)
-        try await store(traffic, on: name, type: type, reason: reason, by: principal)
+        try await store(traffic, on: name, type: type, reason: reason, by: principal, with: companion)
         endpoint.deploy(deployment)
         prune()
         return traffic
@@ -132,12 +138,14 @@ public actor EndpointStore {
 
     private func store(
         _ traffic: TrafficPolicy, on name: String, type: String, reason: String,
-        facts: [String: JSONValue] = [:], by principal: String
+        facts: [String: JSONValue] = [:], by principal: String,
+        with companion: @escaping @Sendable (Transaction) throws -> Void = { _ in }
     ) async throws {
         let now = time.now
         let text = try JSON.string(traffic)
         let body = try facts.merging(["traffic": JSON.value(traffic), "reason": .string(reason)]) { fact, _ in fact }
         try await database.write { transaction in
+            try companion(transaction)
             try transaction.execute(
                 "INSERT OR REPLACE INTO endpoint_traffic (endpoint, traffic, changed) VALUES (?, ?, ?)",
                 [.text(name), .text(text), .init(now)])
@@ -224,7 +232,15 @@ public actor EndpointStore {
 public final class EndpointTable: Sendable {
     private let endpoints = Mutex<[String: Endpoint]>([:])
 
-    func set(_ endpoint: Endpoint) { endpoints.withLock { $0[endpoint.definition.name] = endpoint } }
+    private let changes = Atomic<Int>(0)
+
+    func set(_ endpoint: Endpoint) {
+        endpoints.withLock { $0[endpoint.definition.name] = endpoint }
+        changes.wrappingAdd(1, ordering: .releasing)
+    }
+
+    /// Moves whenever an endpoint is added or replaced: as long as it stands still, a found endpoint is the right one.
+    public var generation: Int { changes.load(ordering: .acquiring) }
 
     public subscript(name: String) -> Endpoint? { endpoints.withLock { $0[name] } }
 

@@ -94,6 +94,14 @@ import Testing
         }
     }
 
+    @Test func aCandidateThatIsAlreadyStableHasCompleted() {
+        let taken = TrafficPolicy(stable: candidate, previous: ModelVersionID(model: "m", version: 1))
+        guard case .complete = rollout().next(at: start, traffic: taken, canary: nil) else {
+            Issue.record("a crash after the change-over must not take it back")
+            return
+        }
+    }
+
     @Test func countersThatBeganAgainAfterARestartAreTakenAsTheyAre() {
         var rollout = rollout()
         rollout.baselineAnswers = 5000

@@ -1,6 +1,8 @@
 import Basics
+import Configuration
 import Features
 import SQL
+import TestSupport
 import Testing
 
 @Suite struct PointInTimeTests {
@@ -107,6 +109,31 @@ import Testing
         try read(service, "a", moment.advanced(bySeconds: -1201), into: &inputs)
         #expect(inputs[1].isNaN, "before 10:10 it was not known")
         await factory.database.close()
+    }
+
+    @Test func rowsThatAreIngestedLateComeOnlineToo() async throws {
+        let first = "shop,happened,known,amount\na,2020-01-01T10:00:00Z,2020-01-01T10:01:00Z,5\n"
+        let factory = try await SmallFactory(SmallFactory.definitions, data: ["sales.csv": first])
+        _ = try await factory.store.ingest(by: "test")
+        let moment = try #require(Timestamp("2020-01-01T10:30:00Z"))
+        let materialisation = Materialisation(features: factory.store)
+        try await materialisation.advance(services: ["shops"], to: moment)
+        try factory.folder.write(first + "b,2020-01-01T09:50:00Z,2020-01-01T09:55:00Z,8\n", to: "data/sales.csv")
+        _ = try await factory.store.ingest(by: "test")
+        try await materialisation.advance(services: ["shops"], to: moment.advanced(bySeconds: 600))
+        var inputs = [Double](repeating: 0, count: 3)
+        try read(try factory.store.onlineService("shops"), "b", moment, into: &inputs)
+        #expect(inputs[1] == 8)
+        await factory.database.close()
+    }
+
+    @Test func aViewThatReadsWhatItDoesNotDeclareIsRefused() throws {
+        var files = SmallFactory.definitions
+        files["works.yaml"] = "name: small"
+        files["features/last_sale.sql"] = "SELECT shop, known AS published_at, amount, amount AS total FROM sales"
+        #expect { try Catalogue(FactoryDocuments(files: files, environment: [:])) } throws: { error in
+            "\(error)".contains("reads 'sales', which is not among its sources")
+        }
     }
 
     @Test func aViewThatLooksAheadIsCaught() async throws {
