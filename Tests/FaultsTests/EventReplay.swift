@@ -110,7 +110,7 @@ final class EventReplay {
 
     /// Sends until there is an answer.
     private func send(_ method: HTTPMethod, _ path: String, _ body: [UInt8]) throws -> [UInt8] {
-        exchange = link.begin()
+        exchange = try link.begin()
         outcome.exchanges = exchange
         var lost = -1
         while true {

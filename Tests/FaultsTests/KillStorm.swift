@@ -52,7 +52,8 @@ final class KillStorm: @unchecked Sendable {
     func start() {
         let thread = Thread { [self] in
             do {
-                for kill in kills where link.waitForExchange(kill.exchange) { try strike(kill) }
+                for kill in kills where link.waitForExchange(kill.exchange, allowing: 25) { try strike(kill) }
+                link.allowAll()
             } catch {
                 link.fail("the storm ended: \(error)")
             }

@@ -48,6 +48,8 @@ struct KillTrial {
 
     private func judge(calm: Traces, storm: Traces, _ factory: SeededFactory) {
         #expect(storm.kills == kills)
+        // A kill between two exchanges is noticed by nobody; most fall into one.
+        #expect(storm.acknowledged.retries > kills / 2)
         #expect(calm.acknowledged.retries == 0)
         #expect(calm.windows.count >= 8 && !calm.pipelines.isEmpty && calm.acknowledged.deployments.count >= 10)
         for traces in [calm, storm] {

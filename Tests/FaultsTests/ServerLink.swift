@@ -8,6 +8,8 @@ final class ServerLink: @unchecked Sendable {
     private var url: String
     private var generation = 0
     private var begun = 0
+    /// No exchange of a higher number begins, so that a slow storm is not left behind.
+    private var allowed = 0
     private var finished = false
     private var problem: String?
 
@@ -36,11 +38,25 @@ final class ServerLink: @unchecked Sendable {
     }
 
     /// Counts an exchange that begins now; its number, from 1.
-    func begin() -> Int {
-        condition.withLock {
+    /// - Throws: `Unmet` where the storm has failed or does not let it begin.
+    func begin(within seconds: Double = 120) throws -> Int {
+        try condition.withLock {
+            let deadline = Date(timeIntervalSinceNow: seconds)
+            while begun >= allowed, problem == nil {
+                guard condition.wait(until: deadline) else { throw Unmet("the storm stands still") }
+            }
+            if let problem { throw Unmet(problem) }
             begun += 1
             condition.broadcast()
             return begun
+        }
+    }
+
+    /// Lets all exchanges begin.
+    func allowAll() {
+        condition.withLock {
+            allowed = .max
+            condition.broadcast()
         }
     }
 
@@ -61,11 +77,14 @@ final class ServerLink: @unchecked Sendable {
     }
 
     /// Waits until so many exchanges were begun.
-    /// - Returns: false where the replay was over before.
-    func waitForExchange(_ number: Int) -> Bool {
+    /// - Parameter more: how many may begin after that before the next wait.
+    /// - Returns: false where the replay is over: a kill would strike nothing.
+    func waitForExchange(_ number: Int, allowing more: Int) -> Bool {
         condition.withLock {
+            allowed = max(allowed, number + more)
+            condition.broadcast()
             while begun < number, !finished { condition.wait() }
-            return begun >= number
+            return !finished
         }
     }
 }

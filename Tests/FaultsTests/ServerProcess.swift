@@ -18,10 +18,22 @@ func eventually(_ what: String, within seconds: Double = 60, _ condition: () thr
     }
 }
 
-/// Runs a blocking test body on a thread of its own, so that tests that wait for processes do not wait for each other.
-func onThread<Result: Sendable>(_ name: String, _ body: @escaping @Sendable () throws -> Result) async throws -> Result
-{
-    try await BlockingThread(name: name).run(body)
+/// Runs a blocking test body on a thread of its own, so that it holds none that other tests need. It stays in the test's
+/// task, so that what it finds is told as that test's.
+func onThread<Result: Sendable>(_ name: String, _ body: @Sendable () throws -> Result) async throws -> Result {
+    try await withTaskExecutorPreference(ThreadExecutor(name: name)) { try body() }
+}
+
+/// Runs the jobs of a task on a queue of its own.
+private final class ThreadExecutor: TaskExecutor {
+    private let queue: DispatchQueue
+
+    init(name: String) { queue = DispatchQueue(label: "modelworks.test.\(name)") }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }
+    }
 }
 
 /// The release binary, as a child process of this one.
