@@ -113,7 +113,7 @@ let package = Package(
         tests(
             "Works", in: "", "Workshop", "Basics", "Features", "HTTP", "Inference", "Journal", "ObjectStorage", "Registry",
             "SQL", "Serving", "WorksAPI", "modelworks", "TestSupport"),
-        tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "TestSupport"),
+        tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations"),
         tests("HTTP", in: "Foundations", "Basics"),

@@ -15,6 +15,11 @@ public final class Workshop: Sendable {
         public let status: Int
         public let body: [UInt8]
 
+        public init(status: Int, body: [UInt8]) {
+            self.status = status
+            self.body = body
+        }
+
         public var text: String { String(decoding: body, as: UTF8.self) }
 
         /// The body as a document; null where it is none.
