@@ -116,7 +116,18 @@ let package = Package(
             "ObjectStorage", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests("Registry", in: "Layers", "Basics", "SQL", "Journal", "TestSupport"),
-        tests("Works", in: "", "Basics", "HTTP", "TestSupport"),
+        // A small factory over rows of its own, trained and serving, for tests of the whole.
+        .target(
+            name: "Workshop",
+            dependencies: [
+                "Works", "Basics", "HTTP", "WorksAPI", "Registry", "Serving", "Features", "Columnar", "Configuration",
+                "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
+            ], path: "Tests/Workshop", swiftSettings: swiftSettings),
+        tests(
+            "Works", in: "", "Workshop", "Basics", "Features", "HTTP", "Inference", "Journal", "ObjectStorage",
+            "Registry",
+            "SQL", "Serving", "WorksAPI", "modelworks", "TestSupport"),
+        tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry"),
@@ -128,7 +139,7 @@ let package = Package(
         tests("Configuration", in: "Foundations", "Basics"),
         tests("Statistics", in: ""),
         tests("Inference", in: "", "Basics"),
-        tests("modelworks", in: "", "Basics"),
+        tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(

@@ -71,6 +71,7 @@ final class Factory: FactoryControl {
         let definitions = try FactoryDefinitions(directory)
         let last = try await current()
         let plan = definitions.changes(from: try last.map { try FactoryDefinitions($0.directory) })
+        try await endpoints.check(definitions.endpoints, under: definitions.catalogue)
         if last?.directory != directory {
             let revision = FactoryRevision(
                 number: (last?.number ?? 0) + 1, digest: Digest(of: try JSON.canonical(directory.files)),

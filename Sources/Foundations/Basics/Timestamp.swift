@@ -23,11 +23,14 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         (Double(microseconds) - Double(other.microseconds)) / 1e6
     }
 
-    /// The latest multiple of `seconds` since the epoch that is not after this moment.
+    /// The latest multiple of `seconds` since the epoch that is not after this moment; saturates at the range's start.
     public func floored(toSeconds seconds: Int64) -> Timestamp {
-        let width = max(1, seconds) * 1_000_000
+        let (product, wide) = max(1, seconds).multipliedReportingOverflow(by: 1_000_000)
+        let width = wide ? Int64.max : product
         let remainder = microseconds % width
-        return Timestamp(microseconds: microseconds - (remainder < 0 ? remainder + width : remainder))
+        let excess = remainder < 0 ? remainder + width : remainder
+        let (floor, under) = microseconds.subtractingReportingOverflow(excess)
+        return under ? .distantPast : Timestamp(microseconds: floor)
     }
 }
 
@@ -126,7 +129,8 @@ extension Timestamp: CustomStringConvertible {
                 guard count > 0 else { return nil }
             }
         }
-        if bytes.isEmpty || (skip(90, 122) && bytes.isEmpty) {
+        if skip(90, 122) || bytes.isEmpty {
+            guard bytes.isEmpty else { return nil }
             microseconds = total
             return
         }

@@ -36,9 +36,10 @@ public struct ConfigurationMapping: Sendable {
         try read(key, default: value, "true or false") { ["true": true, "false": false][$0] }
     }
 
-    /// A length of time such as `90s`, `15m`, `2h`, `7d` or `1w`, in seconds.
+    /// A length of time such as `90s`, `15m`, `2h`, `7d` or `1w`, in seconds; at most a century.
     public func seconds(_ key: String, default value: Int64? = nil) throws -> Int64 {
-        try read(key, default: value, "a length of time such as 90s, 15m, 2h, 7d or 1w", Self.seconds(of:))
+        try read(
+            key, default: value, "a length of time such as 90s, 15m, 2h, 7d or 1w, at most 36525d", Self.seconds(of:))
     }
 
     public func optionalSeconds(_ key: String) throws -> Int64? { node(key) == nil ? nil : try seconds(key) }
@@ -88,13 +89,16 @@ public struct ConfigurationMapping: Sendable {
         return converted
     }
 
+    /// A century: its microseconds fit wherever times are counted in them.
+    private static let secondsMax: Int64 = 36_525 * 86_400
+
     static func seconds(of text: String) -> Int64? {
         let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800]
         guard let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()), count >= 0 else {
             return nil
         }
         let (seconds, wide) = count.multipliedReportingOverflow(by: unit)
-        return wide ? nil : seconds
+        return wide || seconds > secondsMax ? nil : seconds
     }
 
     static func share(of text: String) -> Double? {

@@ -72,19 +72,22 @@ public struct YAMLNode: Sendable, Equatable {
 
 /// The word of a list that one may have meant.
 public enum NearestWord {
+    /// Longer words are compared by their beginnings.
+    private static let lettersMax = 64
+
     /// - Returns: nil where none is near: more than a third of the letters would have to change.
     public static func of(_ word: String, among words: [String]) -> String? {
         let near = words.map { ($0, distance(word, $0)) }.min { ($0.1, $0.0) < ($1.1, $1.0) }
-        guard let (candidate, distance) = near, distance <= max(1, max(word.count, candidate.count) / 3) else {
-            return nil
-        }
+        guard let (candidate, distance) = near else { return nil }
+        let compared = min(lettersMax, max(word.utf8.count, candidate.utf8.count))
+        guard distance <= max(1, compared / 3) else { return nil }
         return candidate
     }
 
     /// Damerau and Levenshtein's distance, in its optimal string alignment form.
     public static func distance(_ left: String, _ right: String) -> Int {
-        let a = Array(left.utf8.prefix(64))
-        let b = Array(right.utf8.prefix(64))
+        let a = Array(left.utf8.prefix(lettersMax))
+        let b = Array(right.utf8.prefix(lettersMax))
         var rows = [Array(0...b.count)]
         for i in 0..<a.count {
             var row = [i + 1]

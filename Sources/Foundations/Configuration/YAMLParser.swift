@@ -25,10 +25,12 @@ public enum YAMLParser {
 
     private struct Events: ~Copyable {
         private let parser: UnsafeMutablePointer<yaml_parser_t>
+        private let bytes: UnsafeBufferPointer<UInt8>
         private let file: String
         private var nodes = 0
 
         init(_ bytes: UnsafeBufferPointer<UInt8>, file: String) throws {
+            self.bytes = bytes
             self.file = file
             parser = .allocate(capacity: 1)
             guard yaml_parser_initialize(parser) != 0 else {
@@ -65,12 +67,21 @@ public enum YAMLParser {
             var event = yaml_event_t()
             guard yaml_parser_parse(parser, &event) != 0 else {
                 let problem = parser.pointee.problem.map { String(cString: $0) } ?? "it is no YAML"
-                let mark = parser.pointee.problem_mark
-                throw ConfigurationFailure(
-                    SourcePlace(file: file, line: Int(mark.line) + 1, column: Int(mark.column) + 1), problem,
-                    remedy: "Check indentation, colons and quotes.")
+                throw ConfigurationFailure(problemPlace(), problem, remedy: "Check indentation, colons and quotes.")
             }
             return event
+        }
+
+        /// Of a character that may not stand in YAML, libyaml tells the offset alone.
+        private func problemPlace() -> SourcePlace {
+            guard parser.pointee.error == YAML_READER_ERROR else {
+                let mark = parser.pointee.problem_mark
+                return SourcePlace(file: file, line: Int(mark.line) + 1, column: Int(mark.column) + 1)
+            }
+            let before = bytes.prefix(Int(parser.pointee.problem_offset))
+            let lineStart = before.lastIndex(of: 10).map { $0 + 1 } ?? 0
+            let characters = String(decoding: before[lineStart...], as: UTF8.self).unicodeScalars.count
+            return SourcePlace(file: file, line: before.count { $0 == 10 } + 1, column: characters + 1)
         }
 
         private func place(_ event: yaml_event_t) -> SourcePlace {

@@ -84,7 +84,8 @@ public actor RolloutService {
         var changed: [Rollout] = []
         for rollout in try await underWay() {
             let now = time.now
-            let endpoint = try endpoints.table.endpoint(rollout.endpoint)
+            // One whose definition was taken away waits until it is back.
+            guard let endpoint = endpoints.table[rollout.endpoint] else { continue }
             let canary = endpoint.reading(of: rollout.candidate)
             let decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
             guard decision != .wait else { continue }

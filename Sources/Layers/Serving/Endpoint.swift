@@ -9,11 +9,14 @@ import Synchronization
 public final class DeployedVersion: Sendable {
     public let id: ModelVersionID
     public let model: any Model
+    /// What the model wants, in order.
+    let inputNames: [String]
     public let statistics = ArmStatistics()
 
-    init(id: ModelVersionID, model: any Model) {
+    init(id: ModelVersionID, model: any Model, inputNames: [String]) {
         self.id = id
         self.model = model
+        self.inputNames = inputNames
     }
 }
 

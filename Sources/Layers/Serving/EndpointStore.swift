@@ -62,6 +62,31 @@ public actor EndpointStore {
     /// Opens every defined endpoint with the traffic it had when the process last ran.
     public func open(_ definitions: [EndpointDefinition]) async throws {
         for definition in definitions { try await define(definition) }
+        table.keep(only: Set(definitions.map(\.name)))
+    }
+
+    /// Proves that the versions that have traffic could go on answering under other definitions.
+    ///
+    /// - Throws: ``ServingFailure/signatureMismatch(_:missing:)`` or ``ServingFailure/serviceMismatch(_:endpoint:)``.
+    public func check(_ definitions: [EndpointDefinition], under catalogue: Catalogue) async throws {
+        for definition in definitions {
+            let offered = try catalogue.service(definition.service).inputNames
+            guard table[definition.name]?.service.inputNames != offered,
+                let traffic = try await storedTraffic(of: definition.name)
+            else { continue }
+            for id in [traffic.stable, traffic.canary].compactMap({ $0 }) {
+                let bundle = try await loader.load(try await registry.version(id).bundle)
+                try Self.fit(id, bundle.manifest.signature.inputs.map(\.name), offered, endpoint: definition.name)
+            }
+        }
+    }
+
+    private static func fit(_ id: ModelVersionID, _ wanted: [String], _ offered: [String], endpoint: String) throws {
+        guard wanted != offered else { return }
+        let missing = wanted.filter { !offered.contains($0) }
+        throw missing.isEmpty
+            ? ServingFailure.serviceMismatch(id, endpoint: endpoint)
+            : ServingFailure.signatureMismatch(id, missing: missing)
     }
 
     private func define(_ definition: EndpointDefinition) async throws {
@@ -99,21 +124,19 @@ public actor EndpointStore {
     }
 
     private func load(_ id: ModelVersionID, for endpoint: Endpoint) async throws -> DeployedVersion {
-        if let version = versions[id] { return version }
+        let (name, offered) = (endpoint.definition.name, endpoint.service.inputNames)
         guard id.model == endpoint.definition.model else {
-            throw ServingFailure.otherModel(id, endpoint: endpoint.definition.name, model: endpoint.definition.model)
+            throw ServingFailure.otherModel(id, endpoint: name, model: endpoint.definition.model)
+        }
+        if let version = versions[id] {
+            try Self.fit(id, version.inputNames, offered, endpoint: name)
+            return version
         }
         let record = try await registry.version(id)
         let bundle = try await loader.load(record.bundle)
-        let offered = endpoint.service.inputNames
-        let wanted = bundle.manifest.signature.inputs.map(\.name)
-        guard wanted == offered else {
-            let missing = wanted.filter { !offered.contains($0) }
-            throw missing.isEmpty
-                ? ServingFailure.serviceMismatch(id, endpoint: endpoint.definition.name)
-                : ServingFailure.signatureMismatch(id, missing: missing)
-        }
-        let version = DeployedVersion(id: id, model: bundle.model)
+        let inputNames = bundle.manifest.signature.inputs.map(\.name)
+        try Self.fit(id, inputNames, offered, endpoint: name)
+        let version = DeployedVersion(id: id, model: bundle.model, inputNames: inputNames)
         versions[id] = version
         return version
     }
@@ -241,6 +264,11 @@ public final class EndpointTable: Sendable {
 
     /// Moves whenever an endpoint is added or replaced: as long as it stands still, a found endpoint is the right one.
     public var generation: Int { changes.load(ordering: .acquiring) }
+
+    func keep(only names: Set<String>) {
+        endpoints.withLock { $0 = $0.filter { names.contains($0.key) } }
+        changes.wrappingAdd(1, ordering: .releasing)
+    }
 
     public subscript(name: String) -> Endpoint? { endpoints.withLock { $0[name] } }
 

@@ -38,10 +38,14 @@ extension TrainingDefinition {
             parameters[entry.key] = try entry.value.string()
         }
         gates = try map.list("gates").map { node in
-            let gate = try node.mapping(allowing: ["metric", "min", "max"])
-            return Gate(
-                metric: try gate.string("metric"), minimum: try gate.optionalDouble("min"),
-                maximum: try gate.optionalDouble("max"))
+            let map = try node.mapping(allowing: ["metric", "min", "max"])
+            let gate = Gate(
+                metric: try map.string("metric"), minimum: try map.optionalDouble("min"),
+                maximum: try map.optionalDouble("max"))
+            guard gate.minimum != nil || gate.maximum != nil else {
+                throw ConfigurationFailure(node.place, "a gate has 'min', 'max' or both")
+            }
+            return gate
         }
         _ = try lightGBM()
     }

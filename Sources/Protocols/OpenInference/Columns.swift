@@ -66,6 +66,8 @@ struct Columns {
         for (name, tensor) in named where tensor.count != rows {
             throw OpenInferenceFailure.wrongRows(name, rows: rows, found: tensor.count)
         }
+        // Before the first row is answered and recorded, so that a refused request leaves nothing behind.
+        for row in 0..<rows where eventTime != nil && rows > 1 { _ = try time(row) }
     }
 
     /// The moment a row is for, or nil where the request gives none.

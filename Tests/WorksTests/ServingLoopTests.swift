@@ -1,0 +1,182 @@
+import Basics
+import Features
+import HTTP
+import Inference
+import ObjectStorage
+import Registry
+import Serving
+import TestSupport
+import Testing
+import Workshop
+
+@testable import modelworks
+
+/// A score and who gave it, as an Open Inference answer tells them.
+struct Scored: Sendable, Equatable {
+    let score: Double
+    let version: String
+    let arm: String
+
+    init(_ answer: Workshop.Answer) throws {
+        let json = answer.json
+        guard answer.status == 200, let score = json["outputs"]?.array?.first?["data"]?.array?.first?.double,
+            let version = json["model_version"]?.string, let arm = json["parameters"]?["arm"]?.string
+        else { throw Workshop.Surprise(description: "\(answer.status) \(answer.text)") }
+        self.score = score
+        self.version = version
+        self.arm = arm
+    }
+}
+
+@Suite(.serialized) struct ServingLoopTests {
+    /// Orders placed after the model was trained.
+    private let later = Rows().orders.filter { $0.placed >= Blueprint.trainedTo }
+
+    /// Asks about orders in their order, the clock going along.
+    @Sendable private func ask(_ orders: [Rows.Order], _ shop: Workshop, _ client: HTTPClient) async throws -> [Scored]
+    {
+        var answers: [Scored] = []
+        for order in orders {
+            try await shop.advance(to: order.placed)
+            answers.append(try Scored(try await client.infer(Blueprint.endpoint, try Blueprint.request(order))))
+        }
+        return answers
+    }
+
+    @Test func onlineEqualsOfflineBitForBit() async throws {
+        let folder = try TemporaryFolder()
+        #expect(later.count > 400)
+        let (scores, model) = try await serveOnce(in: folder)
+        let offline = try await Offline.trainingSet(in: folder, from: Blueprint.trainedTo, to: Blueprint.end)
+        try #require(offline.ids == later.map(\.id))
+        var records: [PredictionRecord] = []
+        _ = try RecordLog(folder: "\(folder.path)/root/records/predictions/orders").forEach { logged in
+            if let record = PredictionRecord(logged.bytes) { records.append(record) }
+        }
+        try #require(records.map(\.id) == later.map(\.id))
+        var missing = 0
+        for (row, record) in records.enumerated() {
+            let features = offline.columns.map { $0[row] }
+            missing += features.count { $0.isNaN }
+            // NaN has many patterns; a number has one.
+            #expect(
+                record.features.map { $0.isNaN ? 0 : $0.bitPattern } == features.map { $0.isNaN ? 0 : $0.bitPattern })
+            #expect(record.features.map(\.isNaN) == features.map(\.isNaN))
+            #expect(record.eventTime == offline.times[row])
+            let expected = try model.predict(row: features)
+            #expect(scores[row].score.bitPattern == expected.first?.bitPattern)
+            #expect(record.output.bitPattern == expected.first?.bitPattern)
+        }
+        // A shop that was not measured for half a day has outlived its ttl: the comparison covers nulls too.
+        #expect(missing > 20 && missing < records.count)
+        #expect(Set(scores.map(\.score)).count > 100)
+    }
+
+    private func serveOnce(in folder: TemporaryFolder) async throws -> ([Scored], LightGBMModel) {
+        let shop = try await Workshop(in: folder)
+        try await shop.apply()
+        try await shop.trainAndDeploy()
+        let model = try await shop.model(of: 1)
+        return (try await shop.serving { client in try await ask(later, shop, client) }, model)
+    }
+
+    /// Registers a version that fails for some rows, and starts rolling it out.
+    private func deployBroken(_ shop: Workshop) async throws {
+        let champion = try await shop.bundle(of: 1)
+        let sample = champion.manifest.sample.inputs.map { row in row.map { $0 ?? .nan } }
+        var files = champion.files
+        files[LightGBMRuntime.modelPath] = try BrokenModel.spoil(
+            files[LightGBMRuntime.modelPath] ?? [], keeping: sample.first ?? [])
+        let broken = try await shop.register(files, like: champion.manifest, reason: "a drill")
+        #expect(broken == "order-failure/2")
+        try await shop.post("/endpoints/orders/deploy", ["version": .string(broken), "canary": true])
+    }
+
+    @Test func aBrokenCanaryIsRolledBackAndNobodyNotices() async throws {
+        let shop = try await Workshop()
+        try await shop.apply()
+        try await shop.trainAndDeploy()
+        try await deployBroken(shop)
+        try await shop.serving { client in
+            var answers: [Scored] = []
+            for order in later {
+                answers.append(try Scored(try await client.infer(Blueprint.endpoint, try Blueprint.request(order))))
+            }
+            // The entry is written a moment after the traffic was taken away.
+            try await Deadline(seconds: 20).wait("the roll-back is journaled") {
+                try await !shop.journal(type: "endpoint.rolled_back").isEmpty
+            }
+            try await shop.advance(to: Blueprint.trainedTo.advanced(bySeconds: 3600))
+
+            #expect(answers.count == later.count)
+            let last = answers.lastIndex { $0.arm == "canary" } ?? -1
+            #expect(last < 100)
+            for answer in answers[(last + 1)...] { #expect(answer.arm == "stable" && answer.version == "1") }
+            // What the broken version says is no probability, so none of it stands in an answer of the stable arm.
+            for answer in answers where answer.arm == "stable" {
+                #expect(answer.version == "1" && answer.score > 0 && answer.score < 1)
+            }
+
+            let status = try await shop.get("/endpoints/orders").json
+            #expect(status["traffic"]?["canary"] == nil)
+            #expect(status["traffic"]?["stable"] == ["model": "order-failure", "version": 1])
+            let entry = try #require(try await shop.journal(type: "endpoint.rolled_back").first)
+            #expect(entry["principal"] == "system:guard")
+            #expect(entry["subject"] == "endpoint/orders")
+            #expect(entry["body"]?["canary"] == "order-failure/2")
+            let failures = try #require(entry["body"]?["failures"]?.integer)
+            let asked = try #require(entry["body"]?["answers"]?.integer)
+            #expect(failures == 3 && asked >= failures)
+            let seconds = try #require(entry["body"]?["seconds"]?.double)
+            #expect(seconds >= 0 && seconds < 10)
+
+            let rollout = try #require(try await shop.get("/rollouts").json.array?.first)
+            #expect(rollout["state"] == "rolledBack")
+            #expect(try await shop.get("/models/order-failure/versions/2").json["stage"] == "Archived")
+            #expect(try await shop.get("/models/order-failure/versions/1").json["stage"] == "Production")
+        }
+    }
+
+    @Test func aGoodCanaryTakesOverStepByStep() async throws {
+        let shop = try await Workshop()
+        try await shop.apply()
+        try await shop.trainAndDeploy()
+        let second = try await shop.post("/train/failures", ["to": "2024-01-14T00:00:00Z"])
+        #expect(second["version"]?["id"]?["version"] == 2)
+        let start = try await shop.post("/endpoints/orders/deploy", ["version": "order-failure/2", "canary": true])
+        #expect(start["state"] == "progressing")
+        let again = try await shop.send(
+            .post, "/endpoints/orders/deploy", ["version": "order-failure/2", "canary": true])
+        #expect(again.status == 412)
+        try await shop.serving { client in
+            let answers = try await ask(Array(later.prefix(60)), shop, client)
+            let canaries = answers.prefix(4).count { $0.arm == "canary" }
+            #expect(canaries < 4 || answers.contains { $0.arm == "stable" })
+            #expect(answers.last?.arm == "stable")
+            #expect(answers.last?.version == "2")
+            let rollout = try #require(try await shop.get("/rollouts").json.array?.first)
+            #expect(rollout["state"] == "completed")
+            #expect(rollout["steps"]?.array?.map { $0["share"]?.double } == [0.5, 1])
+            #expect(rollout["steps"]?.array?.allSatisfy { $0["failures"] == 0 } == true)
+            let stages = try await shop.get("/models/order-failure").json.array?.map { $0["stage"]?.string }
+            #expect(stages == ["Production", "Archived"])
+            for type in ["rollout.started", "rollout.advanced", "rollout.completed"] {
+                #expect(try await shop.journal(type: type).count == 1, "\(type)")
+            }
+
+            // The version before can be put back, once.
+            let back = try await shop.post("/endpoints/orders/rollback", ["reason": "odd scores"])
+            #expect(back["stable"]?["version"] == 1)
+            let entry = try #require(try await shop.journal(type: "endpoint.rolled_back").last)
+            #expect(entry["principal"] == "user:test")
+            #expect(entry["body"]?["reason"] == "odd scores")
+            let answer = try Scored(try await client.infer("orders", try Blueprint.request(later[60])))
+            #expect(answer.version == "1")
+            let nothing = try await shop.send(.post, "/endpoints/orders/rollback", [:])
+            #expect(nothing.status == 412)
+            #expect(
+                nothing.json["error"]
+                    == "the endpoint 'orders' has nothing to roll back to. Deploy another version instead.")
+        }
+    }
+}
