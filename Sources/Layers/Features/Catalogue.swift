@@ -38,7 +38,7 @@ public struct Catalogue: Sendable, Codable, Equatable {
             _ = try Catalogue.need(events[source], "event source", source, in: "view '\(name)'", known: events.keys)
         }
         // The leak check cuts the declared sources to what was knowable; anything else a view read would escape it.
-        let words = SQLWords.of(view.sql)
+        let words = TablesRead.names(in: view.sql)
         let undeclared =
             events.keys.filter { words.contains($0) && !view.sources.contains($0) } + tables.keys.filter(words.contains)
         if let other = undeclared.min() {
@@ -109,7 +109,7 @@ public struct Catalogue: Sendable, Codable, Equatable {
         var ordered: [EventsDefinition] = []
         while !waiting.isEmpty {
             let names = Set(waiting.map(\.name))
-            let ready = waiting.filter { SQLWords.of($0.sql).isDisjoint(with: names.subtracting([$0.name])) }
+            let ready = waiting.filter { TablesRead.names(in: $0.sql).isDisjoint(with: names.subtracting([$0.name])) }
             guard !ready.isEmpty else {
                 throw FeaturesFailure.definition(
                     "the event sources \(names.sorted().joined(separator: ", ")) read each other in a circle",
@@ -128,7 +128,7 @@ public struct Catalogue: Sendable, Codable, Equatable {
             var reads: [Digest]
         }
         let definition = try eventSource(name)
-        let words = SQLWords.of(definition.sql)
+        let words = TablesRead.names(in: definition.sql)
         let reads = try events.keys.sorted().filter { $0 != name && words.contains($0) }.map {
             try digest(ofEvents: $0)
         }

@@ -61,7 +61,7 @@ extension FeatureStore {
             let published = try await datasets.publish(
                 "SELECT * FROM (\n\(population.sql)\n) ORDER BY \(order)", context: context)
             history = ViewHistory(view: name, key: key, digest: published.digest, rows: published.rows)
-            try await store(history, definition: key, by: "system:features")
+            try await store(history)
         }
         return "read_parquet(\(SQLText.literal(try await objects.localPath(history.digest))))"
     }
@@ -78,7 +78,8 @@ extension FeatureStore {
             of: try JSON.canonical(Content(view: definition, data: versions.mapValues(\.digest), events: events)))
     }
 
-    private func store(_ history: ViewHistory, definition: Digest, by principal: String) async throws {
+    /// - Parameter draft: the journal entry; nil for what is only kept so as not to be computed again.
+    private func store(_ history: ViewHistory, journaling draft: JournalDraft? = nil) async throws {
         let now = time.now
         try await database.write { transaction in
             try transaction.execute(
@@ -87,14 +88,7 @@ extension FeatureStore {
                     .text(history.view), .text(history.key.description), .text(history.digest.description),
                     .integer(history.rows), .init(now),
                 ])
-            try Journal.append(
-                JournalDraft(
-                    principal: principal, type: "features.computed", subject: "view/\(history.view)",
-                    body: [
-                        "definition": .string(definition.description), "digest": .string(history.digest.description),
-                        "rows": .integer(history.rows),
-                    ]),
-                in: transaction, at: now)
+            if let draft { try Journal.append(draft, in: transaction, at: now) }
         }
     }
 
@@ -137,7 +131,14 @@ extension FeatureStore {
                 view: view.name, problem: "some rows are not on its grid of \(view.everySeconds) seconds")
         }
         let history = ViewHistory(view: view.name, key: key, digest: published.digest, rows: published.rows)
-        try await store(history, definition: definition, by: principal)
+        try await store(
+            history,
+            journaling: JournalDraft(
+                principal: principal, type: "features.computed", subject: "view/\(history.view)",
+                body: [
+                    "definition": .string(definition.description), "digest": .string(history.digest.description),
+                    "rows": .integer(history.rows),
+                ]))
         return history
     }
 
