@@ -164,7 +164,7 @@ import Testing
         }
         try await log.sync()
         var counts = [Int](repeating: 0, count: 8)
-        try log.forEach { record in
+        try log.forEach(from: .start) { record in
             let thread = record.bytes[0]
             #expect(record.bytes.count == 1 + counts[Int(thread)] % 50 && record.bytes.allSatisfy { $0 == thread })
             counts[Int(thread)] += 1
