@@ -64,26 +64,36 @@ let package = Package(
         room("Inference", in: "", "Basics", "CLightGBM"),
 
         // The six layers, each standing on the ones before it.
-        room("Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar", "ObjectStorage"),
+        room(
+            "Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar",
+            "ObjectStorage"),
         room("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage"),
         room(
-            "Training", in: "Layers", "Basics", "Configuration", "ObjectStorage", "Statistics", "Inference", "Features", "Experiments"),
+            "Training", in: "Layers", "Basics", "Configuration", "ObjectStorage", "Statistics", "Inference", "Features",
+            "Experiments"),
         room(
-            "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference", "Experiments"),
+            "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference",
+            "Experiments"),
         room(
-            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "SQL", "Journal", "Inference", "Features",
+            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "SQL", "Journal",
+            "Inference", "Features",
             "Registry"),
         room(
-            "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference", "Features",
+            "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Statistics",
+            "Inference", "Features",
             "Registry", "Serving"),
         room(
-            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "Statistics", "Inference", "Features",
+            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "Statistics",
+            "Inference", "Features",
             "Training", "Registry", "Serving", "Monitoring"),
 
         // Wire formats, each translated to a layer's service.
-        room("OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "CSimdJSON", "Features", "Serving"),
         room(
-            "WorksAPI", in: "Protocols", "Basics", "HTTP", "ObjectStorage", "Journal", "Inference", "Features", "Experiments", "Training", "Registry",
+            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "CSimdJSON", "Features", "Registry",
+            "Serving"),
+        room(
+            "WorksAPI", in: "Protocols", "Basics", "HTTP", "ObjectStorage", "Journal", "Inference", "Features",
+            "Experiments", "Training", "Registry",
             "Serving", "Monitoring", "Automation"),
 
         room(
@@ -93,14 +103,17 @@ let package = Package(
         .executableTarget(
             name: "modelworks",
             dependencies: [
-                "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "Columnar", "Configuration", "Inference", "Features",
+                "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "Columnar", "Configuration", "Inference",
+                "Features",
                 "Training", "Registry", "Serving", "Monitoring", "Automation",
             ],
             swiftSettings: swiftSettings),
 
         // What tests of several rooms need.
         .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
-        tests("Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar", "ObjectStorage", "TestSupport"),
+        tests(
+            "Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar",
+            "ObjectStorage", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests("Registry", in: "Layers", "Basics", "SQL", "Journal", "TestSupport"),
         // A small factory over rows of its own, trained and serving, for tests of the whole.
@@ -111,12 +124,13 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", "Workshop", "Basics", "Features", "HTTP", "Inference", "Journal", "ObjectStorage", "Registry",
+            "Works", in: "", "Workshop", "Basics", "Features", "HTTP", "Inference", "Journal", "ObjectStorage",
+            "Registry",
             "SQL", "Serving", "WorksAPI", "modelworks", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
-        tests("Telemetry", in: "Foundations"),
-        tests("HTTP", in: "Foundations", "Basics"),
+        tests("Telemetry", in: "Foundations", "Basics"),
+        tests("HTTP", in: "Foundations", "Basics", "Telemetry"),
         tests("SQL", in: "Foundations", "Basics"),
         tests("ObjectStorage", in: "Foundations", "Basics"),
         tests("KeyValue", in: "Foundations", "Basics"),
@@ -127,6 +141,10 @@ let package = Package(
         tests("Inference", in: "", "Basics"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
+        // Kills and starves the real server process; needs the release binary.
+        .testTarget(
+            name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "TestSupport"], path: "Tests/FaultsTests",
+            swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -6,7 +6,8 @@ extension Model {
     public func predict(columns: [[Double]]) throws -> [Double] {
         let count = columns.first?.count ?? 0
         guard columns.count == inputCount, columns.allSatisfy({ $0.count == count }) else {
-            throw InferenceError.shape("the model takes \(inputCount) columns of one length, and was given \(columns.count)")
+            throw InferenceError.shape(
+                "the model takes \(inputCount) columns of one length, and was given \(columns.count)")
         }
         var rows = [Double](repeating: 0, count: count * inputCount)
         for (index, column) in columns.enumerated() {

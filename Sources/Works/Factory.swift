@@ -19,7 +19,6 @@ final class Factory: FactoryControl {
     private let endpoints: EndpointStore
     private let monitors: MonitorService
     private let retraining: RetrainService
-    private let materialisation: Materialisation
     private let loop: ControlLoop
     private let turns = TurnGate()
     private let describe: @Sendable () async throws -> [String: String]
@@ -27,7 +26,7 @@ final class Factory: FactoryControl {
     init(
         database: Database, clock: FactoryClock, system: any TimeSource, features: FeatureStore,
         training: TrainingService, endpoints: EndpointStore, monitors: MonitorService, retraining: RetrainService,
-        materialisation: Materialisation, loop: ControlLoop,
+        loop: ControlLoop,
         describe: @escaping @Sendable () async throws -> [String: String]
     ) {
         self.database = database
@@ -38,7 +37,6 @@ final class Factory: FactoryControl {
         self.endpoints = endpoints
         self.monitors = monitors
         self.retraining = retraining
-        self.materialisation = materialisation
         self.loop = loop
         self.describe = describe
     }
@@ -114,7 +112,6 @@ final class Factory: FactoryControl {
             clock.useSystem()
         }
         features.use(definitions.catalogue, dataFolder: definitions.dataFolder)
-        await materialisation.reset()
         training.use(definitions.trainings)
         try await endpoints.open(definitions.endpoints)
         await monitors.use(definitions.monitors)

@@ -73,7 +73,7 @@ struct FactoryDefinitions {
                 switch (before[item], after[item]) {
                 case (nil, _?): action = .create
                 case (_?, nil): action = .remove
-                case let (old?, new?) where old != new: action = .change
+                case (let old?, let new?) where old != new: action = .change
                 default: return nil
                 }
                 return FactoryPlan.Change(action: action, kind: item.kind, name: item.name)
@@ -112,7 +112,8 @@ extension FactoryDefinitions.Settings {
         data = try map.optionalString("data") ?? "data"
         let clock = try map.optionalString("clock") ?? "system"
         guard ["system", "replay"].contains(clock) else {
-            throw ConfigurationFailure(try map.required("clock").place, "'clock' must be system or replay, and is '\(clock)'")
+            throw ConfigurationFailure(
+                try map.required("clock").place, "'clock' must be system or replay, and is '\(clock)'")
         }
         replay = clock == "replay"
         tags = [:]

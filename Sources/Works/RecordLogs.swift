@@ -14,7 +14,8 @@ final class RecordLogs: Sendable {
     ///   - kind: `predictions` or `labels`.
     ///   - endpoint: the endpoint's name, made safe for a path.
     func open(_ kind: String, _ endpoint: String) throws -> RecordLog {
-        let name = endpoint.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-_")))
+        let name = endpoint.addingPercentEncoding(
+            withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-_")))
         let path = "\(root)/\(kind)/\(name ?? Digest(of: endpoint).hex)"
         return try open.withLock { logs in
             if let log = logs[path] { return log }

@@ -57,7 +57,9 @@ public final class Works: Sendable {
             do {
                 try FileManager.default.createDirectory(atPath: root + folder, withIntermediateDirectories: true)
             } catch {
-                throw WorksFailure.rootUnusable(root: root, reason: (error as NSError).localizedDescription)
+                throw WorksFailure.rootUnusable(
+                    root: root,
+                    reason: (error as NSError).localizedDescription.trimmingCharacters(in: .punctuationCharacters))
             }
         }
         let lock = try RootLock(root: root)
@@ -84,7 +86,8 @@ public final class Works: Sendable {
         let journal = Journal(database)
         let objects = try FileObjectStore(root: "\(root)/objects")
         let engine = ColumnarEngine(
-            ColumnarOptions(memoryLimitBytes: 600 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
+            ColumnarOptions(
+                memoryLimitBytes: 400 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
         // What is online can be computed again from the histories, so it need not reach the disk at every turn.
         let online = try LMDBStore(path: "\(root)/online", durable: false)
         let features = FeatureStore(
@@ -115,7 +118,7 @@ public final class Works: Sendable {
             endpoints: endpoints, time: clock, logger: logger)
         factory = Factory(
             database: database, clock: clock, system: time, features: features, training: training,
-            endpoints: endpoints, monitors: monitors, retraining: retraining, materialisation: materialisation,
+            endpoints: endpoints, monitors: monitors, retraining: retraining,
             loop: loop
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }
@@ -149,7 +152,9 @@ public final class Works: Sendable {
         try lock.publish(url: url)
         let ticking = Task { [factory, logger] in
             while !Task.isCancelled {
-                do { try await factory.tick() } catch { logger.error("the control loop failed", ["error": .string("\(error)")]) }
+                do { try await factory.tick() } catch {
+                    logger.error("the control loop failed", ["error": .string("\(error)")])
+                }
                 try? await Task.sleep(for: .seconds(1))
             }
         }

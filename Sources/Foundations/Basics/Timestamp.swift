@@ -51,7 +51,8 @@ extension Timestamp: CustomStringConvertible {
             let text = "\(value)"
             return String(repeating: "0", count: max(0, width - text.count)) + text
         }
-        var text = "\(wide(year, 4))-\(two(month))-\(two(day))T\(two(second / 3600)):\(two(second / 60 % 60)):\(two(second % 60))"
+        var text =
+            "\(wide(year, 4))-\(two(month))-\(two(day))T\(two(second / 3600)):\(two(second / 60 % 60)):\(two(second % 60))"
         if fraction != 0 {
             text += fraction % 1000 == 0 ? ".\(wide(fraction / 1000, 3))" : ".\(wide(fraction, 6))"
         }

@@ -20,7 +20,7 @@ public final class ColumnarConnection: Sendable {
     init(_ database: ColumnarDatabase) throws {
         self.database = database
         handle = try database.connect()
-        try execute("SET TimeZone = 'UTC'")
+        try execute(database.greeting)
     }
 
     deinit {
@@ -96,11 +96,12 @@ public final class ColumnarConnection: Sendable {
                 try begin()
                 defer { end() }
                 try TableAppender(self, name: name).append(table)
+                if owned { try plain("COMMIT") }
             } catch {
-                if owned { try? plain("ROLLBACK") }
+                // Straight to the library: after a cancellation our own path refuses everything.
+                if owned { _ = duckdb_query(handle, "ROLLBACK", nil) }
                 throw error
             }
-            if owned { try plain("COMMIT") }
         }
     }
 

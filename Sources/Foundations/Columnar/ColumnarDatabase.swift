@@ -38,6 +38,8 @@ final class ColumnarDatabase: Sendable {
 
     // The library locks inside; the handle itself never changes.
     private nonisolated(unsafe) let handle: OpaquePointer
+    /// What each connection is told first. The spill limit is here because the library forgets it when told at opening.
+    let greeting: String
 
     init(_ options: ColumnarOptions) throws {
         let version = duckdb_library_version().map { String(cString: $0) } ?? "unknown"
@@ -52,13 +54,12 @@ final class ColumnarDatabase: Sendable {
             throw ColumnarFailure(.resourceExhausted, "DuckDB could not make its configuration")
         }
         defer { duckdb_destroy_config(&config) }
-        var settings = [
+        let settings = [
             ("memory_limit", "\(max(1, options.memoryLimitBytes)) bytes"), ("threads", "\(max(1, options.threads))"),
             ("temp_directory", options.temporaryDirectory),
             // An extension that is not built in would be fetched over the network.
             ("autoinstall_known_extensions", "false"), ("autoload_known_extensions", "false"),
         ]
-        if let limit = options.spillLimitBytes { settings.append(("max_temp_directory_size", "\(limit) bytes")) }
         for (name, value) in settings where duckdb_set_config(config, name, value) != DuckDBSuccess {
             throw ColumnarFailure(.invalidArgument, "DuckDB refuses '\(value)' as \(name)")
         }
@@ -72,6 +73,8 @@ final class ColumnarDatabase: Sendable {
                 context: options.path ?? "the in-memory database")
         }
         handle = database
+        let limit = options.spillLimitBytes.map { "; SET max_temp_directory_size = '\($0) bytes'" } ?? ""
+        greeting = "SET TimeZone = 'UTC'" + limit
     }
 
     deinit {

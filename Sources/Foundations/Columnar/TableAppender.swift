@@ -29,6 +29,7 @@ final class TableAppender {
         var start = 0
         while start < table.rowCount {
             let rows = start..<min(start + capacity, table.rowCount)
+            if connection.isCancelled { throw CancellationError() }
             duckdb_data_chunk_reset(chunk)
             for (index, column) in table.columns.enumerated() {
                 TableAppender.fill(duckdb_data_chunk_get_vector(chunk, UInt64(index)), column, rows)

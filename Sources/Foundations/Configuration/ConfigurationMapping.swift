@@ -38,7 +38,8 @@ public struct ConfigurationMapping: Sendable {
 
     /// A length of time such as `90s`, `15m`, `2h`, `7d` or `1w`, in seconds; at most a century.
     public func seconds(_ key: String, default value: Int64? = nil) throws -> Int64 {
-        try read(key, default: value, "a length of time such as 90s, 15m, 2h, 7d or 1w, at most 36525d", Self.seconds(of:))
+        try read(
+            key, default: value, "a length of time such as 90s, 15m, 2h, 7d or 1w, at most 36525d", Self.seconds(of:))
     }
 
     public func optionalSeconds(_ key: String) throws -> Int64? { node(key) == nil ? nil : try seconds(key) }
@@ -67,7 +68,8 @@ public struct ConfigurationMapping: Sendable {
     public func list(_ key: String) throws -> [YAMLNode] { try node(key)?.sequence() ?? [] }
 
     /// One of the cases of an enumeration.
-    public func choice<Value: RawRepresentable & CaseIterable>(_ key: String, default value: Value? = nil) throws -> Value
+    public func choice<Value: RawRepresentable & CaseIterable>(_ key: String, default value: Value? = nil) throws
+        -> Value
     where Value.RawValue == String {
         let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
         return try read(key, default: value, "one of \(names)") { Value(rawValue: $0) }
@@ -92,7 +94,9 @@ public struct ConfigurationMapping: Sendable {
 
     static func seconds(of text: String) -> Int64? {
         let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800]
-        guard let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()), count >= 0 else { return nil }
+        guard let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()), count >= 0 else {
+            return nil
+        }
         let (seconds, wide) = count.multipliedReportingOverflow(by: unit)
         return wide || seconds > secondsMax ? nil : seconds
     }

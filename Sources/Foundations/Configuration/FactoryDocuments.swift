@@ -9,7 +9,9 @@ public struct FactoryDocuments: Sendable {
     private let files: [String: String]
 
     /// The folders a factory directory may have.
-    public static let folderNames = ["data", "features", "training", "pipelines", "serving", "monitoring", "governance"]
+    public static let folderNames = [
+        "data", "features", "training", "pipelines", "serving", "monitoring", "governance",
+    ]
     /// The name of the file every factory directory has.
     public static let manifestName = "works.yaml"
 

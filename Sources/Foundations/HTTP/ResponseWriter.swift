@@ -4,8 +4,6 @@ import Synchronization
 public struct ResponseWriter: Sendable {
     let sink: any ResponseSink
 
-    init(sink: any ResponseSink) { self.sink = sink }
-
     /// Sends bytes as soon as possible; waits while more than 256 KiB have not been taken by the peer.
     /// - Throws: `HTTPFailure.peerGone` when nobody reads any more.
     public func write(_ bytes: [UInt8]) async throws { try await sink.write(bytes) }

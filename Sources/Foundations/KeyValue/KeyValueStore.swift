@@ -52,6 +52,7 @@ public protocol KeyValueStore: Sendable {
     func table(_ name: String) async throws -> KeyValueTable
 
     /// Makes one change. `body` may be run again when the store has to grow, so it must do nothing but change the store.
+    @discardableResult
     func write<Result: Sendable>(
         _ body: @escaping @Sendable (any KeyValueWriting) throws -> Result
     ) async throws -> Result

@@ -60,6 +60,8 @@ struct LMDBEnvironment: @unchecked Sendable {
         switch code {
         case MDB_MAP_FULL: return .mapFull(path: path, limitBytes: 0)
         case ENOSPC, EDQUOT, EFBIG: return .diskFull(path: path)
+        // The engine reports a write cut short by a full disk as an I/O error.
+        case EIO where isFull(path): return .diskFull(path: path)
         case EACCES, EPERM, EROFS: return .denied(path: path, reason: reason)
         case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_PANIC: return .corrupt(path: path, reason: reason)
         case MDB_READERS_FULL: return .tooManyReaders(path: path)
@@ -67,5 +69,12 @@ struct LMDBEnvironment: @unchecked Sendable {
         case MDB_MAP_RESIZED: return .mapGrown(path: path)
         default: return .engine(path: path, action: action, reason: reason)
         }
+    }
+
+    /// Whether the file system has less than 1 MiB left.
+    private static func isFull(_ path: String) -> Bool {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return false }
+        return UInt64(status.f_bavail) < (1 << 20) / UInt64(max(1, status.f_frsize))
     }
 }

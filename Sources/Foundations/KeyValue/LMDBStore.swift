@@ -55,6 +55,7 @@ public final class LMDBStore: KeyValueStore {
         }
     }
 
+    @discardableResult
     public func write<Result: Sendable>(
         _ body: @escaping @Sendable (any KeyValueWriting) throws -> Result
     ) async throws -> Result {

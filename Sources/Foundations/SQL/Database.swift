@@ -51,6 +51,7 @@ public final class Database: Sendable {
     /// Changes that are asked for at the same time share one flush to the disk. A body that throws undoes only its own
     /// change. A body must not wait for another change of the same database.
     /// - Throws: what `body` throws, or the `SQLFailure` for which the change could not be committed.
+    @discardableResult
     public func write<Value: Sendable>(
         _ body: @escaping @Sendable (Transaction) throws -> Value
     ) async throws -> Value {

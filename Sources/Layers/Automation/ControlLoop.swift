@@ -48,7 +48,7 @@ public actor ControlLoop {
         let materialised = try await materialisation.advance(services: services, to: now)
         let windows = try await monitors.evaluate(dueBy: now)
         for alert in windows.flatMap(\.alerts) where !alert.ongoing {
-            logger.warning("alert", ["alert": .string(alert.id), "message": .string(alert.message)])
+            logger.warning("alert", ["alert": .string(alert.id), "detail": .string(alert.message)])
         }
         let pipelines = try await retraining.tick(alerts: !windows.isEmpty)
         let rollouts = try await rollouts.tick()

@@ -10,7 +10,8 @@ extension PipelineDefinition {
 
     private init(_ node: YAMLNode) throws {
         let map = try node.mapping(allowing: [
-            "name", "owner", "description", "endpoint", "training", "triggers", "cooldown", "max_runs", "margin", "history",
+            "name", "owner", "description", "endpoint", "training", "triggers", "cooldown", "max_runs", "margin",
+            "history",
         ])
         name = try map.string("name")
         owner = try map.string("owner")

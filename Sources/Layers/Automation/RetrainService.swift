@@ -79,15 +79,21 @@ public actor RetrainService {
                     let alert = try JSON.decode(Alert.self, from: entry.bodyText)
                     for definition in definitions
                     where definition.endpoint == alert.endpoint && definition.triggers.contains(alert.kind.rawValue) {
-                        guard try Self.mayStart(definition, at: now, in: transaction), started < ids.count else { continue }
+                        guard try Self.mayStart(definition, at: now, in: transaction), started < ids.count else {
+                            continue
+                        }
                         let run = PipelineRun(
-                            id: ids[started], pipeline: definition.name, trigger: alert.id, created: now, state: .running,
+                            id: ids[started], pipeline: definition.name, trigger: alert.id, created: now,
+                            state: .running,
                             step: .train, history: [])
                         try Self.store(run, in: transaction)
                         try Journal.append(
                             JournalDraft(
-                                principal: "system:automation", type: "pipeline.started", subject: "pipeline/\(run.pipeline)",
-                                body: ["run": .string(run.id), "trigger": .string(alert.id), "why": .string(alert.message)]),
+                                principal: "system:automation", type: "pipeline.started",
+                                subject: "pipeline/\(run.pipeline)",
+                                body: [
+                                    "run": .string(run.id), "trigger": .string(alert.id), "why": .string(alert.message),
+                                ]),
                             in: transaction, at: now)
                         started += 1
                     }
@@ -152,7 +158,8 @@ public actor RetrainService {
                 run.step = .register
             } else {
                 run.state = .refused
-                run.reason = refused.map { "\($0.gate): \($0.value.map { "\($0)" } ?? "no value")" }.joined(separator: "; ")
+                run.reason = refused.map { "\($0.gate): \($0.value.map { "\($0)" } ?? "no value")" }.joined(
+                    separator: "; ")
             }
         case .register:
             guard let candidate = run.candidate else { throw AutomationFailure.unknownRollout(run.id) }
@@ -183,7 +190,8 @@ public actor RetrainService {
     private func compare(_ run: PipelineRun, _ target: TrainingDefinition, on endpoint: String) async throws
         -> PipelineRun.Comparison?
     {
-        guard let candidate = run.candidate, let champion = try endpoints.table.endpoint(endpoint).traffic?.stable else {
+        guard let candidate = run.candidate, let champion = try endpoints.table.endpoint(endpoint).traffic?.stable
+        else {
             return nil
         }
         let championModel = try await loader.load(try await registry.version(champion).bundle).model

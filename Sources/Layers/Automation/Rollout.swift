@@ -79,8 +79,11 @@ public struct Rollout: Sendable, Codable, Equatable {
                 share: share, from: stepStarted, to: now, requests: requests, failures: failures,
                 p99Milliseconds: reading.p99, verdict: verdict)
         }
+        // Only completing makes the candidate stable: a crash came between that and this rollout's own record.
+        if traffic?.stable == candidate, traffic?.canary == nil { return .complete(judged("good")) }
         guard traffic?.canary == candidate else {
-            let reason = "traffic was taken from \(candidate)"
+            let reason =
+                failures > 0 ? "\(failures) of \(requests) answers failed" : "traffic was taken from \(candidate)"
             return .rollBack(judged(reason), reason: reason)
         }
         let rate = requests > 0 ? Double(failures) / Double(requests) : 0

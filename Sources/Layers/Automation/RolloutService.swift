@@ -58,8 +58,9 @@ public actor RolloutService {
         try await endpoints.set(
             TrafficPolicy(
                 stable: traffic.stable, canary: candidate, canaryShare: rollout.share, previous: traffic.previous),
-            on: endpoint, type: "rollout.started", reason: "rollout \(id) to \(rollout.share)", by: principal)
-        try await store(rollout)
+            on: endpoint, type: "rollout.started", reason: "rollout \(id) to \(rollout.share)", by: principal,
+            with: try stored(rollout))
+        active = nil
         return rollout
     }
 
@@ -85,7 +86,7 @@ public actor RolloutService {
             let now = time.now
             // One whose definition was taken away waits until it is back.
             guard let endpoint = endpoints.table[rollout.endpoint] else { continue }
-            let canary = endpoint.statistics.canary
+            let canary = endpoint.reading(of: rollout.candidate)
             let decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
             guard decision != .wait else { continue }
             let next = rollout.after(decision, at: now, canary: canary)
@@ -124,10 +125,17 @@ public actor RolloutService {
         }
     }
 
+    /// Stores a rollout in a transaction of its own.
     private func store(_ rollout: Rollout) async throws {
+        try await database.write(try stored(rollout))
+        active = nil
+    }
+
+    /// What stores a rollout, for a transaction with other things in it.
+    private func stored(_ rollout: Rollout) throws -> @Sendable (Transaction) throws -> Void {
         let text = try JSON.string(rollout)
         let now = time.now
-        _ = try await database.write { transaction in
+        return { transaction in
             try transaction.execute(
                 """
                 INSERT INTO rollouts (id, endpoint, state, record, created) VALUES (?, ?, ?, ?, ?)
@@ -137,6 +145,5 @@ public actor RolloutService {
                     .text(rollout.id), .text(rollout.endpoint), .text(rollout.state.rawValue), .text(text), .init(now),
                 ])
         }
-        active = nil
     }
 }

@@ -146,7 +146,8 @@ public final class ExperimentStore: Sendable {
                 "SELECT * FROM run_metrics WHERE run = ? AND key = ? ORDER BY step, time", [.text(run), .text(key)]
             ).map {
                 MetricPoint(
-                    key: key, value: try $0.double("value"), step: try $0.integer("step"), time: try $0.timestamp("time"))
+                    key: key, value: try $0.double("value"), step: try $0.integer("step"),
+                    time: try $0.timestamp("time"))
             }
         }
     }

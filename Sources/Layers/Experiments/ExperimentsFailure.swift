@@ -25,7 +25,7 @@ public enum ExperimentsFailure: Failure {
         switch self {
         case .unknownRun: "List them with 'modelworks runs'."
         case .runEnded: "Start a new run."
-        case .unknownArtifact: "See 'modelworks runs show' for its artifacts."
+        case .unknownArtifact: "See 'modelworks runs RUN' for its artifacts."
         }
     }
 }

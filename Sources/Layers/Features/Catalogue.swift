@@ -37,6 +37,16 @@ public struct Catalogue: Sendable, Codable, Equatable {
         for source in view.sources {
             _ = try Catalogue.need(events[source], "event source", source, in: "view '\(name)'", known: events.keys)
         }
+        // The leak check cuts the declared sources to what was knowable; anything else a view read would escape it.
+        let words = SQLWords.of(view.sql)
+        let undeclared =
+            events.keys.filter { words.contains($0) && !view.sources.contains($0) } + tables.keys.filter(words.contains)
+        if let other = undeclared.min() {
+            throw FeaturesFailure.definition(
+                "the view '\(name)' reads '\(other)', which is not among its sources",
+                remedy: tables[other] == nil
+                    ? "Add it to 'sources'." : "A table has no times; define an event source over it and read that.")
+        }
         views[name] = view
     }
 
@@ -119,7 +129,9 @@ public struct Catalogue: Sendable, Codable, Equatable {
         }
         let definition = try eventSource(name)
         let words = SQLWords.of(definition.sql)
-        let reads = try events.keys.sorted().filter { $0 != name && words.contains($0) }.map { try digest(ofEvents: $0) }
+        let reads = try events.keys.sorted().filter { $0 != name && words.contains($0) }.map {
+            try digest(ofEvents: $0)
+        }
         return Digest(of: try JSON.canonical(Content(definition: definition, reads: reads)))
     }
 

@@ -97,7 +97,9 @@ public final class DatasetStore: Sendable {
     /// - Throws: ``FeaturesFailure/missingFile(_:)``, ``FeaturesFailure/wrongHash(file:expected:found:)``,
     ///   ``FeaturesFailure/expectation(table:expectation:failing:of:example:)``, or the engine's error for a file it can
     ///   not read.
-    public func ingest(_ table: TableDefinition, from folder: String, by principal: String) async throws -> DatasetVersion {
+    public func ingest(_ table: TableDefinition, from folder: String, by principal: String) async throws
+        -> DatasetVersion
+    {
         let path = table.path.hasPrefix("/") ? table.path : "\(folder)/\(table.path)"
         guard FileManager.default.fileExists(atPath: path) else { throw FeaturesFailure.missingFile(path) }
         let source = try await fileDigest(path)
@@ -223,7 +225,8 @@ public final class DatasetStore: Sendable {
 
     /// Writes the rows of a query as one Parquet object.
     func publish(_ query: String, context: String) async throws -> (digest: Digest, rows: Int64) {
-        let path = "\(scratch)/\(UInt64(bitPattern: Int64(Digest(of: query).hashValue)))-\(time.now.microseconds).parquet"
+        let path =
+            "\(scratch)/\(UInt64(bitPattern: Int64(Digest(of: query).hashValue)))-\(time.now.microseconds).parquet"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let rows = try await engine.writeParquet(query: query, to: path, context: context)
         return (try await objects.put(file: path), rows)

@@ -43,7 +43,8 @@ extension Catalogue {
 extension TableDefinition {
     init(_ node: YAMLNode) throws {
         let map = try node.mapping(allowing: [
-            "kind", "name", "owner", "description", "format", "path", "nulls", "sha256", "columns", "key", "expectations",
+            "kind", "name", "owner", "description", "format", "path", "nulls", "sha256", "columns", "key",
+            "expectations",
         ])
         name = try map.string("name")
         owner = try map.string("owner")
@@ -60,7 +61,8 @@ extension TableDefinition {
         columns = try map.required("columns").mapping().entries.map { entry in
             guard let kind = ColumnKind(rawValue: try entry.value.string()) else {
                 throw ConfigurationFailure(
-                    entry.value.place, "the type of '\(entry.key)' must be one of "
+                    entry.value.place,
+                    "the type of '\(entry.key)' must be one of "
                         + ColumnKind.allCases.map(\.rawValue).joined(separator: ", "))
             }
             return ColumnDefinition(name: entry.key, kind: kind)

@@ -55,7 +55,8 @@ struct ExpectationSQL {
         case .rowCount(let minimum, let maximum):
             let bounds = [minimum.map { "count(*) < \($0)" }, maximum.map { "count(*) > \($0)" }].compactMap { $0 }
             self = whole(
-                failing: bounds.isEmpty ? "false" : bounds.joined(separator: " OR "), "the number of rows is out of range")
+                failing: bounds.isEmpty ? "false" : bounds.joined(separator: " OR "),
+                "the number of rows is out of range")
         case .sql(let expression):
             self = rows(where: "NOT coalesce((\(expression)), true)", "does not hold: \(expression)")
         case .nullFraction(let column, let maximum):

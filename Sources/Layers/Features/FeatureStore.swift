@@ -26,6 +26,8 @@ public final class FeatureStore: Sendable {
         var dataFolder = "."
         /// The dataset versions that the engine's tables show now.
         var bound: [String: Digest]?
+        /// Moves whenever a view's history may have become another.
+        var generation = 0
     }
 
     public init(
@@ -45,12 +47,16 @@ public final class FeatureStore: Sendable {
     /// The definitions in force.
     public var catalogue: Catalogue { state.withLock { $0.catalogue } }
 
+    /// Moves whenever a view's history may have become another: after an apply or an ingest.
+    var generation: Int { state.withLock { $0.generation } }
+
     /// Puts definitions in force. Values of views that did not change stay valid.
     public func use(_ catalogue: Catalogue, dataFolder: String) {
         state.withLock {
             $0.catalogue = catalogue
             $0.dataFolder = dataFolder
             $0.bound = nil
+            $0.generation += 1
         }
     }
 
@@ -62,6 +68,7 @@ public final class FeatureStore: Sendable {
         for table in tables {
             versions.append(try await datasets.ingest(table, from: folder, by: principal))
         }
+        state.withLock { $0.generation += 1 }
         return versions
     }
 
@@ -109,7 +116,8 @@ public final class FeatureStore: Sendable {
         }
         for column in [events.eventTime, events.availableAt] where types[column]?.hasPrefix("TIMESTAMP") != true {
             throw FeaturesFailure.badEvents(
-                name: events.name, problem: "it has no TIMESTAMP column '\(column)' (\(types[column] ?? "no such column"))")
+                name: events.name,
+                problem: "it has no TIMESTAMP column '\(column)' (\(types[column] ?? "no such column"))")
         }
         let eventTime = SQLText.identifier(events.eventTime)
         let availableAt = SQLText.identifier(events.availableAt)
@@ -120,7 +128,8 @@ public final class FeatureStore: Sendable {
         guard early == 0 else {
             throw FeaturesFailure.badEvents(
                 name: events.name,
-                problem: "\(early) rows are said to be known before they happened (\(events.availableAt) is null or before "
+                problem:
+                    "\(early) rows are said to be known before they happened (\(events.availableAt) is null or before "
                     + "\(events.eventTime))")
         }
     }

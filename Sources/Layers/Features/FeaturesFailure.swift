@@ -45,7 +45,8 @@ public enum FeaturesFailure: Failure {
         case .unknown(_, _, let known): known.isEmpty ? nil : "Known: \(known.sorted().joined(separator: ", "))."
         case .missingFile: "Check 'path' in the table's definition and 'data' in works.yaml."
         case .wrongHash: "Fetch the file again, or change 'sha256' in the definition if the new content is intended."
-        case .expectation: "Mend the data, or change the expectation's severity to quarantine if such rows can be left out."
+        case .expectation:
+            "Mend the data, or change the expectation's severity to quarantine if such rows can be left out."
         case .badEvents, .badView: "Correct its definition and apply again."
         case .notIngested: "Run 'modelworks data ingest'."
         case .notBuilt: "Run 'modelworks features build'."

@@ -9,10 +9,13 @@ import Synchronization
 ///
 /// Guarantees: after `advance(to: t)` returns, the online store holds, for every entity, the newest row whose event time
 /// is not after t; rows and watermark move in one transaction, so a crash repeats work but loses and doubles nothing;
-/// no value is replaced by an older one.
+/// within one history no value is replaced by an older one. When data or definitions change, the newest row of every
+/// entity is written anew.
 public actor Materialisation {
     private let features: FeatureStore
     private var cursors: [String: Cursor] = [:]
+    /// The generation of the feature store that the cursors belong to.
+    private var generation = 0
     /// How far ahead rows are read from a history at once, in seconds.
     private static let windowSeconds: Int64 = 5 * 86_400
 
@@ -31,12 +34,13 @@ public actor Materialisation {
 
     public init(features: FeatureStore) { self.features = features }
 
-    /// Forgets what was read ahead: after definitions or data changed.
-    public func reset() { cursors = [:] }
-
     /// Brings every view of the given services up to `moment`; returns how many values were written.
     @discardableResult
     public func advance(services: Set<String>, to moment: Timestamp) async throws -> Int {
+        if generation != features.generation {
+            generation = features.generation
+            cursors = [:]
+        }
         let catalogue = features.catalogue
         var views: Set<String> = []
         for name in services { views.formUnion(try catalogue.service(name).views.map(\.view)) }
@@ -54,15 +58,25 @@ public actor Materialisation {
         guard !changed.isEmpty else { return 0 }
         let writes = puts
         let table = features.onlineTable
-        let marks = changed.map { (Self.watermarkKey($0.cursor.prefix), $0.cursor.watermark) }
+        let marks = changed.map { (Self.watermarkKey($0.cursor.prefix), Self.mark($0.cursor)) }
         try await features.online.write { transaction in
             for (key, value) in writes { try transaction.put(key, value, in: table) }
             for (key, mark) in marks {
-                try transaction.put(key, withUnsafeBytes(of: mark.littleEndian) { Array($0) }, in: table)
+                try transaction.put(key, mark, in: table)
             }
         }
         for (name, cursor) in changed { cursors[name] = cursor }
         return writes.count
+    }
+
+    /// A watermark counts only for the history it was reached in: another may hold rows that are older than it.
+    private static func watermark(_ bytes: [UInt8], of history: Digest) -> Int64? {
+        guard bytes.count > 8, bytes.dropFirst(8).elementsEqual(history.hex.utf8) else { return nil }
+        return bytes.withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) }
+    }
+
+    private static func mark(_ cursor: Cursor) -> [UInt8] {
+        withUnsafeBytes(of: cursor.watermark.littleEndian) { Array($0) } + cursor.key.hex.utf8
     }
 
     private static func watermarkKey(_ prefix: [UInt8]) -> [UInt8] { Array("watermark:".utf8) + prefix }
@@ -72,9 +86,7 @@ public actor Materialisation {
         let history = try await features.history(of: view.name)
         let prefix = OnlineCodec.prefix(try features.catalogue.digest(ofView: view.name))
         let stored = try features.online.read { try $0.value(Self.watermarkKey(prefix), in: features.onlineTable) }
-        let mark = stored.flatMap { bytes in
-            bytes.count == 8 ? bytes.withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) } : nil
-        } ?? .min
+        let mark = stored.flatMap { Self.watermark($0, of: history.digest) } ?? .min
         let cursor = Cursor(key: history.digest, prefix: prefix, watermark: mark, readThrough: mark)
         cursors[view.name] = cursor
         return cursor

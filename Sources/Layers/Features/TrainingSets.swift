@@ -70,7 +70,6 @@ extension FeatureStore {
         let catalogue = catalogue
         let service = try catalogue.service(name)
         let context = "the population of service \(name)"
-        try await bind()
         let time = SQLText.identifier(population.time)
         let id = SQLText.identifier(population.id)
         let label = SQLText.identifier(population.label)
@@ -101,7 +100,7 @@ extension FeatureStore {
         }
         let table = try await engine.query(
             """
-            WITH p AS (SELECT * FROM (\(population.sql)) WHERE \(time) >= \(SQLText.timestamp(from))
+            WITH p AS (SELECT * FROM \(try await file(of: population)) WHERE \(time) >= \(SQLText.timestamp(from))
                        AND \(time) < \(SQLText.timestamp(to)))
             SELECT p.\(id) AS __id, p.\(time) AS __time,
                    CASE WHEN \(known) THEN CAST(p.\(label) AS DOUBLE) END AS __label,
@@ -116,7 +115,8 @@ extension FeatureStore {
                 remedy: "Make '\(population.id)' unique and never null.")
         }
         return TrainingSet(
-            ids: ids, times: try table.timestamps("__time").map { $0 ?? .distantPast }, labels: try table.doubles("__label"),
+            ids: ids, times: try table.timestamps("__time").map { $0 ?? .distantPast },
+            labels: try table.doubles("__label"),
             inputNames: service.inputNames, columns: try service.inputNames.map { try table.doubles($0) })
     }
 
@@ -124,11 +124,11 @@ extension FeatureStore {
     func populationRows(
         _ population: Population, from: Timestamp, to: Timestamp
     ) async throws -> Table {
-        try await bind()
         let time = SQLText.identifier(population.time)
         return try await engine.query(
             """
-            SELECT * FROM (\(population.sql)) WHERE \(time) >= \(SQLText.timestamp(from)) AND \(time) < \(SQLText.timestamp(to))
+            SELECT * FROM \(try await file(of: population))
+            WHERE \(time) >= \(SQLText.timestamp(from)) AND \(time) < \(SQLText.timestamp(to))
             ORDER BY \(time), \(SQLText.identifier(population.id))
             """, context: "the population")
     }

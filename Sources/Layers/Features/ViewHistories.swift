@@ -1,8 +1,8 @@
 import Basics
 import Columnar
-import ObjectStorage
 import Foundation
 import Journal
+import ObjectStorage
 import SQL
 
 /// A view's values through all of time, as one Parquet object.
@@ -19,7 +19,8 @@ extension FeatureStore {
     ///
     /// - Parameter moment: SQL for a TIMESTAMP.
     func query(of view: FeatureView, knowableAt moment: String? = nil) throws -> String {
-        let columns = (view.joinKeys + [view.eventTime]).map(SQLText.identifier)
+        let columns =
+            (view.joinKeys + [view.eventTime]).map(SQLText.identifier)
             + view.features.map { "CAST(\(SQLText.identifier($0)) AS DOUBLE) AS \(SQLText.identifier($0))" }
         let selection = "SELECT \(columns.joined(separator: ", ")) FROM (\n\(view.sql)\n)"
         guard let moment else { return selection }
@@ -45,6 +46,58 @@ extension FeatureStore {
         return histories
     }
 
+    /// The rows of a population as SQL for a table, computed once for its definition and the data there is.
+    func file(of population: Population) async throws -> String {
+        let versions = try await bind()
+        let events = try catalogue.events.keys.sorted().map { try catalogue.digest(ofEvents: $0) }
+        let key = try historyKey(Digest(of: try JSON.canonical(population)), versions, events)
+        let name = "population"
+        let context = "the population"
+        let history: ViewHistory
+        if let stored = try await storedHistory(name, key) {
+            history = stored
+        } else {
+            let order = [population.time, population.id].map(SQLText.identifier).joined(separator: ", ")
+            let published = try await datasets.publish(
+                "SELECT * FROM (\n\(population.sql)\n) ORDER BY \(order)", context: context)
+            history = ViewHistory(view: name, key: key, digest: published.digest, rows: published.rows)
+            try await store(history, definition: key, by: "system:features")
+        }
+        return "read_parquet(\(SQLText.literal(try await objects.localPath(history.digest))))"
+    }
+
+    private func historyKey(_ definition: Digest, _ versions: [String: DatasetVersion], _ events: [Digest] = []) throws
+        -> Digest
+    {
+        struct Content: Codable {
+            var view: Digest
+            var data: [String: Digest]
+            var events: [Digest]
+        }
+        return Digest(
+            of: try JSON.canonical(Content(view: definition, data: versions.mapValues(\.digest), events: events)))
+    }
+
+    private func store(_ history: ViewHistory, definition: Digest, by principal: String) async throws {
+        let now = time.now
+        try await database.write { transaction in
+            try transaction.execute(
+                "INSERT OR IGNORE INTO view_histories (view, \"key\", digest, rows, created) VALUES (?, ?, ?, ?, ?)",
+                [
+                    .text(history.view), .text(history.key.description), .text(history.digest.description),
+                    .integer(history.rows), .init(now),
+                ])
+            try Journal.append(
+                JournalDraft(
+                    principal: principal, type: "features.computed", subject: "view/\(history.view)",
+                    body: [
+                        "definition": .string(definition.description), "digest": .string(history.digest.description),
+                        "rows": .integer(history.rows),
+                    ]),
+                in: transaction, at: now)
+        }
+    }
+
     /// The history of a view, computed now if it is not there.
     func history(of name: String, by principal: String = "system:features") async throws -> ViewHistory {
         try await build(catalogue.view(name), over: bind(), by: principal, progress: { _ in })
@@ -54,12 +107,8 @@ extension FeatureStore {
         _ view: FeatureView, over versions: [String: DatasetVersion], by principal: String,
         progress: (String) -> Void
     ) async throws -> ViewHistory {
-        struct Content: Codable {
-            var view: Digest
-            var data: [String: Digest]
-        }
         let definition = try catalogue.digest(ofView: view.name)
-        let key = Digest(of: try JSON.canonical(Content(view: definition, data: versions.mapValues(\.digest))))
+        let key = try historyKey(definition, versions)
         if let history = try await storedHistory(view.name, key) { return history }
         progress(view.name)
         let context = "features/\(view.name)"
@@ -88,23 +137,7 @@ extension FeatureStore {
                 view: view.name, problem: "some rows are not on its grid of \(view.everySeconds) seconds")
         }
         let history = ViewHistory(view: view.name, key: key, digest: published.digest, rows: published.rows)
-        let now = time.now
-        try await database.write { transaction in
-            try transaction.execute(
-                "INSERT OR IGNORE INTO view_histories (view, \"key\", digest, rows, created) VALUES (?, ?, ?, ?, ?)",
-                [
-                    .text(history.view), .text(key.description), .text(history.digest.description),
-                    .integer(history.rows), .init(now),
-                ])
-            try Journal.append(
-                JournalDraft(
-                    principal: principal, type: "features.computed", subject: "view/\(history.view)",
-                    body: [
-                        "definition": .string(definition.description), "digest": .string(history.digest.description),
-                        "rows": .integer(history.rows),
-                    ]),
-                in: transaction, at: now)
-        }
+        try await store(history, definition: definition, by: principal)
         return history
     }
 

@@ -26,7 +26,8 @@ extension MonitorDefinition {
         let quality = try map.required("performance").mapping(allowing: ["metric", "max_drop", "min_labels", "windows"])
         let metric = try quality.optionalString("metric") ?? "auc"
         guard metric == "auc" else {
-            throw ConfigurationFailure(try quality.required("metric").place, "there is no metric '\(metric)'", remedy: "Metrics: auc.")
+            throw ConfigurationFailure(
+                try quality.required("metric").place, "there is no metric '\(metric)'", remedy: "Metrics: auc.")
         }
         performance = Performance(
             maximumDrop: try quality.share("max_drop", default: 0.05),

@@ -103,7 +103,8 @@ public actor MonitorService {
             try WindowSample.collect(endpoint: endpoint, labels: labels, from: bookmark, start: start, end: end)
         }
         // Who answered most is who is judged: traffic may have changed hands since the window ended.
-        let reference = sample.mainVersion.map { ModelVersionID(model: traffic.stable.model, version: $0) } ?? traffic.stable
+        let reference =
+            sample.mainVersion.map { ModelVersionID(model: traffic.stable.model, version: $0) } ?? traffic.stable
         let profile = try await loader.profile(of: try await registry.version(reference).bundle)
         var report = try await worker.run {
             sample.report(
@@ -114,7 +115,9 @@ public actor MonitorService {
         return report
     }
 
-    private static func alerts(for report: WindowReport, _ definition: MonitorDefinition, after previous: [WindowReport])
+    private static func alerts(
+        for report: WindowReport, _ definition: MonitorDefinition, after previous: [WindowReport]
+    )
         -> [Alert]
     {
         var alerts: [Alert] = []
@@ -161,7 +164,8 @@ public actor MonitorService {
             for alert in report.alerts {
                 try Journal.append(
                     JournalDraft(
-                        principal: "system:monitor", type: alert.ongoing ? "alert.ongoing" : "alert.raised", subject: "endpoint/\(report.endpoint)",
+                        principal: "system:monitor", type: alert.ongoing ? "alert.ongoing" : "alert.raised",
+                        subject: "endpoint/\(report.endpoint)",
                         body: try JSON.value(alert)),
                     in: transaction, at: report.evaluated)
             }

@@ -45,7 +45,9 @@ public actor ModelLoader {
     ///
     /// - Throws: ``RegistryFailure/noProfile(_:)`` where the bundle holds none.
     public func profile(of bundle: Digest) async throws -> ModelProfile {
-        guard let bytes = try await load(bundle).files[ModelProfile.file] else { throw RegistryFailure.noProfile(bundle) }
+        guard let bytes = try await load(bundle).files[ModelProfile.file] else {
+            throw RegistryFailure.noProfile(bundle)
+        }
         return try JSON.decode(ModelProfile.self, from: bytes)
     }
 }

@@ -49,7 +49,8 @@ public final class ModelRegistry: Sendable {
                 return try Self.load(row)
             }
             try transaction.execute(
-                "INSERT OR IGNORE INTO models (name, created, last_version) VALUES (?, ?, 0)", [.text(model), .init(now)])
+                "INSERT OR IGNORE INTO models (name, created, last_version) VALUES (?, ?, 0)",
+                [.text(model), .init(now)])
             try transaction.execute(
                 "UPDATE models SET last_version = last_version + 1 WHERE name = ?", [.text(model)])
             guard let row = try transaction.first("SELECT last_version FROM models WHERE name = ?", [.text(model)])

@@ -66,16 +66,16 @@ struct CanaryTrip: Sendable {
     var canary: ModelVersionID
     /// The traffic now in force.
     var policy: TrafficPolicy
-    var answers: Int64
-    var failures: Int64
+    var reading: ArmStatistics.Reading
     /// From its first failure until it had no traffic.
     var seconds: Double
 }
 
 /// A named place that answers prediction requests, with the features it joins and the record it keeps.
 ///
-/// The hot path takes no lock that requests share: each caller has a slot of its own with scratch memory and a
-/// reference to the current deployment, renewed only when the deployment's generation has moved.
+/// On the hot path requests share one short lock, that of the record log, which puts their answers in order; each caller
+/// has a slot of its own with scratch memory and a reference to the current deployment, renewed only when the
+/// deployment's generation has moved.
 public final class Endpoint: Sendable {
     public let definition: EndpointDefinition
     public let service: OnlineService
@@ -84,6 +84,8 @@ public final class Endpoint: Sendable {
     private let slots: [Slot]
     private let current: Mutex<Deployment?>
     private let generation = Atomic<UInt64>(1)
+    /// The canary that last lost its traffic by failing.
+    private let tripped = Mutex<CanaryTrip?>(nil)
     /// Called once, off the hot path's lock, when the canary has failed too often and has lost its traffic.
     private let onCanaryTripped: @Sendable (CanaryTrip) -> Void
 
@@ -138,6 +140,12 @@ public final class Endpoint: Sendable {
         return (deployment?.stable.statistics.read(), deployment?.canary?.statistics.read())
     }
 
+    /// The counters of a candidate, as they are or as they were when it lost its traffic by failing.
+    public func reading(of candidate: ModelVersionID) -> ArmStatistics.Reading? {
+        if let canary = deployment?.canary, canary.id == candidate { return canary.statistics.read() }
+        return tripped.withLock { $0?.canary == candidate ? $0?.reading : nil }
+    }
+
     /// Where the features of the row being asked for go: request features first, in the order of the service.
     public func requestFeatures(slot: Int) -> UnsafeMutableBufferPointer<Double> {
         UnsafeMutableBufferPointer(rebasing: slots[slot].features[..<service.requestCount])
@@ -150,7 +158,7 @@ public final class Endpoint: Sendable {
     ///   - keys: one value for each of the service's join keys, in order.
     ///   - slot: below the number of slots, and used by one thread at a time.
     /// - Throws: ``ServingFailure/notDeployed(_:)``, ``ServingFailure/modelFailed(_:_:)`` when the stable version fails,
-    ///   or what the record log throws when the answer can not be kept.
+    ///   ``ServingFailure/notRecorded(endpoint:reason:)`` when the answer can not be kept.
     public func predict(
         _ row: PredictionRow, keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, slot index: Int
     ) throws -> Prediction {
@@ -199,7 +207,12 @@ public final class Endpoint: Sendable {
             version: prediction.version, arm: arm, outcome: outcome, output: output,
             featureNanoseconds: UInt32(clamping: prediction.featureNanoseconds),
             inferenceNanoseconds: UInt32(clamping: prediction.inferenceNanoseconds), features: features)
-        try log.append(UnsafeRawBufferPointer(rebasing: slot.record[..<count]))
+        do {
+            try log.append(UnsafeRawBufferPointer(rebasing: slot.record[..<count]))
+        } catch {
+            throw ServingFailure.notRecorded(
+                endpoint: definition.name, reason: (error as? any Failure)?.message ?? "\(error)")
+        }
         version.statistics.succeeded(nanoseconds: SystemTime.monotonicNanoseconds &- start)
         return prediction
     }
@@ -231,11 +244,11 @@ public final class Endpoint: Sendable {
         }
         guard changed else { return }
         generation.wrappingAdd(1, ordering: .releasing)
-        let reading = canary.statistics.read()
-        onCanaryTripped(
-            CanaryTrip(
-                canary: canary.id, policy: policy, answers: reading.answers, failures: reading.failures,
-                seconds: canary.statistics.secondsSinceFirstFailure(atNanoseconds: SystemTime.monotonicNanoseconds)))
+        let trip = CanaryTrip(
+            canary: canary.id, policy: policy, reading: canary.statistics.read(),
+            seconds: canary.statistics.secondsSinceFirstFailure(atNanoseconds: SystemTime.monotonicNanoseconds))
+        tripped.withLock { $0 = trip }
+        onCanaryTripped(trip)
     }
 
     /// FNV-1a, then mixed: the same request goes to the same arm in every process.

@@ -26,12 +26,17 @@ extension EndpointDefinition.RolloutPlan {
             "steps", "step_every", "min_requests", "max_error_rate", "max_p99_ms", "failure_limit",
         ])
         steps = try map.strings("steps").map { text in
-            guard let share = Double(text.hasSuffix("%") ? String(text.dropLast()) : text).map({ text.hasSuffix("%") ? $0 / 100 : $0 }) else {
+            guard
+                let share = Double(text.hasSuffix("%") ? String(text.dropLast()) : text).map({
+                    text.hasSuffix("%") ? $0 / 100 : $0
+                })
+            else {
                 throw ConfigurationFailure(try map.required("steps").place, "'\(text)' is no share such as 5%")
             }
             return share
         }
-        guard steps.last == 1, steps.allSatisfy({ $0 > 0 }), zip(steps, steps.dropFirst()).allSatisfy({ $0 < $1 }) else {
+        guard steps.last == 1, steps.allSatisfy({ $0 > 0 }), zip(steps, steps.dropFirst()).allSatisfy({ $0 < $1 })
+        else {
             throw ConfigurationFailure(try map.required("steps").place, "the steps must rise and end with 100%")
         }
         stepSeconds = try map.seconds("step_every")

@@ -48,7 +48,9 @@ public struct TrafficPolicy: Sendable, Codable, Equatable {
     /// The version that was stable before, kept for a roll-back.
     public var previous: ModelVersionID?
 
-    public init(stable: ModelVersionID, canary: ModelVersionID? = nil, canaryShare: Double = 0, previous: ModelVersionID? = nil) {
+    public init(
+        stable: ModelVersionID, canary: ModelVersionID? = nil, canaryShare: Double = 0, previous: ModelVersionID? = nil
+    ) {
         self.stable = stable
         self.canary = canary
         self.canaryShare = canaryShare

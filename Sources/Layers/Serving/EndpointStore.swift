@@ -23,6 +23,7 @@ public actor EndpointStore {
     private let wallTime: any TimeSource
     private let slots: Int
     private let logger: Logger
+    private let worker = BlockingThread(name: "serving")
     private var labelStores: [String: LabelStore] = [:]
     private var versions: [ModelVersionID: DeployedVersion] = [:]
     /// What requests look up without waiting for the actor.
@@ -124,6 +125,9 @@ public actor EndpointStore {
 
     private func load(_ id: ModelVersionID, for endpoint: Endpoint) async throws -> DeployedVersion {
         let (name, offered) = (endpoint.definition.name, endpoint.service.inputNames)
+        guard id.model == endpoint.definition.model else {
+            throw ServingFailure.otherModel(id, endpoint: name, model: endpoint.definition.model)
+        }
         if let version = versions[id] {
             try Self.fit(id, version.inputNames, offered, endpoint: name)
             return version
@@ -139,14 +143,17 @@ public actor EndpointStore {
 
     /// Changes who answers: loads what is needed, stores and journals the policy, then swaps.
     ///
-    /// - Parameter type: the journal entry's type, such as `endpoint.deployed`.
+    /// - Parameters:
+    ///   - type: the journal entry's type, such as `endpoint.deployed`.
+    ///   - companion: what must be stored with it, in the same transaction.
     @discardableResult
     public func set(
-        _ traffic: TrafficPolicy, on name: String, type: String, reason: String, by principal: String
+        _ traffic: TrafficPolicy, on name: String, type: String, reason: String, by principal: String,
+        with companion: @escaping @Sendable (Transaction) throws -> Void = { _ in }
     ) async throws -> TrafficPolicy {
         let endpoint = try table.endpoint(name)
         let deployment = try await deployment(for: traffic, on: endpoint)
-        try await store(traffic, on: name, type: type, reason: reason, by: principal)
+        try await store(traffic, on: name, type: type, reason: reason, by: principal, with: companion)
         endpoint.deploy(deployment)
         prune()
         return traffic
@@ -154,12 +161,14 @@ public actor EndpointStore {
 
     private func store(
         _ traffic: TrafficPolicy, on name: String, type: String, reason: String,
-        facts: [String: JSONValue] = [:], by principal: String
+        facts: [String: JSONValue] = [:], by principal: String,
+        with companion: @escaping @Sendable (Transaction) throws -> Void = { _ in }
     ) async throws {
         let now = time.now
         let text = try JSON.string(traffic)
         let body = try facts.merging(["traffic": JSON.value(traffic), "reason": .string(reason)]) { fact, _ in fact }
         try await database.write { transaction in
+            try companion(transaction)
             try transaction.execute(
                 "INSERT OR REPLACE INTO endpoint_traffic (endpoint, traffic, changed) VALUES (?, ?, ?)",
                 [.text(name), .text(text), .init(now)])
@@ -202,10 +211,10 @@ public actor EndpointStore {
         do {
             try await store(
                 trip.policy, on: name, type: "endpoint.rolled_back",
-                reason: "\(trip.failures) of \(trip.answers) answers of \(trip.canary) failed",
+                reason: "\(trip.reading.failures) of \(trip.reading.answers) answers of \(trip.canary) failed",
                 facts: [
-                    "canary": .string(trip.canary.description), "answers": .integer(trip.answers),
-                    "failures": .integer(trip.failures), "seconds": .number(trip.seconds),
+                    "canary": .string(trip.canary.description), "answers": .integer(trip.reading.answers),
+                    "failures": .integer(trip.reading.failures), "seconds": .number(trip.seconds),
                 ], by: "system:guard")
         } catch {
             logger.error(
@@ -220,6 +229,15 @@ public actor EndpointStore {
             throw ServingFailure.unknownEndpoint(name, known: Array(labelStores.keys))
         }
         return store
+    }
+
+    /// Counts what the record of an endpoint holds, by reading all of it.
+    ///
+    /// - Throws: ``ServingFailure/unknownEndpoint(_:known:)``, or what the record log throws where it is damaged.
+    public func totals(of name: String) async throws -> RecordTotals {
+        let endpoint = try table.endpoint(name)
+        let labels = try labels(of: name)
+        return try await worker.run { try RecordTotals(endpoint: endpoint, labels: labels) }
     }
 
     /// Forgets versions that no endpoint names any more.
@@ -237,9 +255,20 @@ public actor EndpointStore {
 public final class EndpointTable: Sendable {
     private let endpoints = Mutex<[String: Endpoint]>([:])
 
-    func set(_ endpoint: Endpoint) { endpoints.withLock { $0[endpoint.definition.name] = endpoint } }
+    private let changes = Atomic<Int>(0)
 
-    func keep(only names: Set<String>) { endpoints.withLock { $0 = $0.filter { names.contains($0.key) } } }
+    func set(_ endpoint: Endpoint) {
+        endpoints.withLock { $0[endpoint.definition.name] = endpoint }
+        changes.wrappingAdd(1, ordering: .releasing)
+    }
+
+    /// Moves whenever an endpoint is added or replaced: as long as it stands still, a found endpoint is the right one.
+    public var generation: Int { changes.load(ordering: .acquiring) }
+
+    func keep(only names: Set<String>) {
+        endpoints.withLock { $0 = $0.filter { names.contains($0.key) } }
+        changes.wrappingAdd(1, ordering: .releasing)
+    }
 
     public subscript(name: String) -> Endpoint? { endpoints.withLock { $0[name] } }
 

@@ -9,16 +9,17 @@ public enum ServingFailure: Failure {
     case modelFailed(ModelVersionID, String)
     case signatureMismatch(ModelVersionID, missing: [String])
     case serviceMismatch(ModelVersionID, endpoint: String)
-    case noCanary(endpoint: String)
+    case otherModel(ModelVersionID, endpoint: String, model: String)
+    case notRecorded(endpoint: String, reason: String)
     case nothingToRollBack(endpoint: String)
 
     public var code: FailureCode {
         switch self {
         case .unknownEndpoint: .notFound
-        case .notDeployed: .unavailable
+        case .notDeployed, .notRecorded: .unavailable
         case .badRequest: .invalidArgument
         case .modelFailed: .internal
-        case .signatureMismatch, .serviceMismatch, .noCanary, .nothingToRollBack: .failedPrecondition
+        case .signatureMismatch, .serviceMismatch, .otherModel, .nothingToRollBack: .failedPrecondition
         }
     }
 
@@ -32,7 +33,10 @@ public enum ServingFailure: Failure {
             "\(id) wants inputs that its feature service does not give: \(missing.joined(separator: ", "))"
         case .serviceMismatch(let id, let endpoint):
             "\(id) was trained on other feature definitions than the endpoint '\(endpoint)' serves"
-        case .noCanary(let endpoint): "the endpoint '\(endpoint)' has no canary"
+        case .otherModel(let id, let endpoint, let model):
+            "\(id) is no version of '\(model)', which '\(endpoint)' serves"
+        case .notRecorded(let endpoint, let reason):
+            "the answer of '\(endpoint)' could not be recorded, and so is not given: \(reason)"
         case .nothingToRollBack(let endpoint): "the endpoint '\(endpoint)' has nothing to roll back to"
         }
     }
@@ -45,7 +49,8 @@ public enum ServingFailure: Failure {
         case .badRequest(_, let remedy): remedy
         case .modelFailed: "See the server's log for the request; roll back if it goes on."
         case .signatureMismatch, .serviceMismatch: "Train a version on the current feature service."
-        case .noCanary: "Deploy one with 'modelworks deploy --canary'."
+        case .otherModel: "Deploy a version of that model, or change the endpoint's definition."
+        case .notRecorded: "Free some space on the disk of the root; nothing else is needed."
         case .nothingToRollBack: "Deploy another version instead."
         }
     }

@@ -15,14 +15,16 @@ extension TrainingDefinition {
         ])
         let trainer = try map.string("trainer")
         guard trainer == "lightgbm" else {
-            throw ConfigurationFailure(try map.required("trainer").place, "there is no trainer '\(trainer)'", remedy: "Trainers: lightgbm.")
+            throw ConfigurationFailure(
+                try map.required("trainer").place, "there is no trainer '\(trainer)'", remedy: "Trainers: lightgbm.")
         }
         name = try map.string("name")
         owner = try map.string("owner")
         model = try map.string("model")
         service = try map.string("service")
         population = Population(
-            sql: try documents.text(try map.required("population")), id: try map.optionalString("id") ?? "prediction_id",
+            sql: try documents.text(try map.required("population")),
+            id: try map.optionalString("id") ?? "prediction_id",
             time: try map.string("time"), label: try map.string("label"), labelTime: try map.string("label_time"))
         let range = try map.required("train").mapping(allowing: ["from", "to"])
         from = try range.timestamp("from")

@@ -34,7 +34,8 @@ public enum TrainingFailure: Failure {
     public var remedy: String? {
         switch self {
         case .unknown(_, let known):
-            known.isEmpty ? "Define one under training/ and apply." : "Known: \(known.sorted().joined(separator: ", "))."
+            known.isEmpty
+                ? "Define one under training/ and apply." : "Known: \(known.sorted().joined(separator: ", "))."
         case .tooFewRows, .oneClass: "Widen its range, and check that the labels were known by its end."
         case .badRange: "Set 'from' and 'to' further apart, or make the holdout shorter."
         case .badParameter: "See LightGBM's documentation of its parameters."

@@ -1,5 +1,4 @@
 import Basics
-import Columnar
 import Experiments
 import Features
 import Inference

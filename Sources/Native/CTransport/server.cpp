@@ -380,7 +380,11 @@ struct Connection final : Session {
         for (auto &field : request) {
             headers.emplace_back(field.name_string(), field.value());
             switch (field.name()) {
-            case http::field::content_length: lengths++; break;
+            case http::field::content_length:
+                lengths++;
+                // The parser takes a list of equal numbers; a proxy in front may take only one of them.
+                if (field.value().find_first_not_of("0123456789") != beast::string_view::npos) return 400;
+                break;
             case http::field::transfer_encoding: encodings++; encoding = field.value(); break;
             case http::field::host: hosts++; break;
             default: break;

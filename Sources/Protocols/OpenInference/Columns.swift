@@ -60,7 +60,8 @@ struct Columns {
         guard rows <= InferenceSession.rowsMax else {
             throw OpenInferenceFailure.rows(rows, most: InferenceSession.rowsMax)
         }
-        let named = zip(service.joinKeys, keys) .map { ($0, $1) } + zip(service.requestNames, request).map { ($0, $1.tensor) }
+        let named =
+            zip(service.joinKeys, keys).map { ($0, $1) } + zip(service.requestNames, request).map { ($0, $1.tensor) }
             + (eventTime.map { [(Self.timeName, $0)] } ?? [])
         for (name, tensor) in named where tensor.count != rows {
             throw OpenInferenceFailure.wrongRows(name, rows: rows, found: tensor.count)

@@ -22,8 +22,10 @@ enum OpenInferenceFailure: Failure {
         switch self {
         case .malformed(let problem, let place, _): place.isEmpty ? problem : "\(problem) at \(place)"
         case .missingInput(let name, _): "the input '\(name)' is missing"
-        case .wrongType(let name, let wanted, let found): "the input '\(name)' has datatype \(found) where \(wanted) is wanted"
-        case .wrongRows(let name, let rows, let found): "the input '\(name)' has \(found) values where the first input has \(rows)"
+        case .wrongType(let name, let wanted, let found):
+            "the input '\(name)' has datatype \(found) where \(wanted) is wanted"
+        case .wrongRows(let name, let rows, let found):
+            "the input '\(name)' has \(found) values where the first input has \(rows)"
         case .rows(let rows, let most): "a request has \(rows) rows; the limit is \(most)"
         case .badTime(let text): "the event time '\(text)' is no RFC 3339 time"
         case .badID: "the request's id must have 1 to 240 bytes"

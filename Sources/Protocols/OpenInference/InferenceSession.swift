@@ -16,6 +16,8 @@ final class InferenceSession: @unchecked Sendable {
     private var keys: [UnsafeRawBufferPointer] = []
     private var id: [UInt8] = []
     private let stages: Stages
+    private var known: [String: Endpoint] = [:]
+    private var knownGeneration = -1
     static let rowsMax = 10_000
     static let bodyBytesMax = 16 << 20
 
@@ -44,7 +46,7 @@ final class InferenceSession: @unchecked Sendable {
     /// - Throws: a `Failure` that says what is wrong with the request or why there is no answer.
     func answer(_ name: String, _ body: UnsafeRawBufferPointer) throws -> UnsafeRawBufferPointer {
         let started = SystemTime.monotonicNanoseconds
-        let endpoint = try table.endpoint(name)
+        let endpoint = try endpoint(name)
         var view = mw_infer_view()
         var problem = mw_json_error()
         let status = mw_infer_parse(parser, body.baseAddress, body.count, &view, &problem)
@@ -53,6 +55,19 @@ final class InferenceSession: @unchecked Sendable {
         stages.parse.observe(nanoseconds: SystemTime.monotonicNanoseconds &- started)
         try predict(view, columns, on: endpoint)
         return UnsafeRawBufferPointer(start: output.start, count: output.count)
+    }
+
+    /// The endpoint of a name, found again without a lock as long as none was added or replaced.
+    private func endpoint(_ name: String) throws -> Endpoint {
+        let generation = table.generation
+        if generation != knownGeneration {
+            known = [:]
+            knownGeneration = generation
+        }
+        if let endpoint = known[name] { return endpoint }
+        let endpoint = try table.endpoint(name)
+        known[name] = endpoint
+        return endpoint
     }
 
     private func predict(_ view: mw_infer_view, _ columns: Columns, on endpoint: Endpoint) throws {

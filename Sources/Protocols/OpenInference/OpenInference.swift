@@ -97,7 +97,8 @@ public struct OpenInference: Sendable {
             name = endpoint.definition.name
             let traffic = endpoint.traffic
             versions = [traffic?.stable, traffic?.canary].compactMap { $0.map { "\($0.version)" } }
-            inputs = endpoint.service.joinKeys.map { Tensor(name: $0, datatype: "BYTES") }
+            inputs =
+                endpoint.service.joinKeys.map { Tensor(name: $0, datatype: "BYTES") }
                 + endpoint.service.requestNames.map { Tensor(name: $0, datatype: "FP64") }
                 + [Tensor(name: Columns.timeName, datatype: "INT64")]
         }

@@ -12,7 +12,8 @@ extension WorksAPI {
         router.get("\(Self.prefix)/runs") { request in
             try .json(
                 try await services.experiments.runs(
-                    experiment: request.query("experiment"), limit: try request.integer("limit", default: 50, in: 1...1000)))
+                    experiment: request.query("experiment"),
+                    limit: try request.integer("limit", default: 50, in: 1...1000)))
         }
         router.get("\(Self.prefix)/runs/{id}") { request in
             try .json(try await services.experiments.run(try request.parameter("id")))
@@ -55,7 +56,8 @@ extension WorksAPI {
             _ = try await services.loader.load(wanted.bundle)
             return try .json(
                 try await services.registry.register(
-                    model: try request.parameter("model"), bundle: wanted.bundle, run: nil, materials: nil, metrics: [:],
+                    model: try request.parameter("model"), bundle: wanted.bundle, run: nil, materials: nil,
+                    metrics: [:],
                     description: wanted.reason, by: principal(request)))
         }
         router.get("\(Self.prefix)/objects/{digest}") { request in

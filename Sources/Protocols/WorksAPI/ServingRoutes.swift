@@ -48,6 +48,9 @@ extension WorksAPI {
             try await services.endpoints.labels(of: try request.parameter("name")).append(labels)
             return try .json(["accepted": labels.count])
         }
+        router.get("\(Self.prefix)/endpoints/{name}/totals") { request in
+            try .json(try await services.endpoints.totals(of: try request.parameter("name")))
+        }
         router.get("\(Self.prefix)/endpoints/{name}/monitor") { request in
             try .json(try await services.monitors.reports(of: try request.parameter("name")))
         }

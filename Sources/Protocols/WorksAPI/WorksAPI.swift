@@ -62,7 +62,8 @@ extension HTTPRequest {
     func integer(_ name: String, default value: Int, in range: ClosedRange<Int>) throws -> Int {
         guard let text = query(name) else { return value }
         guard let number = Int(text), range.contains(number) else {
-            throw WorksAPIFailure.badParameter(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+            throw WorksAPIFailure.badParameter(
+                name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }

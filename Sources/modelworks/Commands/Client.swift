@@ -96,7 +96,8 @@ struct RemoteFailure: Failure {
         }
         let decoded = try? JSON.decode(Body.self, from: body)
         code = decoded?.code ?? .internal
-        message = decoded?.error ?? "the server answered \(status): \(String(decoding: body.prefix(300), as: UTF8.self))"
+        message =
+            decoded?.error ?? "the server answered \(status): \(String(decoding: body.prefix(300), as: UTF8.self))"
     }
 }
 
@@ -128,8 +129,9 @@ extension JSONValue {
         case .integer(let value): "\(value)"
         case .number(let value): String(format: "%.4g", value)
         case .string(let value): value.hasPrefix("sha256:") ? String(value.dropFirst(7).prefix(12)) : value
-        case .array(let items): items.map(\.cell).joined(separator: ", ")
-        case .object(let members): members.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.cell)" }.joined(separator: " ")
+        case .array(let items): items.map { $0["kind"]?.cell ?? $0.cell }.joined(separator: ", ")
+        case .object(let members):
+            members.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.cell)" }.joined(separator: " ")
         }
     }
 

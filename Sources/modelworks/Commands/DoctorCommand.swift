@@ -33,7 +33,8 @@ struct DoctorCommand: Command {
             return "DuckDB answers, with time zones"
         }
         await check("disk") {
-            let facts = try FileManager.default.attributesOfFileSystem(forPath: FileManager.default.fileExists(atPath: root) ? root : "/")
+            let facts = try FileManager.default.attributesOfFileSystem(
+                forPath: FileManager.default.fileExists(atPath: root) ? root : "/")
             let free = (facts[.systemFreeSize] as? NSNumber)?.int64Value ?? 0
             guard free > 1 << 30 else {
                 throw CommandFailure(.resourceExhausted, "only \(free >> 20) MiB are free", remedy: "Free some space.")
@@ -45,7 +46,10 @@ struct DoctorCommand: Command {
         return Output(
             document: .array(
                 checks.map {
-                    ["check": .string($0.name), "ok": .bool($0.problem == nil), "detail": .string($0.problem ?? $0.detail)]
+                    [
+                        "check": .string($0.name), "ok": .bool($0.problem == nil),
+                        "detail": .string($0.problem ?? $0.detail),
+                    ]
                 }),
             text: lines.joined(separator: "\n"), good: good)
     }

@@ -1,7 +1,7 @@
 import Basics
 import Foundation
-import WorksAPI
 import Works
+import WorksAPI
 
 struct InitCommand: Command {
     let usage = Usage(
@@ -29,7 +29,9 @@ struct InitCommand: Command {
         try text.write(toFile: manifest, atomically: true, encoding: .utf8)
         return Output(
             document: ["directory": .string(directory)],
-            text: "Made \(directory). Describe your tables under data/, then run 'modelworks plan \(arguments.required(0))'.")
+            text:
+                "Made \(directory). Describe your tables under data/, then run 'modelworks plan \(arguments.required(0))'."
+        )
     }
 }
 

@@ -12,7 +12,8 @@ enum FactoryDirectoryReader {
         let manager = FileManager.default
         var isDirectory: ObjCBool = false
         guard manager.fileExists(atPath: directory, isDirectory: &isDirectory), isDirectory.boolValue else {
-            throw CommandFailure(.notFound, "there is no directory \(directory)", remedy: "Run 'modelworks init \(directory)'.")
+            throw CommandFailure(
+                .notFound, "there is no directory \(directory)", remedy: "Run 'modelworks init \(directory)'.")
         }
         guard manager.fileExists(atPath: "\(directory)/works.yaml") else {
             throw CommandFailure(

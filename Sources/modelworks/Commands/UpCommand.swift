@@ -17,7 +17,9 @@ struct UpCommand: Command {
         let port = try arguments.integer("http-port", default: 5000, in: 0...65_535)
         let threads = try arguments.integer("threads", default: 2, in: 1...64)
         let level = arguments.option("log-level") ?? "warning"
-        guard let logLevel = LogLevel(level) else { throw UsageError("'--log-level' must be debug, info, warning or error") }
+        guard let logLevel = LogLevel(level) else {
+            throw UsageError("'--log-level' must be debug, info, warning or error")
+        }
         let json = arguments.flag("json")
         // Taken before anything is opened, so that a signal during start ends in a drain too.
         let stop = StopSignal()

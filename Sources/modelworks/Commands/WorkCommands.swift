@@ -2,7 +2,8 @@ import Basics
 
 struct DataCommand: ClientCommand {
     let usage = Usage(
-        name: "data", summary: "Ingest tables and show dataset versions", positionals: ["[list|ingest|show]", "[TABLE]"],
+        name: "data", summary: "Ingest tables and show dataset versions",
+        positionals: ["[list|ingest|show]", "[TABLE]"],
         example: "modelworks data ingest flights")
 
     func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
@@ -26,7 +27,8 @@ struct DataCommand: ClientCommand {
                 results,
                 [
                     (title: "expectation", path: "name"), (title: "severity", path: "severity"),
-                    (title: "rows", path: "rows"), (title: "failing", path: "failing"), (title: "example", path: "example"),
+                    (title: "rows", path: "rows"), (title: "failing", path: "failing"),
+                    (title: "example", path: "example"),
                 ], empty: "No expectations.")
             return Output(document: document, text: table(document, columns, empty: "No versions.") + "\n\n" + checks)
         case let word:
@@ -37,7 +39,8 @@ struct DataCommand: ClientCommand {
 
 struct FeaturesCommand: ClientCommand {
     let usage = Usage(
-        name: "features", summary: "Show, compute and check feature views", positionals: ["[list|build|check]", "[TRAINING]"],
+        name: "features", summary: "Show, compute and check feature views",
+        positionals: ["[list|build|check]", "[TRAINING]"],
         options: [
             .init(name: "sample", value: "N", help: "rows to check for leaks (default 8)"),
             .init(name: "seed", value: "N", help: "which rows (default 7)"),
@@ -61,7 +64,8 @@ struct FeaturesCommand: ClientCommand {
             return Output(
                 document: document,
                 text: table(
-                    document, [(title: "view", path: "view"), (title: "rows", path: "rows"), (title: "history", path: "digest")],
+                    document,
+                    [(title: "view", path: "view"), (title: "rows", path: "rows"), (title: "history", path: "digest")],
                     empty: "No views are defined."))
         case "check":
             guard let training = arguments.positional(1) else {
@@ -78,7 +82,8 @@ struct FeaturesCommand: ClientCommand {
                     training: training, sample: try arguments.integer("sample", default: 8, in: 1...1000),
                     seed: try arguments.integer("seed", default: 7, in: 0...Int.max)))
             let findings = document["findings"]?.array ?? []
-            let summary = "Checked \(document["values"]?.cell ?? "0") values of \(document["rows"]?.cell ?? "0") rows: "
+            let summary =
+                "Checked \(document["values"]?.cell ?? "0") values of \(document["rows"]?.cell ?? "0") rows: "
                 + (findings.isEmpty ? "none was knowable later than its row." : "\(findings.count) leaks.")
             return Output(
                 document: document,
@@ -87,7 +92,8 @@ struct FeaturesCommand: ClientCommand {
                     : table(
                         document["findings"] ?? .array([]),
                         [
-                            (title: "view", path: "view"), (title: "feature", path: "feature"), (title: "row", path: "id"),
+                            (title: "view", path: "view"), (title: "feature", path: "feature"),
+                            (title: "row", path: "id"),
                             (title: "used", path: "used"), (title: "knowable", path: "knowable"),
                         ], empty: "") + "\n" + summary, good: findings.isEmpty)
         case let word:
@@ -150,7 +156,8 @@ struct RunsCommand: ClientCommand {
 
 struct ModelsCommand: ClientCommand {
     let usage = Usage(
-        name: "models", summary: "List model versions, or move one to a stage", positionals: ["[promote]", "[MODEL/VERSION]"],
+        name: "models", summary: "List model versions, or move one to a stage",
+        positionals: ["[promote]", "[MODEL/VERSION]"],
         options: [
             .init(name: "stage", value: "STAGE", help: "Staging, Production or Archived"),
             .init(name: "reason", value: "TEXT", help: "why; kept in the journal"),
@@ -173,7 +180,8 @@ struct ModelsCommand: ClientCommand {
             throw UsageError("use 'modelworks models promote MODEL/VERSION --stage STAGE'")
         }
         let document = try await client.post(
-            try versionPath(reference) + "/stage", ["stage": stage, "reason": arguments.option("reason") ?? "asked for"])
+            try versionPath(reference) + "/stage",
+            ["stage": stage, "reason": arguments.option("reason") ?? "asked for"])
         return Output(document: document, text: "\(reference) is in \(stage).")
     }
 }
@@ -182,7 +190,8 @@ struct ModelsCommand: ClientCommand {
 func versionPath(_ reference: String) throws -> String {
     let parts = reference.split(separator: "/")
     guard parts.count == 2, let model = parts.first, let version = parts.last, Int(version) != nil else {
-        throw UsageError("'\(reference)' is no model version", remedy: "Write MODEL/VERSION, for example flight-delay/3.")
+        throw UsageError(
+            "'\(reference)' is no model version", remedy: "Write MODEL/VERSION, for example flight-delay/3.")
     }
     return "/models/\(Client.escape(String(model)))/versions/\(version)"
 }
@@ -219,8 +228,13 @@ struct RollbackCommand: ClientCommand {
 
     func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
         let document = try await client.post(
-            "/endpoints/\(Client.escape(arguments.required(0)))/rollback", ["reason": arguments.option("reason") ?? "asked for"])
-        return Output(document: document, text: "\(document.at("stable.model")?.cell ?? "")/\(document.at("stable.version")?.cell ?? "") answers on \(arguments.required(0)).")
+            "/endpoints/\(Client.escape(arguments.required(0)))/rollback",
+            ["reason": arguments.option("reason") ?? "asked for"])
+        return Output(
+            document: document,
+            text:
+                "\(document.at("stable.model")?.cell ?? "")/\(document.at("stable.version")?.cell ?? "") answers on \(arguments.required(0))."
+        )
     }
 }
 
@@ -267,7 +281,8 @@ struct JournalCommand: ClientCommand {
                 text: table(
                     document,
                     [
-                        (title: "#", path: "sequence"), (title: "time", path: "time"), (title: "who", path: "principal"),
+                        (title: "#", path: "sequence"), (title: "time", path: "time"),
+                        (title: "who", path: "principal"),
                         (title: "what", path: "type"), (title: "subject", path: "subject"),
                     ], empty: "The journal is empty."))
         case "verify":

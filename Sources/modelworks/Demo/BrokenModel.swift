@@ -33,7 +33,8 @@ enum BrokenModel {
     private static func replaceLeaves(in lines: inout [String], at place: Int, tree: Int, where spoils: (Int) -> Bool) {
         let leaves = lines[place].dropFirst("leaf_value=".count).split(separator: " ").map(String.init)
         let before = lines[place].utf8.count
-        lines[place] = "leaf_value="
+        lines[place] =
+            "leaf_value="
             + leaves.enumerated().map { spoils($0.offset) ? largest : $0.element }.joined(separator: " ")
         let change = lines[place].utf8.count - before
         guard let head = lines.firstIndex(where: { $0.hasPrefix("tree_sizes=") }) else { return }

@@ -15,6 +15,8 @@ struct DemoSummary: Codable, Sendable {
     var journal = JournalPart()
     var leakCheck = LeakCheck()
     var stagesSeconds: [String: Double] = [:]
+    /// The most memory the server had had by the end of each stage.
+    var stagesPeakBytes: [String: Int64] = [:]
     /// Names of everything by content: equal in two runs over the same data.
     var digests: [String: String] = [:]
 
@@ -25,7 +27,7 @@ struct DemoSummary: Codable, Sendable {
 
     struct Champion: Codable, Sendable {
         var aucHoldout = 0.0
-        /// On the weeks after the challenger took over: what the champion would have answered.
+        /// On the whole weeks in which the challenger was in Production: what the champion would have answered.
         var aucAfterDrift = 0.0
 
         enum CodingKeys: String, CodingKey {
@@ -121,5 +123,6 @@ struct DemoSummary: Codable, Sendable {
         case latency = "latency_ms"
         case leakCheck = "leak_check"
         case stagesSeconds = "stages_seconds"
+        case stagesPeakBytes = "stages_peak_rss_bytes"
     }
 }

@@ -13,8 +13,10 @@ extension Demonstration {
         table.add("first alert", summary.drift.firstAlertEventTime?.day ?? "–")
         table.add("champion, AUC on the weeks after", number(summary.champion.aucAfterDrift))
         table.add("challenger, AUC on the same weeks", number(summary.challenger.aucSameWeeks))
-        table.add("requests answered", "\(summary.requests.total - summary.requests.failed) of \(summary.requests.total)")
-        table.add("latency p50 / p99", "\(number(summary.latency.p50, "%.3f")) / \(number(summary.latency.p99, "%.3f")) ms")
+        table.add(
+            "requests answered", "\(summary.requests.total - summary.requests.failed) of \(summary.requests.total)")
+        table.add(
+            "latency p50 / p99", "\(number(summary.latency.p50, "%.3f")) / \(number(summary.latency.p99, "%.3f")) ms")
         table.add("roll-back of the broken version", "\(number(summary.rollback.seconds)) s")
         table.add("errors clients saw meanwhile", "\(summary.rollback.clientErrors)")
         table.add("journal", "\(summary.journal.entries) entries, \(summary.journal.verified ? "whole" : "DAMAGED")")
@@ -43,9 +45,12 @@ extension Demonstration {
         }
         report.latency = .init(buckets: buckets, p50: summary.latency.p50, p99: summary.latency.p99)
         report.trafficEnd = until
-        report.subtitle = "Will a flight arrive more than 15 minutes late? Asked two hours before it leaves, from April on."
+        report.subtitle =
+            "Will a flight arrive more than 15 minutes late? Asked two hours before it leaves, from April on."
         report.facts = [
-            .init(name: "Flights", value: "\(summary.dataset.flights)", note: "\(summary.dataset.quarantined) rows quarantined"),
+            .init(
+                name: "Flights", value: "\(summary.dataset.flights)",
+                note: "\(summary.dataset.quarantined) rows quarantined"),
             .init(
                 name: "AUC after the retrain", value: String(format: "%.3f", summary.challenger.aucSameWeeks),
                 note: String(format: "the champion: %.3f", summary.champion.aucAfterDrift)),

@@ -37,7 +37,7 @@ final class Demonstration {
         self.screen = screen
         client = try Client(url: server.url, principal: "user:demo")
         replay = Replay(
-            connection: try HTTPConnection(url: server.url), endpoint: Self.endpoint, gridSeconds: 900)
+            connection: try HTTPConnection(url: server.url, timeout: 3600), endpoint: Self.endpoint, gridSeconds: 900)
         report = DemoReport(title: "Flights of New York, 2013")
     }
 
@@ -62,6 +62,7 @@ final class Demonstration {
 
     private func finish(_ stage: String) {
         summary.stagesSeconds[stage] = seconds(since: stageStarted)
+        summary.stagesPeakBytes[stage] = server.peakResidentBytes
         stageStarted = SystemTime.monotonicNanoseconds
     }
 
@@ -71,7 +72,8 @@ final class Demonstration {
 
     private func apply() async throws {
         screen.step(1, "Apply the factory directory")
-        let plan = try decode(FactoryPlan.self, try await client.post("/apply", try FactoryDirectoryReader.read(factory)))
+        let plan = try decode(
+            FactoryPlan.self, try await client.post("/apply", try FactoryDirectoryReader.read(factory)))
         screen.say("\(plan.changes.count) definitions are in force")
         finish("apply")
     }
@@ -81,9 +83,12 @@ final class Demonstration {
         let versions = try decode([DatasetVersion].self, try await client.post("/data/ingest", [String: String]()))
         for version in versions {
             screen.say(
-                "\(version.table): \(version.rows) rows, \(version.quarantined) quarantined, version \(version.digest.short)")
+                "\(version.table): \(version.rows) rows, \(version.quarantined) quarantined, version \(version.digest.short)"
+            )
             for result in version.results where result.failing > 0 {
-                screen.say("  \(result.severity.rawValue): \(result.name), \(result.failing) rows, such as \(result.example?.prefix(110) ?? "")")
+                screen.say(
+                    "  \(result.severity.rawValue): \(result.name), \(result.failing) rows, such as \(result.example?.prefix(110) ?? "")"
+                )
                 guard result.severity == .quarantine else { continue }
                 report.quarantine.append(
                     .init(
@@ -114,7 +119,9 @@ final class Demonstration {
         }
         let leaks = try decode(LeakReport.self, try await client.post("/features/leak-check", Body()))
         summary.leakCheck = .init(rows: leaks.rows, values: leaks.values, leaks: leaks.findings.count)
-        screen.say("\(leaks.values) values of \(leaks.rows) sampled rows computed again from what was knowable: \(leaks.findings.count) differ")
+        screen.say(
+            "\(leaks.values) values of \(leaks.rows) sampled rows computed again from what was knowable: \(leaks.findings.count) differ"
+        )
         if let leak = leaks.findings.first { throw FeaturesFailure.leak(leak) }
         finish("leak check")
     }
@@ -126,11 +133,14 @@ final class Demonstration {
             WorksAPI.TrainResult.self, try await client.post("/train/\(Self.training)", [String: String]()))
         summary.champion.aucHoldout = result.candidate.metrics["auc"] ?? 0
         for verdict in result.candidate.verdicts {
-            screen.say("gate \(verdict.gate): \(verdict.value.map { String(format: "%.4f", $0) } ?? "missing"), \(verdict.passed ? "passed" : "failed")")
+            screen.say(
+                "gate \(verdict.gate): \(verdict.value.map { String(format: "%.4f", $0) } ?? "missing"), \(verdict.passed ? "passed" : "failed")"
+            )
         }
         summary.digests["bundle.champion"] = result.candidate.bundle.hex
         summary.digests["training_set.champion"] = result.candidate.trainingSet.hex
-        report.lineage.items.append(.init(kind: "model", name: "flight-delay/1", digest: result.candidate.bundle.hex, note: "champion"))
+        report.lineage.items.append(
+            .init(kind: "model", name: "flight-delay/1", digest: result.candidate.bundle.hex, note: "champion"))
         finish("train")
         return result.candidate.holdoutTo
     }
@@ -184,7 +194,9 @@ final class Demonstration {
         for run in turn.pipelines {
             report.events.append(.init(time: turn.now, kind: .retrain, label: "retrain \(run.state.rawValue)"))
             let comparison = run.comparison.map {
-                String(format: "challenger %.4f, champion %.4f on the same %d flights", $0.challengerAUC, $0.championAUC, $0.rows)
+                String(
+                    format: "challenger %.4f, champion %.4f on the same %d flights", $0.challengerAUC, $0.championAUC,
+                    $0.rows)
             }
             screen.say("\(turn.now.day) retrain \(run.state.rawValue): \(comparison ?? run.reason ?? "")")
             if let version = run.version {
@@ -219,10 +231,13 @@ final class Demonstration {
                 verdict: rollout.state == .rolledBack ? "roll back" : "promote"))
         summary.rollout.steps.append(
             .init(share: step.share, requests: step.requests, failures: step.failures, verdict: step.verdict))
-        screen.say("\(now.day) \(rollout.candidate) at \(share): \(step.requests) answers, \(step.failures) failed, \(step.verdict)")
+        screen.say(
+            "\(now.day) \(rollout.candidate) at \(share): \(step.requests) answers, \(step.failures) failed, \(step.verdict)"
+        )
         switch rollout.state {
         case .progressing:
-            report.events.append(.init(time: now, kind: .rolloutStep, label: "rollout \(Int((rollout.share * 100).rounded()))%"))
+            report.events.append(
+                .init(time: now, kind: .rolloutStep, label: "rollout \(Int((rollout.share * 100).rounded()))%"))
             report.traffic.append(.init(time: now, arms: shares(rollout.candidate, rollout.share)))
         case .completed:
             stableName = rollout.candidate.description
@@ -259,8 +274,10 @@ final class Demonstration {
             servedByStable: summary.rollback.servedByStable, reason: entry.body["reason"]?.string)
         screen.say(
             String(
-                format: "rolled back in %.4f s after %d failures; clients saw %d errors; the stable version answered %d requests",
-                summary.rollback.seconds, Int(failures), summary.rollback.clientErrors, summary.rollback.servedByStable))
+                format:
+                    "rolled back in %.4f s after %d failures; clients saw %d errors; the stable version answered %d requests",
+                summary.rollback.seconds, Int(failures), summary.rollback.clientErrors, summary.rollback.servedByStable)
+        )
         finish("drill")
     }
 
@@ -303,6 +320,7 @@ final class Demonstration {
             if let candidate = completed?.candidate { challenger = try await rescore(candidate.description, bounds) }
         }
         let after = completed?.steps.last?.to
+        let next = rollouts.filter { $0.state == .completed }.dropFirst().first?.steps.last?.to
         for (index, window) in windows.enumerated() {
             let comparable = (window.labels) > 0
             let taken = after.map { window.start >= $0 } ?? false
@@ -312,17 +330,20 @@ final class Demonstration {
                     challengerAUC: taken && challenger.indices.contains(index) ? challenger[index].auc : nil,
                     servedAUC: window.servedAUC, labels: window.labels, requests: window.requests))
         }
-        if let after, let last = windows.last, let first = windows.first(where: { $0.start >= after }) {
+        let inProduction = windows.filter { $0.start >= after ?? .distantFuture && $0.end <= next ?? .distantFuture }
+        if let first = inProduction.first, let last = inProduction.last {
             let bounds = [first.start, last.end]
             summary.champion.aucAfterDrift = try await rescore("flight-delay/1", bounds).first?.auc ?? 0
             if let candidate = completed?.candidate {
                 summary.challenger.aucSameWeeks = try await rescore(candidate.description, bounds).first?.auc ?? 0
             }
-            summary.challenger.weeks = windows.count { $0.start >= after }
+            summary.challenger.weeks = inProduction.count
             screen.say(
                 String(
-                    format: "on the %d weeks after: champion %.4f, challenger %.4f", summary.challenger.weeks,
-                    summary.champion.aucAfterDrift, summary.challenger.aucSameWeeks))
+                    format:
+                        "on the %d whole weeks that the challenger was in Production: %.4f, the champion would have had %.4f",
+                    summary.challenger.weeks,
+                    summary.challenger.aucSameWeeks, summary.champion.aucAfterDrift))
         }
         drift(windows)
         finish("judge")

@@ -24,7 +24,8 @@ final class ServerProcess {
         while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != 10 { line.append(byte) }
         guard let ready = try? JSON.decode(Ready.self, from: line) else {
             process.waitUntilExit()
-            let text = String(decoding: (FileManager.default.contents(atPath: log) ?? Data()).suffix(600), as: UTF8.self)
+            let text = String(
+                decoding: (FileManager.default.contents(atPath: log) ?? Data()).suffix(600), as: UTF8.self)
             throw CommandFailure(.unavailable, "the server did not start: \(text)", remedy: "See \(log).")
         }
         url = ready.url

@@ -160,6 +160,23 @@ final class Scratch: Sendable {
         #expect(try await engine.query("SELECT count(*) AS n FROM strict").value("n") == 0)
     }
 
+    @Test(.timeLimit(.minutes(1))) func aCancelledAppendAddsNothingAndLeavesNoTransactionOpen() async throws {
+        let connection = try engine.connect()
+        try connection.execute("CREATE TABLE many (a BIGINT)")
+        let table = try Table([("a", .int64s(Array(0..<1_000_000)))])
+        let thread = BlockingThread(name: "test")
+        // Again and again, so that one is under way when the cancellation comes, however late this task gets its turn.
+        async let outcome = thread.run { Result { while true { try connection.append(table, to: "many") } } }
+        let deadline = SystemTime.monotonicNanoseconds + 20_000_000_000
+        while !connection.isRunning, SystemTime.monotonicNanoseconds < deadline { await Task.yield() }
+        connection.cancel()
+        let result = try await outcome
+        #expect(throws: CancellationError.self) { try result.get() }
+        connection.rearm()
+        try connection.execute("BEGIN; COMMIT")
+        #expect(try connection.query("SELECT count(*) % 1000000 AS n FROM many").value("n") == 0)
+    }
+
     @Test func nanInParquetIsFoundDespiteStatistics() async throws {
         let path = scratch.file("nan.parquet")
         let values = (0..<50_000).map { $0 % 10_000 == 77 ? Double.nan : Double($0) }

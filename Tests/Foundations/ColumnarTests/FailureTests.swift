@@ -26,11 +26,11 @@ import Testing
     }
 
     @Test func aSyntaxErrorNamesTheFileAndTheLine() async throws {
-        let failure = try await failure("SELECT 1 AS a,\n  FORM x", context: "features/carrier.sql")
+        let failure = try await failure("SELECT 1 AS a\nFORM x", context: "features/carrier.sql")
         #expect(failure.code == .invalidArgument)
         #expect(
             failure.message
-                == "features/carrier.sql: Parser Error: syntax error at or near \"x\" (line 2: FORM x)")
+                == "features/carrier.sql: Parser Error: syntax error at or near \"FORM\" (line 2: FORM x)")
         #expect(failure.message.hasPrefix("features/carrier.sql: "))
     }
 

@@ -83,12 +83,21 @@ import Testing
     @Test func rollsBackASlowCandidateAndOneThatLostItsTraffic() {
         let rollout = rollout()
         let due = start.advanced(bySeconds: 3600)
-        guard case .rollBack = rollout.next(at: due, traffic: traffic(candidate), canary: reading(100, 0, p99: 50.1)) else {
+        guard case .rollBack = rollout.next(at: due, traffic: traffic(candidate), canary: reading(100, 0, p99: 50.1))
+        else {
             Issue.record("a slow candidate must be rolled back")
             return
         }
         guard case .rollBack = rollout.next(at: due, traffic: traffic(nil), canary: nil) else {
             Issue.record("a rollout whose canary is gone must end")
+            return
+        }
+    }
+
+    @Test func aCandidateThatIsAlreadyStableHasCompleted() {
+        let taken = TrafficPolicy(stable: candidate, previous: ModelVersionID(model: "m", version: 1))
+        guard case .complete = rollout().next(at: start, traffic: taken, canary: nil) else {
+            Issue.record("a crash after the change-over must not take it back")
             return
         }
     }

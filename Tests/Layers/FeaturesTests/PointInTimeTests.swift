@@ -1,6 +1,8 @@
 import Basics
+import Configuration
 import Features
 import SQL
+import TestSupport
 import Testing
 
 @Suite struct PointInTimeTests {
@@ -46,7 +48,8 @@ import Testing
             return "\(sale.shop),\(moment.advanced(bySeconds: -60)),\(moment),\(sale.amount)"
         }
         let factory = try await SmallFactory(
-            SmallFactory.definitions, data: ["sales.csv": (["shop,happened,known,amount"] + csv).joined(separator: "\n")])
+            SmallFactory.definitions,
+            data: ["sales.csv": (["shop,happened,known,amount"] + csv).joined(separator: "\n")])
         _ = try await factory.store.ingest(by: "test")
         let from = Timestamp(seconds: midnight)
         let set = try await factory.store.trainingSet(
@@ -75,7 +78,8 @@ import Testing
 
     private func same(_ left: Double, _ right: Double) -> Bool { left == right || (left.isNaN && right.isNaN) }
 
-    private func read(_ service: OnlineService, _ shop: String, _ moment: Timestamp, into inputs: inout [Double]) throws {
+    private func read(_ service: OnlineService, _ shop: String, _ moment: Timestamp, into inputs: inout [Double]) throws
+    {
         try Array(shop.utf8).withUnsafeBytes { key in
             try [key].withUnsafeBufferPointer { keys in
                 try inputs.withUnsafeMutableBufferPointer { inputs in
@@ -107,6 +111,31 @@ import Testing
         await factory.database.close()
     }
 
+    @Test func rowsThatAreIngestedLateComeOnlineToo() async throws {
+        let first = "shop,happened,known,amount\na,2020-01-01T10:00:00Z,2020-01-01T10:01:00Z,5\n"
+        let factory = try await SmallFactory(SmallFactory.definitions, data: ["sales.csv": first])
+        _ = try await factory.store.ingest(by: "test")
+        let moment = try #require(Timestamp("2020-01-01T10:30:00Z"))
+        let materialisation = Materialisation(features: factory.store)
+        try await materialisation.advance(services: ["shops"], to: moment)
+        try factory.folder.write(first + "b,2020-01-01T09:50:00Z,2020-01-01T09:55:00Z,8\n", to: "data/sales.csv")
+        _ = try await factory.store.ingest(by: "test")
+        try await materialisation.advance(services: ["shops"], to: moment.advanced(bySeconds: 600))
+        var inputs = [Double](repeating: 0, count: 3)
+        try read(try factory.store.onlineService("shops"), "b", moment, into: &inputs)
+        #expect(inputs[1] == 8)
+        await factory.database.close()
+    }
+
+    @Test func aViewThatReadsWhatItDoesNotDeclareIsRefused() throws {
+        var files = SmallFactory.definitions
+        files["works.yaml"] = "name: small"
+        files["features/last_sale.sql"] = "SELECT shop, known AS published_at, amount, amount AS total FROM sales"
+        #expect { try Catalogue(FactoryDocuments(files: files, environment: [:])) } throws: { error in
+            "\(error)".contains("reads 'sales', which is not among its sources")
+        }
+    }
+
     @Test func aViewThatLooksAheadIsCaught() async throws {
         var files = SmallFactory.definitions
         files["features/last_sale.sql"] = """
@@ -115,7 +144,9 @@ import Testing
             FROM (SELECT shop, time_bucket(INTERVAL 10 MINUTE, known) + INTERVAL 10 MINUTE AS published_at,
                          sum(amount) AS amount FROM sold GROUP BY ALL)
             """
-        let rows = (0..<100).map { "a,2020-01-01T\($0 / 6 < 10 ? "0" : "")\($0 / 6):\($0 % 6)0:00Z,2020-01-01T\($0 / 6 < 10 ? "0" : "")\($0 / 6):\($0 % 6)0:00Z,1" }
+        let rows = (0..<100).map {
+            "a,2020-01-01T\($0 / 6 < 10 ? "0" : "")\($0 / 6):\($0 % 6)0:00Z,2020-01-01T\($0 / 6 < 10 ? "0" : "")\($0 / 6):\($0 % 6)0:00Z,1"
+        }
         let data = ["sales.csv": (["shop,happened,known,amount"] + rows).joined(separator: "\n")]
         let honest = try await SmallFactory(SmallFactory.definitions, data: data)
         let leaky = try await SmallFactory(files, data: data)

@@ -42,46 +42,47 @@ struct SmallFactory {
     /// Measurements of shops, and a view of each shop's last one on a grid of ten minutes.
     static let definitions = [
         "data/sales.yaml": """
-            kind: table
-            name: sales
-            owner: test
-            path: sales.csv
-            nulls: [NA]
-            columns: {shop: string, happened: timestamp, known: timestamp, amount: double}
-            expectations:
-              - {name: amount_known, severity: quarantine, not_null: [amount]}
-              - {name: amount_positive, severity: quarantine, between: {column: amount, min: 0}}
-              - {name: one_sale_at_a_time, severity: quarantine, unique: [shop, happened]}
-              - {name: some_rows, severity: stop, row_count: {min: 1}}
-            """,
+        kind: table
+        name: sales
+        owner: test
+        path: sales.csv
+        nulls: [NA]
+        columns: {shop: string, happened: timestamp, known: timestamp, amount: double}
+        expectations:
+          - {name: amount_known, severity: quarantine, not_null: [amount]}
+          - {name: amount_positive, severity: quarantine, between: {column: amount, min: 0}}
+          - {name: one_sale_at_a_time, severity: quarantine, unique: [shop, happened]}
+          - {name: some_rows, severity: stop, row_count: {min: 1}}
+        """,
         "data/sold.yaml": """
-            kind: events
-            name: sold
-            owner: test
-            sql: sold.sql
-            event_time: happened
-            available_at: known
-            """,
+        kind: events
+        name: sold
+        owner: test
+        sql: sold.sql
+        event_time: happened
+        available_at: known
+        """,
         "data/sold.sql": "SELECT * FROM sales",
         "features/shop.yaml": "{kind: entity, name: shop, owner: test, join_keys: [shop]}",
         "features/last_sale.yaml": """
-            kind: view
-            name: last_sale
-            owner: test
-            entities: [shop]
-            sources: [sold]
-            sql: last_sale.sql
-            event_time: published_at
-            ttl: 1h
-            every: 10m
-            features: {amount: double, total: double}
-            """,
+        kind: view
+        name: last_sale
+        owner: test
+        entities: [shop]
+        sources: [sold]
+        sql: last_sale.sql
+        event_time: published_at
+        ttl: 1h
+        every: 10m
+        features: {amount: double, total: double}
+        """,
         "features/last_sale.sql": """
-            SELECT shop, time_bucket(INTERVAL 10 MINUTE, known - INTERVAL 1 MICROSECOND) + INTERVAL 10 MINUTE AS published_at,
-                   last(amount ORDER BY known) AS amount, sum(sum(amount)) OVER (PARTITION BY shop ORDER BY
-                   time_bucket(INTERVAL 10 MINUTE, known - INTERVAL 1 MICROSECOND)) AS total
-            FROM sold GROUP BY shop, time_bucket(INTERVAL 10 MINUTE, known - INTERVAL 1 MICROSECOND)
-            """,
-        "features/service.yaml": "{kind: service, name: shops, owner: test, request: {weekday: double}, views: [last_sale]}",
+        SELECT shop, time_bucket(INTERVAL 10 MINUTE, known - INTERVAL 1 MICROSECOND) + INTERVAL 10 MINUTE AS published_at,
+               last(amount ORDER BY known) AS amount, sum(sum(amount)) OVER (PARTITION BY shop ORDER BY
+               time_bucket(INTERVAL 10 MINUTE, known - INTERVAL 1 MICROSECOND)) AS total
+        FROM sold GROUP BY shop, time_bucket(INTERVAL 10 MINUTE, known - INTERVAL 1 MICROSECOND)
+        """,
+        "features/service.yaml":
+            "{kind: service, name: shops, owner: test, request: {weekday: double}, views: [last_sale]}",
     ]
 }

@@ -51,6 +51,7 @@ void duckdb_interrupt(duckdb_connection connection);
 void duckdb_free(void *pointer);
 
 // Statements
+duckdb_state duckdb_query(duckdb_connection connection, const char *query, duckdb_result *out_or_null);
 idx_t duckdb_extract_statements(duckdb_connection connection, const char *query, duckdb_extracted_statements *out);
 const char *duckdb_extract_statements_error(duckdb_extracted_statements extracted);
 void duckdb_destroy_extracted(duckdb_extracted_statements *extracted);
