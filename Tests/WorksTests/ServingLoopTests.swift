@@ -50,7 +50,7 @@ struct Scored: Sendable, Equatable {
         let offline = try await Offline.trainingSet(in: folder, from: Blueprint.trainedTo, to: Blueprint.end)
         try #require(offline.ids == later.map(\.id))
         var records: [PredictionRecord] = []
-        _ = try RecordLog(folder: "\(folder.path)/root/records/predictions/orders").forEach { logged in
+        _ = try RecordLog(folder: "\(folder.path)/root/records/predictions/orders").forEach(from: .start) { logged in
             if let record = PredictionRecord(logged.bytes) { records.append(record) }
         }
         try #require(records.map(\.id) == later.map(\.id))
@@ -59,13 +59,13 @@ struct Scored: Sendable, Equatable {
             let features = offline.columns.map { $0[row] }
             missing += features.count { $0.isNaN }
             // NaN has many patterns; a number has one.
-            #expect(
+            try #require(
                 record.features.map { $0.isNaN ? 0 : $0.bitPattern } == features.map { $0.isNaN ? 0 : $0.bitPattern })
-            #expect(record.features.map(\.isNaN) == features.map(\.isNaN))
-            #expect(record.eventTime == offline.times[row])
+            try #require(record.features.map(\.isNaN) == features.map(\.isNaN))
+            try #require(record.eventTime == offline.times[row])
             let expected = try model.predict(row: features)
-            #expect(scores[row].score.bitPattern == expected.first?.bitPattern)
-            #expect(record.output.bitPattern == expected.first?.bitPattern)
+            try #require(scores[row].score.bitPattern == expected.first?.bitPattern)
+            try #require(record.output.bitPattern == expected.first?.bitPattern)
         }
         // A shop that was not measured for half a day has outlived its ttl: the comparison covers nulls too.
         #expect(missing > 20 && missing < records.count)

@@ -59,10 +59,10 @@ public enum Blueprint {
         "features/shop_load.sql": """
         WITH slots AS (
             SELECT shop, time_bucket(INTERVAL 15 MINUTE, known - INTERVAL 1 MICROSECOND) + INTERVAL 15 MINUTE AS slot,
-                   last(load ORDER BY known, measured) AS load, sum(load) AS total, count(*) AS readings
+                   last(load ORDER BY known, measured) AS load, sum(load) AS total, count(*) AS measurements
             FROM measured GROUP BY shop, slot
         )
-        SELECT shop, slot AS published_at, load, sum(total) OVER six_hours / sum(readings) OVER six_hours AS load_mean_6h
+        SELECT shop, slot AS published_at, load, sum(total) OVER six_hours / sum(measurements) OVER six_hours AS load_mean_6h
         FROM slots
         WINDOW six_hours AS (PARTITION BY shop ORDER BY slot RANGE BETWEEN INTERVAL 345 MINUTE PRECEDING AND CURRENT ROW)
         """,

@@ -97,6 +97,14 @@ public final class Workshop: Sendable {
         return answer.json.array ?? []
     }
 
+    /// Where the factory is served now, as `HOST:PORT`.
+    public func address() throws -> String {
+        guard let url = RootLock.serverURL(root: "\(folder.path)/root") else {
+            throw Surprise(description: "the factory is not served")
+        }
+        return String(url.dropFirst("http://".count))
+    }
+
     /// Serves on a free port while `body` runs, then drains and closes the factory.
     public func serving<Result: Sendable>(
         _ body: @Sendable (HTTPClient) async throws -> Result
