@@ -34,19 +34,29 @@ struct Client: Sendable {
         self.principal = principal
     }
 
-    func get(_ path: String, _ query: [(String, String?)] = []) async throws -> JSONValue {
+    /// Asks for a document; `JSONValue` where its shape does not matter.
+    func get<Value: Decodable>(_ path: String, _ query: [(String, String?)] = [], as type: Value.Type = JSONValue.self)
+        async throws -> Value
+    {
         let pairs = query.compactMap { name, value in value.map { "\(name)=\(Client.escape($0))" } }
-        return try await send(.get, path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")), nil)
+        let target = path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&"))
+        return try JSON.decode(type, from: try await exchange(.get, target, nil))
     }
 
-    func post(_ path: String, _ body: some Encodable) async throws -> JSONValue {
-        try await send(.post, path, try JSON.canonical(body))
+    /// Sends a document and gives the answer; `JSONValue` where its shape does not matter.
+    func post<Value: Decodable>(_ path: String, _ body: some Encodable, as type: Value.Type = JSONValue.self)
+        async throws -> Value
+    {
+        try JSON.decode(type, from: try await exchange(.post, path, try JSON.canonical(body)))
     }
 
     /// The bytes of an object.
     func object(_ digest: Digest) async throws -> [UInt8] {
         try await exchange(.get, "/objects/\(digest.hex)", nil)
     }
+
+    /// A page outside the API, such as `/metrics`.
+    func operatorPage(_ path: String) async throws -> [UInt8] { try await exchange(.get, path, nil, prefix: "") }
 
     /// Stores bytes by content.
     func put(_ bytes: [UInt8]) async throws -> Digest {
@@ -59,12 +69,10 @@ struct Client: Sendable {
         if case .here(let works) = way { await works.close() }
     }
 
-    private func send(_ method: HTTPMethod, _ path: String, _ body: [UInt8]?) async throws -> JSONValue {
-        try JSON.decode(JSONValue.self, from: try await exchange(method, path, body))
-    }
-
-    private func exchange(_ method: HTTPMethod, _ path: String, _ body: [UInt8]?) async throws -> [UInt8] {
-        let target = Client.prefix + path
+    private func exchange(
+        _ method: HTTPMethod, _ path: String, _ body: [UInt8]?, prefix: String = Client.prefix
+    ) async throws -> [UInt8] {
+        let target = prefix + path
         let headers: HTTPHeaders = ["X-Modelworks-Principal": principal, "Content-Type": "application/json"]
         let (status, bytes): (Int, [UInt8])
         switch way {

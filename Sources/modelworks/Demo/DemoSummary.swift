@@ -15,6 +15,8 @@ struct DemoSummary: Codable, Sendable {
     var journal = JournalPart()
     var leakCheck = LeakCheck()
     var stagesSeconds: [String: Double] = [:]
+    /// Mean microseconds that the server took to parse a request, to join its features, and to ask the model.
+    var stagesMicroseconds: [String: Double] = [:]
     /// The most memory the server had had by the end of each stage.
     var stagesPeakBytes: [String: Int64] = [:]
     /// Names of everything by content: equal in two runs over the same data.
@@ -123,6 +125,7 @@ struct DemoSummary: Codable, Sendable {
         case latency = "latency_ms"
         case leakCheck = "leak_check"
         case stagesSeconds = "stages_seconds"
+        case stagesMicroseconds = "server_stages_us"
         case stagesPeakBytes = "stages_peak_rss_bytes"
     }
 }

@@ -50,6 +50,7 @@ final class Demonstration {
         try await replayMonths(from: start)
         try await drill()
         try await judge()
+        try await measureStages()
         try await verifyJournal()
         summary.wallSeconds = seconds(since: started)
         summary.peakRSSBytes = max(
@@ -66,21 +67,16 @@ final class Demonstration {
         stageStarted = SystemTime.monotonicNanoseconds
     }
 
-    private func decode<Value: Decodable>(_ type: Value.Type, _ document: JSONValue) throws -> Value {
-        try JSON.decode(type, from: try JSON.canonical(document))
-    }
-
     private func apply() async throws {
         screen.step(1, "Apply the factory directory")
-        let plan = try decode(
-            FactoryPlan.self, try await client.post("/apply", try FactoryDirectoryReader.read(factory)))
+        let plan = try await client.post("/apply", try FactoryDirectoryReader.read(factory), as: FactoryPlan.self)
         screen.say("\(plan.changes.count) definitions are in force")
         finish("apply")
     }
 
     private func ingest() async throws {
         screen.step(2, "Ingest and validate the tables")
-        let versions = try decode([DatasetVersion].self, try await client.post("/data/ingest", [String: String]()))
+        let versions = try await client.post("/data/ingest", [String: String](), as: [DatasetVersion].self)
         for version in versions {
             screen.say(
                 "\(version.table): \(version.rows) rows, \(version.quarantined) quarantined, version \(version.digest.short)"
@@ -105,7 +101,7 @@ final class Demonstration {
 
     private func computeFeatures() async throws {
         screen.step(3, "Compute the feature views, and prove that nothing saw the future")
-        let histories = try decode([ViewHistory].self, try await client.post("/features/build", [String: String]()))
+        let histories = try await client.post("/features/build", [String: String](), as: [ViewHistory].self)
         for history in histories {
             screen.say("\(history.view): \(history.rows) rows")
             summary.digests["view.\(history.view)"] = history.digest.hex
@@ -117,7 +113,7 @@ final class Demonstration {
             var sample = 5
             var seed = 7
         }
-        let leaks = try decode(LeakReport.self, try await client.post("/features/leak-check", Body()))
+        let leaks = try await client.post("/features/leak-check", Body(), as: LeakReport.self)
         summary.leakCheck = .init(rows: leaks.rows, values: leaks.values, leaks: leaks.findings.count)
         screen.say(
             "\(leaks.values) values of \(leaks.rows) sampled rows computed again from what was knowable: \(leaks.findings.count) differ"
@@ -129,8 +125,7 @@ final class Demonstration {
     /// - Returns: where the replay begins: the end of the champion's training range.
     private func train() async throws -> Timestamp {
         screen.step(4, "Train the champion on January to March")
-        let result = try decode(
-            WorksAPI.TrainResult.self, try await client.post("/train/\(Self.training)", [String: String]()))
+        let result = try await client.post("/train/\(Self.training)", [String: String](), as: WorksAPI.TrainResult.self)
         summary.champion.aucHoldout = result.candidate.metrics["auc"] ?? 0
         for verdict in result.candidate.verdicts {
             screen.say(
@@ -174,10 +169,9 @@ final class Demonstration {
         var moment = start
         while moment < end {
             let next = min(end, moment.advanced(bySeconds: 7 * 86_400))
-            let page = try decode(
-                PopulationPage.self,
-                try await client.get(
-                    "/training/\(Self.training)/population", [("from", moment.description), ("to", next.description)]))
+            let page = try await client.get(
+                "/training/\(Self.training)/population", [("from", moment.description), ("to", next.description)],
+                as: PopulationPage.self)
             try replay.play(page, from: moment, to: next) { _ in }
             bar?.advance(by: Int(next.seconds(since: moment) / 86_400))
             moment = next
@@ -258,9 +252,8 @@ final class Demonstration {
             ["version": JSONValue.string(broken.description), "canary": true, "reason": "a drill"])
         report.traffic.append(.init(time: start, arms: shares(broken, 0.05)))
         try await play(from: start, to: until)
-        let entries = try decode(
-            [WorksAPI.EntryDocument].self,
-            try await client.get("/journal", [("type", "endpoint.rolled_back"), ("limit", "1000")]))
+        let entries = try await client.get(
+            "/journal", [("type", "endpoint.rolled_back"), ("limit", "1000")], as: [WorksAPI.EntryDocument].self)
         guard let entry = entries.last, let failures = entry.body["failures"]?.integer else {
             throw CommandFailure(.internal, "the broken version was not rolled back")
         }
@@ -282,7 +275,7 @@ final class Demonstration {
     }
 
     private func registerBroken() async throws -> ModelVersionID {
-        let versions = try decode([ModelVersion].self, try await client.get("/models/flight-delay"))
+        let versions = try await client.get("/models/flight-delay", as: [ModelVersion].self)
         guard let production = versions.first(where: { $0.stage == .production }) else {
             throw CommandFailure(.internal, "no version is in Production")
         }
@@ -297,11 +290,9 @@ final class Demonstration {
             featureService: manifest.featureService, runtimes: ModelRuntimes([LightGBMRuntime()]))
         for bytes in files.values { _ = try await client.put(bytes) }
         let digest = try await client.put(bundle.manifestBytes)
-        let version = try decode(
-            ModelVersion.self,
-            try await client.post(
-                "/models/flight-delay/versions",
-                ["bundle": digest.description, "reason": "broken on purpose, to try the roll-back"]))
+        let version = try await client.post(
+            "/models/flight-delay/versions",
+            ["bundle": digest.description, "reason": "broken on purpose, to try the roll-back"], as: ModelVersion.self)
         screen.say("\(version.id) passes its sample and gives no number for some flights")
         return version.id
     }
@@ -309,8 +300,8 @@ final class Demonstration {
     /// Champion and challenger on the weeks after the change-over, and the pictures of every week.
     private func judge() async throws {
         screen.step(8, "Judge the versions on the same weeks")
-        let windows = try decode([WindowReport].self, try await client.get("/endpoints/\(Self.endpoint)/monitor"))
-        let rollouts = try decode([Rollout].self, try await client.get("/rollouts"))
+        let windows = try await client.get("/endpoints/\(Self.endpoint)/monitor", as: [WindowReport].self)
+        let rollouts = try await client.get("/rollouts", as: [Rollout].self)
         let completed = rollouts.first { $0.state == .completed }
         var champion: [WindowReport.VersionPart] = []
         var challenger: [WindowReport.VersionPart] = []
@@ -354,9 +345,9 @@ final class Demonstration {
             var version: String
             var windows: [Timestamp]
         }
-        return try decode(
-            [WindowReport.VersionPart].self,
-            try await client.post("/endpoints/\(Self.endpoint)/rescore", Body(version: version, windows: windows)))
+        return try await client.post(
+            "/endpoints/\(Self.endpoint)/rescore", Body(version: version, windows: windows),
+            as: [WindowReport.VersionPart].self)
     }
 
     private func drift(_ windows: [WindowReport]) {
@@ -371,8 +362,23 @@ final class Demonstration {
         }.sorted { $0.psi > $1.psi }
     }
 
+    /// Means of the server's own stage timers, in microseconds.
+    private func measureStages() async throws {
+        let text = String(decoding: try await client.operatorPage("/metrics"), as: UTF8.self)
+        for stage in ["parse", "features", "inference"] {
+            func value(_ suffix: String) -> Double? {
+                let name = "modelworks_inference_stage_seconds_\(suffix){stage=\"\(stage)\"} "
+                return text.split(separator: "\n").first { $0.hasPrefix(name) }.flatMap {
+                    Double($0.dropFirst(name.count))
+                }
+            }
+            guard let sum = value("sum"), let count = value("count"), count > 0 else { continue }
+            summary.stagesMicroseconds[stage] = sum / count * 1e6
+        }
+    }
+
     private func verifyJournal() async throws {
-        let verified = try decode(WorksAPI.VerificationDocument.self, try await client.get("/journal/verify"))
+        let verified = try await client.get("/journal/verify", as: WorksAPI.VerificationDocument.self)
         summary.journal = .init(entries: verified.entries, verified: verified.intact)
         report.journal = .init(entries: Int(verified.entries), verified: verified.intact)
         finish("journal")
