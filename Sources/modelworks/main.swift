@@ -41,17 +41,18 @@ func modelworks(_ words: [String], _ context: Context) async -> Int32 {
     }
 }
 
+let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+
 // Threads of LightGBM that wait must sleep, not spin: they share the cores with the network threads. Its OpenMP runtime
 // reads this once, when the process is loaded, so the process loads itself again with it set.
 if ProcessInfo.processInfo.environment["OMP_WAIT_POLICY"] == nil {
     setenv("OMP_WAIT_POLICY", "passive", 1)
     var words = CommandLine.arguments.map { strdup($0) }
     words.append(nil)
-    execv("/proc/self/exe", &words)
+    execv(program, &words)
 }
 
 let context = Context(
     environment: ProcessInfo.processInfo.environment, workingDirectory: FileManager.default.currentDirectoryPath,
-    executable: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-        ?? CommandLine.arguments[0])
+    executable: program)
 exit(await modelworks(Array(CommandLine.arguments.dropFirst()), context))

@@ -11,6 +11,9 @@ public final class TemporaryFolder: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
+    /// The path of a name in the folder.
+    public func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
+
     /// Writes a text into a file of the folder, making the folders on the way.
     @discardableResult
     public func write(_ text: String, to name: String) throws -> String {

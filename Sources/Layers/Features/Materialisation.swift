@@ -17,7 +17,7 @@ public actor Materialisation {
     /// The generation of the feature store that the cursors belong to.
     private var generation = 0
     /// How far ahead rows are read from a history at once, in seconds.
-    private static let windowSeconds: Int64 = 5 * 86_400
+    private static let windowSeconds: Int64 = 10 * 86_400
 
     private struct Cursor {
         var key: Digest

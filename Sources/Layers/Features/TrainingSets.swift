@@ -64,8 +64,10 @@ extension FeatureStore {
     ///   - from: rows with a time not before this.
     ///   - to: rows with a time before this.
     ///   - knownBy: labels that became known after this are null; nil takes all.
+    ///   - labelledOnly: leave out rows whose label is null.
     public func trainingSet(
-        _ population: Population, service name: String, from: Timestamp, to: Timestamp, knownBy: Timestamp?
+        _ population: Population, service name: String, from: Timestamp, to: Timestamp, knownBy: Timestamp?,
+        labelledOnly: Bool = false
     ) async throws -> TrainingSet {
         let catalogue = catalogue
         let service = try catalogue.service(name)
@@ -75,6 +77,7 @@ extension FeatureStore {
         let label = SQLText.identifier(population.label)
         let labelTime = SQLText.identifier(population.labelTime)
         let known = knownBy.map { "\(labelTime) <= \(SQLText.timestamp($0))" } ?? "true"
+        let kept = labelledOnly ? "AND \(label) IS NOT NULL AND \(known)" : ""
         var joins = ""
         var inputs = service.request.map { "CAST(p.\(SQLText.identifier($0)) AS DOUBLE) AS \(SQLText.identifier($0))" }
         for (index, selection) in service.views.enumerated() {
@@ -101,7 +104,7 @@ extension FeatureStore {
         let table = try await engine.query(
             """
             WITH p AS (SELECT * FROM \(try await file(of: population)) WHERE \(time) >= \(SQLText.timestamp(from))
-                       AND \(time) < \(SQLText.timestamp(to)))
+                       AND \(time) < \(SQLText.timestamp(to)) \(kept))
             SELECT p.\(id) AS __id, p.\(time) AS __time,
                    CASE WHEN \(known) THEN CAST(p.\(label) AS DOUBLE) END AS __label,
                    \(inputs.joined(separator: ",\n       "))

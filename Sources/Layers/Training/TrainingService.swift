@@ -109,9 +109,8 @@ public final class TrainingService: Sendable {
         _ definition: TrainingDefinition, _ from: Timestamp, _ holdoutFrom: Timestamp, _ to: Timestamp, run: String,
         progress: @escaping @Sendable (Int) -> Void
     ) async throws -> Candidate {
-        let all = try await features.trainingSet(
-            definition.population, service: definition.service, from: from, to: to, knownBy: to)
-        let labelled = all.rows((0..<all.rowCount).filter { !all.labels[$0].isNaN })
+        let labelled = try await features.trainingSet(
+            definition.population, service: definition.service, from: from, to: to, knownBy: to, labelledOnly: true)
         if let odd = labelled.labels.first(where: { $0 != 0 && $0 != 1 }) {
             throw TrainingFailure.nonBinaryLabel(training: definition.name, value: odd)
         }
@@ -216,9 +215,8 @@ public final class TrainingService: Sendable {
     public func score(
         _ model: any Model, on definition: TrainingDefinition, from: Timestamp, to: Timestamp
     ) async throws -> (scores: [Double], labels: [Double]) {
-        let all = try await features.trainingSet(
-            definition.population, service: definition.service, from: from, to: to, knownBy: to)
-        let rows = all.rows((0..<all.rowCount).filter { !all.labels[$0].isNaN })
+        let rows = try await features.trainingSet(
+            definition.population, service: definition.service, from: from, to: to, knownBy: to, labelledOnly: true)
         let scores = try await worker.run { try model.predict(columns: rows.columns) }
         return (scores, rows.labels)
     }

@@ -3,6 +3,7 @@ import Foundation
 import Journal
 import SQL
 import Synchronization
+import TestSupport
 import Testing
 
 private struct Refused: Error {}

@@ -2,6 +2,7 @@ import Basics
 import Foundation
 import KeyValue
 import Synchronization
+import TestSupport
 import Testing
 
 private struct Refused: Error {}

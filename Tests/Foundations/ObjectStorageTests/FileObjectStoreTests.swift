@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import ObjectStorage
+import TestSupport
 import Testing
 
 @Suite struct FileObjectStoreTests {

@@ -2,6 +2,7 @@ import Basics
 import Foundation
 import ObjectStorage
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite struct RecordLogTests {

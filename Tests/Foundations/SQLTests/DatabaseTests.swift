@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import SQL
+import TestSupport
 import Testing
 
 struct Refused: Error, Equatable {}

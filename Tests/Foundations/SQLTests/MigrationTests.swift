@@ -1,5 +1,6 @@
 import Basics
 import SQL
+import TestSupport
 import Testing
 
 @Suite struct MigrationTests {

@@ -1,12 +1,13 @@
 import Foundation
 
 /// A file system in memory of a few bytes, for full-disk tests. Needs the right to mount.
-final class SmallDisk: Sendable {
-    let path: String
+public final class SmallDisk: Sendable {
+    public let path: String
 
-    static let isPermitted: Bool = (try? SmallDisk(kilobytes: 64)) != nil
+    /// Whether this process may mount.
+    public static let isPermitted: Bool = (try? SmallDisk(kilobytes: 64)) != nil
 
-    init(kilobytes: Int) throws {
+    public init(kilobytes: Int) throws {
         var template = Array("/tmp/modelworks-disk-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
         path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
