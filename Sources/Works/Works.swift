@@ -87,7 +87,7 @@ public final class Works: Sendable {
         let objects = try FileObjectStore(root: "\(root)/objects")
         let engine = ColumnarEngine(
             ColumnarOptions(
-                memoryLimitBytes: 400 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
+                memoryLimitBytes: 300 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
         // What is online can be computed again from the histories, so it need not reach the disk at every turn.
         let online = try LMDBStore(path: "\(root)/online", durable: false)
         let features = FeatureStore(

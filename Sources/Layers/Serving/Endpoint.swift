@@ -69,6 +69,15 @@ struct CanaryTrip: Sendable {
     var reading: ArmStatistics.Reading
     /// From its first failure until it had no traffic.
     var seconds: Double
+
+    var facts: [String: JSONValue] { Self.facts(canary: canary, reading: reading, seconds: seconds) }
+
+    static func facts(canary: ModelVersionID, reading: ArmStatistics.Reading, seconds: Double) -> [String: JSONValue] {
+        [
+            "canary": .string(canary.description), "answers": .integer(reading.answers),
+            "failures": .integer(reading.failures), "seconds": .number(seconds),
+        ]
+    }
 }
 
 /// A named place that answers prediction requests, with the features it joins and the record it keeps.
@@ -144,6 +153,15 @@ public final class Endpoint: Sendable {
     public func reading(of candidate: ModelVersionID) -> ArmStatistics.Reading? {
         if let canary = deployment?.canary, canary.id == candidate { return canary.statistics.read() }
         return tripped.withLock { $0?.canary == candidate ? $0?.reading : nil }
+    }
+
+    /// What the canary has done so far, for the entry that tells of its end; empty where there is none.
+    var canaryFacts: [String: JSONValue] {
+        guard let canary = deployment?.canary else { return [:] }
+        let reading = canary.statistics.read()
+        return CanaryTrip.facts(
+            canary: canary.id, reading: reading,
+            seconds: canary.statistics.secondsSinceFirstFailure(atNanoseconds: SystemTime.monotonicNanoseconds))
     }
 
     /// Where the features of the row being asked for go: request features first, in the order of the service.

@@ -148,12 +148,13 @@ public actor EndpointStore {
     ///   - companion: what must be stored with it, in the same transaction.
     @discardableResult
     public func set(
-        _ traffic: TrafficPolicy, on name: String, type: String, reason: String, by principal: String,
-        with companion: @escaping @Sendable (Transaction) throws -> Void = { _ in }
+        _ traffic: TrafficPolicy, on name: String, type: String, reason: String, facts: [String: JSONValue] = [:],
+        by principal: String, with companion: @escaping @Sendable (Transaction) throws -> Void = { _ in }
     ) async throws -> TrafficPolicy {
         let endpoint = try table.endpoint(name)
         let deployment = try await deployment(for: traffic, on: endpoint)
-        try await store(traffic, on: name, type: type, reason: reason, by: principal, with: companion)
+        try await store(
+            traffic, on: name, type: type, reason: reason, facts: facts, by: principal, with: companion)
         endpoint.deploy(deployment)
         prune()
         return traffic
@@ -193,7 +194,9 @@ public actor EndpointStore {
     /// Takes the canary away, or, where there is none, puts the version that was stable before back.
     @discardableResult
     public func rollBack(_ name: String, reason: String, by principal: String) async throws -> TrafficPolicy {
-        guard let traffic = try table.endpoint(name).traffic else {
+        let endpoint = try table.endpoint(name)
+        let facts = endpoint.canaryFacts
+        guard let traffic = endpoint.traffic else {
             throw ServingFailure.nothingToRollBack(endpoint: name)
         }
         let next: TrafficPolicy
@@ -204,7 +207,8 @@ public actor EndpointStore {
         } else {
             throw ServingFailure.nothingToRollBack(endpoint: name)
         }
-        return try await set(next, on: name, type: "endpoint.rolled_back", reason: reason, by: principal)
+        return try await set(
+            next, on: name, type: "endpoint.rolled_back", reason: reason, facts: facts, by: principal)
     }
 
     private func canaryTripped(_ name: String, _ trip: CanaryTrip) async {
@@ -212,10 +216,7 @@ public actor EndpointStore {
             try await store(
                 trip.policy, on: name, type: "endpoint.rolled_back",
                 reason: "\(trip.reading.failures) of \(trip.reading.answers) answers of \(trip.canary) failed",
-                facts: [
-                    "canary": .string(trip.canary.description), "answers": .integer(trip.reading.answers),
-                    "failures": .integer(trip.reading.failures), "seconds": .number(trip.seconds),
-                ], by: "system:guard")
+                facts: trip.facts, by: "system:guard")
         } catch {
             logger.error(
                 "the roll-back is in force but could not be stored",
