@@ -127,7 +127,8 @@ public actor RetrainService {
                 var next = try await perform(step, of: run, definition)
                 next.history.append(.init(step: step, attempts: attempts, outcome: next.reason ?? "done"))
                 run = next
-                try await save(run)
+                // A state that ends the run is stored with its journal entry, as one: a crash between would lose the entry.
+                if run.state == .running { try await save(run) }
             } catch {
                 run.history.append(.init(step: step, attempts: attempts, outcome: "\(error)"))
                 if attempts >= Self.attemptsMax { return try await end(run, .failed, "\(step.rawValue): \(error)") }
