@@ -47,17 +47,26 @@ let package = Package(
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
+        native("CCurl", .linkedLibrary("curl")),
+        native("CRedis", .linkedLibrary("hiredis"), .linkedLibrary("ssl"), .linkedLibrary("crypto")),
+        .systemLibrary(name: "CPostgreSQL", path: "Sources/Native/CPostgreSQL", pkgConfig: "libpq"),
+        .systemLibrary(name: "CKafka", path: "Sources/Native/CKafka", pkgConfig: "rdkafka"),
+        .systemLibrary(name: "CSodium", path: "Sources/Native/CSodium", pkgConfig: "libsodium"),
         .systemLibrary(name: "CYAML", path: "Sources/Native/CYAML", pkgConfig: "yaml-0.1"),
 
         // Foundations: no machine learning in here.
         room("Basics", in: "Foundations", "CCrypto"),
         room("Telemetry", in: "Foundations", "Basics"),
         room("HTTP", in: "Foundations", "Basics", "Telemetry", "CTransport"),
-        room("SQL", in: "Foundations", "Basics", "CSQLite"),
-        room("ObjectStorage", in: "Foundations", "Basics"),
-        room("KeyValue", in: "Foundations", "Basics", "CLMDB"),
+        room("Sealing", in: "Foundations", "Basics", "CSodium"),
+        room("SQL", in: "Foundations", "Basics", "Telemetry", "CSQLite", "CPostgreSQL"),
+        room("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "CCurl"),
+        room("KeyValue", in: "Foundations", "Basics", "Telemetry", "CLMDB", "CRedis"),
+        room("Streams", in: "Foundations", "Basics", "Telemetry", "ObjectStorage", "CKafka"),
         room("Columnar", in: "Foundations", "Basics", "CDuckDB"),
-        room("Journal", in: "Foundations", "Basics", "SQL"),
+        room("Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage"),
+        room("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal"),
+        room("Security", in: "Foundations", "Basics", "Sealing", "SQL", "Journal"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
 
         room("Statistics", in: ""),
@@ -92,18 +101,21 @@ let package = Package(
             "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "CSimdJSON", "Features", "Registry",
             "Serving"),
         room(
-            "WorksAPI", in: "Protocols", "Basics", "HTTP", "ObjectStorage", "Journal", "Inference", "Features",
+            "WorksAPI", in: "Protocols", "Basics", "HTTP", "ObjectStorage", "Journal", "Jobs", "Security", "Inference",
+            "Features",
             "Experiments", "Training", "Registry",
             "Serving", "Monitoring", "Automation"),
 
         room(
-            "Works", in: "", "Basics", "Telemetry", "HTTP", "SQL", "ObjectStorage", "KeyValue", "Columnar", "Journal",
-            "Configuration", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring", "Automation",
+            "Works", in: "", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue", "Streams",
+            "Columnar", "Journal", "Jobs", "Security", "Configuration", "Features", "Experiments", "Training",
+            "Registry", "Serving", "Monitoring", "Automation",
             "Inference", "OpenInference", "WorksAPI"),
         .executableTarget(
             name: "modelworks",
             dependencies: [
-                "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "Columnar", "Configuration", "Inference",
+                "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "SQL", "ObjectStorage", "KeyValue", "Streams",
+                "Jobs", "Security", "Columnar", "Configuration", "Inference",
                 "Features",
                 "Training", "Registry", "Serving", "Monitoring", "Automation",
             ],
@@ -111,6 +123,12 @@ let package = Package(
 
         // What tests of several rooms need.
         .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        // Real databases, brokers and stores for tests, as child processes on loopback.
+        .target(
+            name: "Engines", dependencies: ["Basics", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
+            path: "Tests/Engines", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "kafka-broker", dependencies: ["CKafka"], path: "Tests/KafkaBroker", swiftSettings: swiftSettings),
         tests(
             "Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar",
             "ObjectStorage", "TestSupport"),
@@ -131,11 +149,16 @@ let package = Package(
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry"),
-        tests("SQL", in: "Foundations", "Basics", "TestSupport"),
-        tests("ObjectStorage", in: "Foundations", "Basics", "TestSupport"),
-        tests("KeyValue", in: "Foundations", "Basics", "TestSupport"),
+        tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
+        tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
+        tests("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "Engines", "TestSupport"),
+        tests("KeyValue", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
+        tests("Streams", in: "Foundations", "Basics", "Telemetry", "ObjectStorage", "Engines", "TestSupport"),
+        tests("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),
+        tests("Security", in: "Foundations", "Basics", "Sealing", "SQL", "Journal", "Engines", "TestSupport"),
         tests("Columnar", in: "Foundations", "Basics"),
-        tests("Journal", in: "Foundations", "Basics", "SQL", "TestSupport"),
+        tests(
+            "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
         tests("Configuration", in: "Foundations", "Basics"),
         tests("Statistics", in: ""),
         tests("Inference", in: "", "Basics"),
@@ -143,7 +166,8 @@ let package = Package(
         tests("CSimdJSON", in: "Native"),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
-            name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "TestSupport"], path: "Tests/FaultsTests",
+            name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],
+            path: "Tests/FaultsTests",
             swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Jobs
+
+@Suite struct JobsTests {}

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Security
+
+@Suite struct SecurityTests {}

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Streams
+
+@Suite struct StreamsTests {}
