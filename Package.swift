@@ -43,7 +43,7 @@ let package = Package(
         native("CTransport", .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("pthread")),
         native("CSimdJSON", .linkedLibrary("simdjson")),
         native("CCrypto", .linkedLibrary("crypto")),
-        native("CDuckDB", .linkedLibrary("duckdb"), unpackedLibraries),
+        native("CDuckDB", unpackedLibraries),
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
