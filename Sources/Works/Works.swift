@@ -11,6 +11,7 @@ import KeyValue
 import Monitoring
 import ObjectStorage
 import OpenInference
+import Records
 import Registry
 import SQL
 import Serving
@@ -47,7 +48,7 @@ public final class Works: Sendable {
     let lock: RootLock
     let factory: Factory
     private let database: Database
-    private let logs: RecordLogs
+    private let records: RecordChannels
     private let threads: Int
 
     /// Opens a root, making it where there is none, and puts the definitions applied last in force.
@@ -81,7 +82,7 @@ public final class Works: Sendable {
         threads = options.threads
         logger = Logger(sink: .standardError(), level: options.logLevel, time: time)
         metrics = MetricsRegistry()
-        logs = RecordLogs(root: "\(root)/records")
+        records = RecordChannels(localIn: "\(root)/records")
         let clock = FactoryClock(system: time)
         let journal = Journal(database)
         let objects = try FileObjectStore(root: "\(root)/objects")
@@ -101,11 +102,9 @@ public final class Works: Sendable {
         let registry = ModelRegistry(database: database, time: clock)
         let slots = options.threads + 1
         let loader = ModelLoader(objects: objects, runtimes: ModelRuntimes([LightGBMRuntime()]), slots: slots)
-        let logs = logs
         let endpoints = EndpointStore(
             database: database, registry: registry, loader: loader, features: features, time: clock, wallTime: time,
-            slots: slots, logger: logger
-        ) { kind, endpoint in try logs.open(kind, endpoint) }
+            slots: slots, logger: logger, channels: records)
         let monitors = MonitorService(database: database, registry: registry, loader: loader, endpoints: endpoints)
         let rollouts = RolloutService(
             database: database, registry: registry, endpoints: endpoints, time: clock, random: random)
@@ -168,7 +167,7 @@ public final class Works: Sendable {
 
     /// Closes every store, in order.
     public func close() async {
-        await logs.close()
+        await records.close()
         await database.close()
     }
 
