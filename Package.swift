@@ -145,7 +145,8 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", "Workshop", "Basics", "Features", "HTTP", "Inference", "Journal", "ObjectStorage",
+            "Works", in: "", "Workshop", "Basics", "Configuration", "Features", "HTTP", "Inference", "Journal",
+            "ObjectStorage",
             "Registry",
             "SQL", "Serving", "WorksAPI", "modelworks", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),

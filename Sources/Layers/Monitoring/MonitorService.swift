@@ -45,6 +45,9 @@ public actor MonitorService {
         nextWindow = [:]
     }
 
+    /// Reads anew which window is next: another process may have judged some.
+    public func forget() { nextWindow = [:] }
+
     /// Reports of an endpoint's windows, oldest first.
     public func reports(of endpoint: String) async throws -> [WindowReport] {
         try await database.read { transaction in

@@ -27,6 +27,8 @@ public actor EndpointStore {
     private let worker = BlockingThread(name: "serving")
     private var labelStores: [String: LabelStore] = [:]
     private var versions: [ModelVersionID: DeployedVersion] = [:]
+    /// Counts the changes of traffic made here, by endpoint.
+    private var changes: [String: Int] = [:]
     /// What requests look up without waiting for the actor.
     public nonisolated let table = EndpointTable()
 
@@ -142,6 +144,21 @@ public actor EndpointStore {
         return version
     }
 
+    /// Takes over the traffic that another process of the factory has stored.
+    public func follow() async throws {
+        for endpoint in table.all {
+            let name = endpoint.definition.name
+            let before = changes[name, default: 0]
+            guard let stored = try await storedTraffic(of: name), stored != endpoint.traffic else { continue }
+            let deployment = try await deployment(for: stored, on: endpoint)
+            // What was read may be older than a change made here meanwhile; the next call looks again.
+            guard changes[name, default: 0] == before, table[name] === endpoint else { continue }
+            endpoint.deploy(deployment)
+            logger.info("traffic changed elsewhere", ["endpoint": .string(name)])
+        }
+        prune()
+    }
+
     /// Changes who answers: loads what is needed, stores and journals the policy, then swaps.
     ///
     /// - Parameters:
@@ -154,6 +171,7 @@ public actor EndpointStore {
     ) async throws -> TrafficPolicy {
         let endpoint = try table.endpoint(name)
         let deployment = try await deployment(for: traffic, on: endpoint)
+        changes[name, default: 0] += 1
         try await store(
             traffic, on: name, type: type, reason: reason, facts: facts, by: principal, with: companion)
         endpoint.deploy(deployment)
@@ -213,6 +231,7 @@ public actor EndpointStore {
     }
 
     private func canaryTripped(_ name: String, _ trip: CanaryTrip) async {
+        changes[name, default: 0] += 1
         do {
             try await store(
                 trip.policy, on: name, type: "endpoint.rolled_back",
