@@ -128,7 +128,8 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         // Real databases, brokers and stores for tests, as child processes on loopback.
         .target(
-            name: "Engines", dependencies: ["Basics", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
+            name: "Engines",
+            dependencies: ["Basics", "Telemetry", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
             path: "Tests/Engines", swiftSettings: swiftSettings),
         .executableTarget(
             name: "kafka-broker", dependencies: ["CKafka"], path: "Tests/KafkaBroker", swiftSettings: swiftSettings),
