@@ -88,3 +88,6 @@ mw_curl_failure mw_curl_classify(int code);
 
 /// Seconds since 1970 of a date as HTTP writes it, or -1.
 int64_t mw_curl_date(const char *text);
+
+/// Sets a flag that a request on another thread looks at.
+void mw_curl_cancel(int32_t *flag);
