@@ -70,8 +70,8 @@ enum KeyFile {
 
     /// The lines of a key text that say something: neither empty nor a comment behind `#`.
     static func lines(_ text: String) -> [(number: Int, words: [Substring])] {
-        text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap { index, line in
-            let words = line.split { $0 == " " || $0 == "\t" || $0 == "\r" }
+        text.split(omittingEmptySubsequences: false) { $0.isNewline }.enumerated().compactMap { index, line in
+            let words = line.split { $0 == " " || $0 == "\t" }
             guard let first = words.first, !first.hasPrefix("#") else { return nil }
             return (index + 1, words)
         }
