@@ -66,7 +66,8 @@ let package = Package(
         room("Columnar", in: "Foundations", "Basics", "CDuckDB"),
         room("Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage"),
         room("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal"),
-        room("Security", in: "Foundations", "Basics", "Sealing", "SQL", "Journal"),
+        room(
+            "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
 
         room("Statistics", in: ""),
@@ -98,8 +99,8 @@ let package = Package(
 
         // Wire formats, each translated to a layer's service.
         room(
-            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "CSimdJSON", "Features", "Registry",
-            "Serving"),
+            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
+            "Registry", "Serving"),
         room(
             "WorksAPI", in: "Protocols", "Basics", "HTTP", "ObjectStorage", "Journal", "Jobs", "Security", "Inference",
             "Features",
@@ -144,18 +145,19 @@ let package = Package(
         tests(
             "Works", in: "", "Workshop", "Basics", "Features", "HTTP", "Inference", "Journal", "ObjectStorage",
             "Registry",
-            "SQL", "Serving", "WorksAPI", "modelworks", "TestSupport"),
+            "SQL", "Security", "Serving", "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
-        tests("HTTP", in: "Foundations", "Basics", "Telemetry"),
+        tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
         tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "Engines", "TestSupport"),
         tests("KeyValue", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("Streams", in: "Foundations", "Basics", "Telemetry", "ObjectStorage", "Engines", "TestSupport"),
         tests("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),
-        tests("Security", in: "Foundations", "Basics", "Sealing", "SQL", "Journal", "Engines", "TestSupport"),
+        tests(
+            "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),
         tests("Columnar", in: "Foundations", "Basics"),
         tests(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
