@@ -65,6 +65,7 @@ let package = Package(
         room("Streams", in: "Foundations", "Basics", "Telemetry", "ObjectStorage", "CKafka"),
         room("Columnar", in: "Foundations", "Basics", "CDuckDB"),
         room("Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage"),
+        room("Records", in: "Foundations", "Basics", "Telemetry", "SQL", "ObjectStorage", "Streams"),
         room("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal"),
         room(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
@@ -85,11 +86,12 @@ let package = Package(
             "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference",
             "Experiments"),
         room(
-            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "SQL", "Journal",
-            "Inference", "Features",
-            "Registry"),
+            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "Records", "SQL",
+            "Journal",
+            "Inference", "Features", "Registry"),
         room(
-            "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Statistics",
+            "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Records",
+            "Statistics",
             "Inference", "Features",
             "Registry", "Serving"),
         room(
@@ -109,7 +111,8 @@ let package = Package(
 
         room(
             "Works", in: "", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue", "Streams",
-            "Columnar", "Journal", "Jobs", "Security", "Configuration", "Features", "Experiments", "Training",
+            "Columnar", "Journal", "Records", "Jobs", "Security", "Configuration", "Features", "Experiments",
+            "Training",
             "Registry", "Serving", "Monitoring", "Automation",
             "Inference", "OpenInference", "WorksAPI"),
         .executableTarget(
@@ -155,6 +158,9 @@ let package = Package(
         tests("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "Engines", "TestSupport"),
         tests("KeyValue", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("Streams", in: "Foundations", "Basics", "Telemetry", "ObjectStorage", "Engines", "TestSupport"),
+        tests(
+            "Records", in: "Foundations", "Basics", "Telemetry", "SQL", "ObjectStorage", "Streams", "Engines",
+            "TestSupport"),
         tests("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),
         tests(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),

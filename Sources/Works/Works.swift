@@ -11,6 +11,7 @@ import KeyValue
 import Monitoring
 import ObjectStorage
 import OpenInference
+import Records
 import Registry
 import SQL
 import Serving
@@ -21,6 +22,10 @@ import WorksAPI
 /// How a factory is opened.
 public struct WorksOptions: Sendable {
     public var root: String
+    /// Where the stores are; what is not said is what the root remembers, or else embedded.
+    public var stores: StoreAddresses
+    /// What `${NAME}` in an address and the names of secrets stand for.
+    public var environment: [String: String]
     /// How many network threads there are, and so how many predictions may be under way at once.
     public var threads: Int
     public var logLevel: LogLevel
@@ -28,10 +33,14 @@ public struct WorksOptions: Sendable {
     public var random: any RandomSource
 
     public init(
-        root: String, threads: Int = 2, logLevel: LogLevel = .warning, time: any TimeSource = SystemTime(),
+        root: String, stores: StoreAddresses = StoreAddresses(),
+        environment: [String: String] = ProcessInfo.processInfo.environment, threads: Int = 2,
+        logLevel: LogLevel = .warning, time: any TimeSource = SystemTime(),
         random: any RandomSource = SystemRandom()
     ) {
         self.root = root
+        self.stores = stores
+        self.environment = environment
         self.threads = threads
         self.logLevel = logLevel
         self.time = time
@@ -46,14 +55,13 @@ public final class Works: Sendable {
     public let logger: Logger
     let lock: RootLock
     let factory: Factory
-    private let database: Database
-    private let logs: RecordLogs
+    private let stores: Stores
     private let threads: Int
 
     /// Opens a root, making it where there is none, and puts the definitions applied last in force.
     public static func open(_ options: WorksOptions) async throws -> Works {
         let root = options.root
-        for folder in ["", "/objects", "/online", "/records", "/scratch"] {
+        for folder in ["", "/objects", "/online", "/scratch"] {
             do {
                 try FileManager.default.createDirectory(atPath: root + folder, withIntermediateDirectories: true)
             } catch {
@@ -66,33 +74,32 @@ public final class Works: Sendable {
         for name in try FileManager.default.contentsOfDirectory(atPath: "\(root)/scratch") {
             try? FileManager.default.removeItem(atPath: "\(root)/scratch/\(name)")
         }
-        let database = try await Database.open(at: "\(root)/works.db")
-        _ = try await database.migrate(
-            Journal.migrations + DatasetStore.migrations + ExperimentStore.migrations + ModelRegistry.migrations
-                + EndpointStore.migrations + MonitorService.migrations + ControlLoop.migrations + Factory.migrations)
-        return try await Works(options, lock: lock, database: database)
+        let metrics = MetricsRegistry()
+        let stores = try await Stores.open(options, metrics: metrics)
+        _ = try await stores.database.migrate(
+            Journal.migrations + RecordChannels.migrations + DatasetStore.migrations + ExperimentStore.migrations
+                + ModelRegistry.migrations + EndpointStore.migrations + MonitorService.migrations
+                + ControlLoop.migrations + Factory.migrations)
+        return try await Works(options, lock: lock, stores: stores, metrics: metrics)
     }
 
-    private init(_ options: WorksOptions, lock: RootLock, database: Database) async throws {
+    private init(_ options: WorksOptions, lock: RootLock, stores: Stores, metrics: MetricsRegistry) async throws {
         let root = options.root
+        let (database, objects) = (stores.database, stores.objects)
         let (time, random) = (options.time, options.random)
         self.lock = lock
-        self.database = database
+        self.stores = stores
+        self.metrics = metrics
         threads = options.threads
         logger = Logger(sink: .standardError(), level: options.logLevel, time: time)
-        metrics = MetricsRegistry()
-        logs = RecordLogs(root: "\(root)/records")
         let clock = FactoryClock(system: time)
         let journal = Journal(database)
-        let objects = try FileObjectStore(root: "\(root)/objects")
         let engine = ColumnarEngine(
             ColumnarOptions(
                 memoryLimitBytes: 300 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
-        // What is online can be computed again from the histories, so it need not reach the disk at every turn.
-        let online = try LMDBStore(path: "\(root)/online", durable: false)
         let features = FeatureStore(
-            database: database, objects: objects, engine: engine, online: online,
-            onlineTable: try await online.table("features"), time: clock,
+            database: database, objects: objects, engine: engine, online: stores.online,
+            onlineTable: try await stores.online.table("features"), time: clock,
             scratch: "\(root)/scratch")
         let experiments = ExperimentStore(database: database, objects: objects, time: clock, random: random)
         let training = TrainingService(
@@ -101,11 +108,9 @@ public final class Works: Sendable {
         let registry = ModelRegistry(database: database, time: clock)
         let slots = options.threads + 1
         let loader = ModelLoader(objects: objects, runtimes: ModelRuntimes([LightGBMRuntime()]), slots: slots)
-        let logs = logs
         let endpoints = EndpointStore(
             database: database, registry: registry, loader: loader, features: features, time: clock, wallTime: time,
-            slots: slots, logger: logger
-        ) { kind, endpoint in try logs.open(kind, endpoint) }
+            slots: slots, logger: logger, channels: stores.records)
         let monitors = MonitorService(database: database, registry: registry, loader: loader, endpoints: endpoints)
         let rollouts = RolloutService(
             database: database, registry: registry, endpoints: endpoints, time: clock, random: random)
@@ -117,7 +122,8 @@ public final class Works: Sendable {
             materialisation: materialisation, monitors: monitors, retraining: retraining, rollouts: rollouts,
             endpoints: endpoints, time: clock, logger: logger)
         factory = Factory(
-            database: database, clock: clock, system: time, features: features, training: training,
+            database: database, addresses: stores.addresses, clock: clock, system: time, features: features,
+            training: training,
             endpoints: endpoints, monitors: monitors, retraining: retraining,
             loop: loop
         ) {
@@ -168,8 +174,7 @@ public final class Works: Sendable {
 
     /// Closes every store, in order.
     public func close() async {
-        await logs.close()
-        await database.close()
+        await stores.close()
     }
 
     /// Answers a request without a socket.

@@ -44,6 +44,9 @@ public actor RetrainService {
 
     public func use(_ definitions: [PipelineDefinition]) { self.definitions = definitions }
 
+    /// Looks at the stored runs anew: another process may have started or ended some.
+    public func forget() { idle = false }
+
     /// Every run, oldest first.
     public func runs() async throws -> [PipelineRun] {
         try await database.read { transaction in

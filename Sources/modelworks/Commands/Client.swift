@@ -22,7 +22,7 @@ struct Client: Sendable {
         }
         let root = context.root(arguments)
         if let url = RootLock.serverURL(root: root) { return try Client(url: url, principal: principal) }
-        return Client(way: .here(try await Works.open(WorksOptions(root: root))), principal: principal)
+        return Client(way: .here(try await Works.open(context.works(arguments))), principal: principal)
     }
 
     init(url: String, principal: String) throws {
