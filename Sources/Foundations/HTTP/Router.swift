@@ -45,7 +45,6 @@ public final class Router: Sendable {
         route(.delete, pattern, needs: need, handler)
     }
 
-
     /// Registers a handler; a pattern that is malformed or taken is told by `problems`, and no server starts with it.
     /// - Parameter need: what it asks of its caller. Where there is none, a guard lets only callers with every right in.
     public func route(

@@ -93,7 +93,8 @@ public final class AccessStore: Sendable {
             if resource == .everything, role != .admin { try AccessStore.keepAdmin(without: id.text, in: transaction) }
             if let subject,
                 let owner = try transaction.first(
-                    "SELECT id FROM principals WHERE certificate_subject = ? AND id <> ?", [.text(subject), .text(id.text)])
+                    "SELECT id FROM principals WHERE certificate_subject = ? AND id <> ?",
+                    [.text(subject), .text(id.text)])
             {
                 throw AccessFailure.subjectTaken(subject: subject, by: try owner.string("id"))
             }

@@ -31,7 +31,7 @@ final class Identity: Sendable {
     /// - Throws: `AccessFailure.forbidden`, `undeclared`.
     func require(_ need: RouteNeed?, on name: String?) throws(AccessFailure) {
         guard let need else {
-            guard mayEverywhere(.administer), scope == .whole else { throw .undeclared(principal: principal) }
+            guard mayEverywhere(.administer), scope.actions == nil else { throw .undeclared(principal: principal) }
             return
         }
         guard let text = need.action else { return }

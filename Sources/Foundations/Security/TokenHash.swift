@@ -10,7 +10,9 @@ struct TokenHash: Hashable, Sendable {
     init(of bytes: UnsafeRawBufferPointer) {
         words = withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { out in
             mw_sha256_once(bytes.baseAddress, bytes.count, out.baseAddress?.assumingMemoryBound(to: UInt8.self))
-            func word(_ index: Int) -> UInt64 { UInt64(bigEndian: out.load(fromByteOffset: 8 * index, as: UInt64.self)) }
+            func word(_ index: Int) -> UInt64 {
+                UInt64(bigEndian: out.load(fromByteOffset: 8 * index, as: UInt64.self))
+            }
             return (word(0), word(1), word(2), word(3))
         }
     }

@@ -50,7 +50,8 @@ public struct OpenInference: Sendable {
             guard endpoint.traffic != nil else { throw ServingFailure.notDeployed(endpoint.definition.name) }
             return try .json(Ready(name: endpoint.definition.name, ready: true))
         }
-        router.inline(.post, "/v2/models/{name}/infer", needs: .right(to: .infer, on: "endpoint", named: "name")) { exchange in
+        router.inline(.post, "/v2/models/{name}/infer", needs: .right(to: .infer, on: "endpoint", named: "name")) {
+            exchange in
             guard sessions.indices.contains(exchange.loopIndex) else { return false }
             do {
                 let answer = try sessions[exchange.loopIndex].answer(exchange.parameterText(0), exchange.body)

@@ -57,7 +57,8 @@ extension WorksAPI {
                     definition.population, service: definition.service, from: definition.from, to: definition.to,
                     sample: min(max(options.sample ?? 8, 1), 1000), random: SeededRandom(seed: options.seed ?? 7)))
         }
-        router.get("\(Self.prefix)/training/{name}/population", needs: .right(to: .read, on: "training", named: "name")) { request in
+        router.get("\(Self.prefix)/training/{name}/population", needs: .right(to: .read, on: "training", named: "name"))
+        { request in
             let definition = try services.training.definition(try request.parameter("name"))
             guard let from = try request.timestamp("from"), let to = try request.timestamp("to") else {
                 throw WorksAPIFailure.badParameter("from", "and 'to' are needed")

@@ -24,19 +24,27 @@ extension WorksAPI {
                 try await services.experiments.history(
                     of: try request.parameter("key"), run: try request.parameter("id")))
         }
-        router.post("\(Self.prefix)/train/{name}", needs: .right(to: .train, on: "training", named: "name")) { request in try await train(request) }
-        router.get("\(Self.prefix)/models", needs: .right(to: .read)) { _ in try .json(try await services.registry.versions()) }
+        router.post("\(Self.prefix)/train/{name}", needs: .right(to: .train, on: "training", named: "name")) {
+            request in try await train(request)
+        }
+        router.get("\(Self.prefix)/models", needs: .right(to: .read)) { _ in
+            try .json(try await services.registry.versions())
+        }
         router.get("\(Self.prefix)/models/{model}", needs: .right(to: .read, on: "model")) { request in
             try .json(try await services.registry.versions(of: try request.parameter("model")))
         }
-        router.get("\(Self.prefix)/models/{model}/versions/{version:int}", needs: .right(to: .read, on: "model")) { request in
+        router.get("\(Self.prefix)/models/{model}/versions/{version:int}", needs: .right(to: .read, on: "model")) {
+            request in
             try .json(try await services.registry.version(try version(request)))
         }
-        router.get("\(Self.prefix)/models/{model}/versions/{version:int}/bundle", needs: .right(to: .read, on: "model")) { request in
+        router.get("\(Self.prefix)/models/{model}/versions/{version:int}/bundle", needs: .right(to: .read, on: "model"))
+        { request in
             let record = try await services.registry.version(try version(request))
             return .bytes(try await services.objects.get(record.bundle), contentType: "application/json")
         }
-        router.post("\(Self.prefix)/models/{model}/versions/{version:int}/stage", needs: .right(to: .promote, on: "model")) { request in
+        router.post(
+            "\(Self.prefix)/models/{model}/versions/{version:int}/stage", needs: .right(to: .promote, on: "model")
+        ) { request in
             struct Body: Decodable {
                 var stage: Stage
                 var reason: String?
