@@ -125,7 +125,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         // Real databases, brokers and stores for tests, as child processes on loopback.
         .target(
-            name: "Engines", dependencies: ["Basics", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
+            name: "Engines", dependencies: ["Basics", "Telemetry", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
             path: "Tests/Engines", swiftSettings: swiftSettings),
         .executableTarget(
             name: "kafka-broker", dependencies: ["CKafka"], path: "Tests/KafkaBroker", swiftSettings: swiftSettings),
@@ -164,6 +164,10 @@ let package = Package(
         tests("Inference", in: "", "Basics"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
+        // Measurements beside the engines' own floor, one command each.
+        .executableTarget(
+            name: "bench-keyvalue", dependencies: ["KeyValue", "Basics", "CLMDB", "Engines", "TestSupport"],
+            path: "Benchmarks/keyvalue", swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
             name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],
