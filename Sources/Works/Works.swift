@@ -26,16 +26,19 @@ public struct WorksOptions: Sendable {
     public var logLevel: LogLevel
     public var time: any TimeSource
     public var random: any RandomSource
+    /// Nil for the key and the anchor file below the root.
+    public var journal: JournalOptions?
 
     public init(
         root: String, threads: Int = 2, logLevel: LogLevel = .warning, time: any TimeSource = SystemTime(),
-        random: any RandomSource = SystemRandom()
+        random: any RandomSource = SystemRandom(), journal: JournalOptions? = nil
     ) {
         self.root = root
         self.threads = threads
         self.logLevel = logLevel
         self.time = time
         self.random = random
+        self.journal = journal
     }
 }
 
@@ -47,6 +50,7 @@ public final class Works: Sendable {
     let lock: RootLock
     let factory: Factory
     private let database: Database
+    private let checkpointer: Checkpointer
     private let logs: RecordLogs
     private let threads: Int
 
@@ -84,6 +88,8 @@ public final class Works: Sendable {
         logs = RecordLogs(root: "\(root)/records")
         let clock = FactoryClock(system: time)
         let journal = Journal(database)
+        checkpointer = try await Checkpointer.open(
+            journal, options: options.journal ?? .standard(root: root), time: time)
         let objects = try FileObjectStore(root: "\(root)/objects")
         let engine = ColumnarEngine(
             ColumnarOptions(
@@ -126,7 +132,8 @@ public final class Works: Sendable {
         router = Router(log: logger)
         WorksAPI(
             Services(
-                journal: journal, objects: objects, features: features, experiments: experiments, training: training,
+                journal: journal, checkpointer: checkpointer, objects: objects, features: features,
+                experiments: experiments, training: training,
                 registry: registry, loader: loader, endpoints: endpoints, monitors: monitors, rollouts: rollouts,
                 retraining: retraining, factory: factory)
         ).install(on: router)
@@ -158,9 +165,15 @@ public final class Works: Sendable {
                 try? await Task.sleep(for: .seconds(1))
             }
         }
+        let anchoring = Task { [checkpointer, logger] in
+            await checkpointer.run { error in
+                logger.error("the journal could not be anchored", ["error": .string("\(error)")])
+            }
+        }
         ready(url)
         await stop()
         ticking.cancel()
+        anchoring.cancel()
         try lock.publish(url: nil)
         await server.shutdown(drainSeconds: 10)
         await close()
@@ -169,6 +182,9 @@ public final class Works: Sendable {
     /// Closes every store, in order.
     public func close() async {
         await logs.close()
+        do { try await checkpointer.checkpoint() } catch {
+            logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
+        }
         await database.close()
     }
 
