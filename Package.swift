@@ -104,7 +104,8 @@ let package = Package(
             "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
             "Registry", "Serving"),
         room(
-            "WorksAPI", in: "Protocols", "Basics", "HTTP", "ObjectStorage", "Journal", "Jobs", "Security", "Inference",
+            "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Jobs", "Security",
+            "Inference",
             "Features",
             "Experiments", "Training", "Registry",
             "Serving", "Monitoring", "Automation"),
@@ -118,8 +119,8 @@ let package = Package(
         .executableTarget(
             name: "modelworks",
             dependencies: [
-                "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "SQL", "ObjectStorage", "KeyValue", "Streams",
-                "Jobs", "Security", "Columnar", "Configuration", "Inference",
+                "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue",
+                "Streams", "Journal", "Jobs", "Security", "Columnar", "Configuration", "Inference",
                 "Features",
                 "Training", "Registry", "Serving", "Monitoring", "Automation",
             ],

@@ -48,7 +48,7 @@ public final class FileAnchor: JournalAnchor {
         try await thread.run { [self] in
             guard let file = try open(O_RDONLY) else { return [] }
             defer { close(file) }
-            return try lines(try read(file, from: 0)[...]).map(checkpoint)
+            return try Checkpoint.lines(try read(file, from: 0)[...], place: place)
         }
     }
 
@@ -81,19 +81,11 @@ public final class FileAnchor: JournalAnchor {
         var bytes = try read(file, from: start)[...]
         // The first line of the tail may have begun before it.
         if start > 0 { bytes = bytes.drop { $0 != UInt8(ascii: "\n") } }
+        // Only the last that is whole is read: those before it were checked when it was added.
+        let line = Checkpoint.wholeLines(bytes).last
         return (
-            try lines(bytes).last.map(checkpoint), size == 0 || bytes.last == UInt8(ascii: "\n")
+            try line.map { try Checkpoint(line: $0, place: place) }, size == 0 || bytes.last == UInt8(ascii: "\n")
         )
-    }
-
-    private func lines(_ bytes: ArraySlice<UInt8>) -> [[UInt8]] {
-        bytes.split(separator: UInt8(ascii: "\n")).map { Array($0) }.filter { $0.last == UInt8(ascii: "}") }
-    }
-
-    private func checkpoint(_ line: [UInt8]) throws -> Checkpoint {
-        do { return try JSON.decode(Checkpoint.self, from: line) } catch {
-            throw JournalFailure.anchor(place: place, reason: "a line is no checkpoint: \(error)")
-        }
     }
 
     private func read(_ file: Int32, from start: Int64) throws -> [UInt8] {

@@ -56,11 +56,12 @@ public struct JournalReport: Sendable, Hashable {
 
     /// The outcome in one or two sentences.
     public var summary: String {
+        let entriesInWords = entries == 1 ? "1 entry" : "\(entries) entries"
         switch verdict {
         case .intact:
-            guard let anchored else { return "The journal is whole: \(entries) entries, none of them anchored." }
+            guard let anchored else { return "The journal is whole: \(entriesInWords), none of them anchored." }
             let tail = unanchored == 0 ? "all anchored" : "the last \(unanchored) not yet anchored"
-            return "The journal is whole: \(entries) entries, \(tail) (checkpoint at \(anchored.sequence))."
+            return "The journal is whole: \(entriesInWords), \(tail) (checkpoint at \(anchored.sequence))."
         case .broken(let sequence, let reason):
             return "The journal is damaged at entry \(sequence): \(reason.rawValue)."
         case .forked(let sequence, let lastGood):

@@ -59,6 +59,12 @@ struct Client: Sendable {
         try JSON.decode(type, from: try await exchange(.post, path, try JSON.canonical(body)))
     }
 
+    /// Asks for bytes that are no document.
+    func bytes(_ path: String, _ query: [(String, String?)] = []) async throws -> [UInt8] {
+        let pairs = query.compactMap { name, value in value.map { "\(name)=\(Client.escape($0))" } }
+        return try await exchange(.get, path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")), nil)
+    }
+
     /// The bytes of an object.
     func object(_ digest: Digest) async throws -> [UInt8] {
         try await exchange(.get, "/objects/\(digest.hex)", nil)
