@@ -47,7 +47,7 @@ let package = Package(
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
-        native("CCurl", .linkedLibrary("curl")),
+        native("CCurl", .linkedLibrary("curl"), .linkedLibrary("expat")),
         native("CRedis", .linkedLibrary("hiredis"), .linkedLibrary("ssl"), .linkedLibrary("crypto")),
         .systemLibrary(name: "CPostgreSQL", path: "Sources/Native/CPostgreSQL", pkgConfig: "libpq"),
         .systemLibrary(name: "CKafka", path: "Sources/Native/CKafka", pkgConfig: "rdkafka"),
@@ -67,7 +67,8 @@ let package = Package(
         room("Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage"),
         room("Records", in: "Foundations", "Basics", "Telemetry", "SQL", "ObjectStorage", "Streams"),
         room("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal"),
-        room("Security", in: "Foundations", "Basics", "Sealing", "SQL", "Journal"),
+        room(
+            "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
 
         room("Statistics", in: ""),
@@ -100,8 +101,8 @@ let package = Package(
 
         // Wire formats, each translated to a layer's service.
         room(
-            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "CSimdJSON", "Features", "Registry",
-            "Serving"),
+            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
+            "Registry", "Serving"),
         room(
             "WorksAPI", in: "Protocols", "Basics", "HTTP", "ObjectStorage", "Journal", "Jobs", "Security", "Inference",
             "Features",
@@ -128,7 +129,8 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         // Real databases, brokers and stores for tests, as child processes on loopback.
         .target(
-            name: "Engines", dependencies: ["Basics", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
+            name: "Engines",
+            dependencies: ["Basics", "Telemetry", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
             path: "Tests/Engines", swiftSettings: swiftSettings),
         .executableTarget(
             name: "kafka-broker", dependencies: ["CKafka"], path: "Tests/KafkaBroker", swiftSettings: swiftSettings),
@@ -148,11 +150,11 @@ let package = Package(
             "Works", in: "", "Workshop", "Basics", "Configuration", "Features", "HTTP", "Inference", "Journal",
             "ObjectStorage",
             "Registry",
-            "SQL", "Serving", "WorksAPI", "modelworks", "TestSupport"),
+            "SQL", "Security", "Serving", "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
-        tests("HTTP", in: "Foundations", "Basics", "Telemetry"),
+        tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
         tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "Engines", "TestSupport"),
@@ -162,7 +164,8 @@ let package = Package(
             "Records", in: "Foundations", "Basics", "Telemetry", "SQL", "ObjectStorage", "Streams", "Engines",
             "TestSupport"),
         tests("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),
-        tests("Security", in: "Foundations", "Basics", "Sealing", "SQL", "Journal", "Engines", "TestSupport"),
+        tests(
+            "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),
         tests("Columnar", in: "Foundations", "Basics"),
         tests(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),

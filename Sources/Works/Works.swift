@@ -14,6 +14,7 @@ import OpenInference
 import Records
 import Registry
 import SQL
+import Security
 import Serving
 import Telemetry
 import Training
@@ -29,13 +30,15 @@ public struct WorksOptions: Sendable {
     /// How many network threads there are, and so how many predictions may be under way at once.
     public var threads: Int
     public var logLevel: LogLevel
+    /// Where log lines go.
+    public var logSink: LogSink
     public var time: any TimeSource
     public var random: any RandomSource
 
     public init(
         root: String, stores: StoreAddresses = StoreAddresses(),
         environment: [String: String] = ProcessInfo.processInfo.environment, threads: Int = 2,
-        logLevel: LogLevel = .warning, time: any TimeSource = SystemTime(),
+        logLevel: LogLevel = .warning, logSink: LogSink = .standardError(), time: any TimeSource = SystemTime(),
         random: any RandomSource = SystemRandom()
     ) {
         self.root = root
@@ -43,6 +46,7 @@ public struct WorksOptions: Sendable {
         self.environment = environment
         self.threads = threads
         self.logLevel = logLevel
+        self.logSink = logSink
         self.time = time
         self.random = random
     }
@@ -53,12 +57,15 @@ public final class Works: Sendable {
     public let router: Router
     public let metrics: MetricsRegistry
     public let logger: Logger
+    /// Principals, roles and tokens.
+    public let access: AccessStore
     let lock: RootLock
     let factory: Factory
     private let stores: Stores
     private let threads: Int
     /// How many predictions may wait at once for features over a network.
     private static let remoteWorkers = 16
+    private let time: any TimeSource
 
     /// Opens a root, making it where there is none, and puts the definitions applied last in force.
     public static func open(_ options: WorksOptions) async throws -> Works {
@@ -79,7 +86,8 @@ public final class Works: Sendable {
         let metrics = MetricsRegistry()
         let stores = try await Stores.open(options, metrics: metrics)
         _ = try await stores.database.migrate(
-            Journal.migrations + RecordChannels.migrations + DatasetStore.migrations + ExperimentStore.migrations
+            Journal.migrations + AccessStore.migrations + RecordChannels.migrations + DatasetStore.migrations
+                + ExperimentStore.migrations
                 + ModelRegistry.migrations + EndpointStore.migrations + MonitorService.migrations
                 + ControlLoop.migrations + Factory.migrations)
         return try await Works(options, lock: lock, stores: stores, metrics: metrics)
@@ -93,9 +101,11 @@ public final class Works: Sendable {
         self.stores = stores
         self.metrics = metrics
         threads = options.threads
-        logger = Logger(sink: .standardError(), level: options.logLevel, time: time)
+        self.time = time
+        logger = Logger(sink: options.logSink, level: options.logLevel, time: time)
         let clock = FactoryClock(system: time)
         let journal = Journal(database)
+        access = AccessStore(database: database, time: time, random: random)
         let engine = ColumnarEngine(
             ColumnarOptions(
                 memoryLimitBytes: 300 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
@@ -138,7 +148,7 @@ public final class Works: Sendable {
             Services(
                 journal: journal, objects: objects, features: features, experiments: experiments, training: training,
                 registry: registry, loader: loader, endpoints: endpoints, monitors: monitors, rollouts: rollouts,
-                retraining: retraining, factory: factory)
+                retraining: retraining, factory: factory), access: access
         ).install(on: router)
         OpenInference(
             table: endpoints.table, time: clock, random: random, loops: options.threads, workers: workers,
@@ -151,15 +161,25 @@ public final class Works: Sendable {
 
     /// Listens until `stop` returns, then drains: requests under way are answered, new connections refused.
     ///
-    /// - Parameter ready: called with the address once requests are answered.
+    /// - Parameters:
+    ///   - security: who is let in, and the certificate.
+    ///   - ready: called with the address once requests are answered.
+    /// - Throws: `AccessFailure.exposed` where the host lies beyond this machine and nothing keeps strangers out, or
+    ///   the `HTTPFailure` for which the server can not start.
     public func serve(
-        host: String, port: Int, ready: @Sendable (String) -> Void, until stop: @Sendable () async -> Void
+        host: String, port: Int, security: ServerSecurity = ServerSecurity(), ready: @Sendable (String) -> Void,
+        until stop: @Sendable () async -> Void
     ) async throws {
+        let isEncrypted = security.certificate != nil
+        try security.access.check(host: host, encrypted: isEncrypted, insecure: security.insecure)
         var configuration = HTTPServerConfiguration(host: host, port: port)
         configuration.threads = threads
+        configuration.certificate = security.certificate
+        let authenticator = Authenticator(store: access, time: time, metrics: metrics, log: logger)
+        if security.access == .on { router.protect(with: authenticator) }
         let server = HTTPServer(configuration: configuration, router: router, log: logger, metrics: metrics)
         let bound = try server.start()
-        let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(bound)"
+        let url = "\(isEncrypted ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(bound)"
         try lock.publish(url: url)
         let ticking = Task { [factory, logger] in
             while !Task.isCancelled {
@@ -169,11 +189,26 @@ public final class Works: Sendable {
                 try? await Task.sleep(for: .seconds(1))
             }
         }
+        let guarding = Task { [logger] in
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await security.keepCertificate(of: server, log: logger) }
+                group.addTask {
+                    while !Task.isCancelled {
+                        try? await Task.sleep(for: .seconds(30))
+                        do { try await authenticator.flushUses() } catch {
+                            logger.warning("the last uses of tokens were not noted", ["error": .string("\(error)")])
+                        }
+                    }
+                }
+            }
+        }
         ready(url)
         await stop()
         ticking.cancel()
+        guarding.cancel()
         try lock.publish(url: nil)
         await server.shutdown(drainSeconds: 10)
+        await guarding.value
         await close()
     }
 

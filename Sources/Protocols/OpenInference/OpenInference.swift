@@ -2,6 +2,7 @@ import Basics
 import Features
 import HTTP
 import Registry
+import Security
 import Serving
 import Telemetry
 
@@ -45,21 +46,22 @@ public struct OpenInference: Sendable {
         router.errorShape(prefix: "/v2") { problem in
             .bytes(Self.body(of: problem), contentType: "application/json", status: problem.status)
         }
-        router.get("/v2") { _ in
+        router.get("/v2", needs: .right(to: .read)) { _ in
             try .json(ServerMetadata())
         }
         for path in ["live", "ready"] {
-            router.get("/v2/health/\(path)") { _ in try .json([path: true]) }
+            router.get("/v2/health/\(path)", needs: .nothing) { _ in try .json([path: true]) }
         }
-        router.get("/v2/models/{name}") { request in
+        router.get("/v2/models/{name}", needs: .right(to: .read, on: "endpoint", named: "name")) { request in
             try .json(ModelMetadata(try table.endpoint(try request.parameter("name"))))
         }
-        router.get("/v2/models/{name}/ready") { request in
+        router.get("/v2/models/{name}/ready", needs: .right(to: .read, on: "endpoint", named: "name")) { request in
             let endpoint = try table.endpoint(try request.parameter("name"))
             guard endpoint.traffic != nil else { throw ServingFailure.notDeployed(endpoint.definition.name) }
             return try .json(Ready(name: endpoint.definition.name, ready: true))
         }
-        router.inline(.post, "/v2/models/{name}/infer") { exchange in
+        router.inline(.post, "/v2/models/{name}/infer", needs: .right(to: .infer, on: "endpoint", named: "name")) {
+            exchange in
             guard answersOnLoops, loops.indices.contains(exchange.loopIndex) else { return false }
             do {
                 let answer = try loops[exchange.loopIndex].answer(exchange.parameterText(0), exchange.body)
@@ -72,7 +74,7 @@ public struct OpenInference: Sendable {
             }
             return true
         }
-        router.post("/v2/models/{name}/infer") { request in
+        router.post("/v2/models/{name}/infer", needs: .right(to: .infer, on: "endpoint", named: "name")) { request in
             .bytes(
                 try await workers.answer(try request.parameter("name"), request.body), contentType: "application/json")
         }
