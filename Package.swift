@@ -43,11 +43,11 @@ let package = Package(
         native("CTransport", .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("pthread")),
         native("CSimdJSON", .linkedLibrary("simdjson")),
         native("CCrypto", .linkedLibrary("crypto")),
-        native("CDuckDB", .linkedLibrary("duckdb"), unpackedLibraries),
+        native("CDuckDB", unpackedLibraries),
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
-        native("CCurl", .linkedLibrary("curl")),
+        native("CCurl", .linkedLibrary("curl"), .linkedLibrary("expat")),
         native("CRedis", .linkedLibrary("hiredis"), .linkedLibrary("ssl"), .linkedLibrary("crypto")),
         .systemLibrary(name: "CPostgreSQL", path: "Sources/Native/CPostgreSQL", pkgConfig: "libpq"),
         .systemLibrary(name: "CKafka", path: "Sources/Native/CKafka", pkgConfig: "rdkafka"),
@@ -129,7 +129,8 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         // Real databases, brokers and stores for tests, as child processes on loopback.
         .target(
-            name: "Engines", dependencies: ["Basics", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
+            name: "Engines",
+            dependencies: ["Basics", "Telemetry", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
             path: "Tests/Engines", swiftSettings: swiftSettings),
         .executableTarget(
             name: "kafka-broker", dependencies: ["CKafka"], path: "Tests/KafkaBroker", swiftSettings: swiftSettings),
@@ -146,7 +147,8 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", "Workshop", "Basics", "Features", "HTTP", "Inference", "Journal", "ObjectStorage",
+            "Works", in: "", "Workshop", "Basics", "Configuration", "Features", "HTTP", "Inference", "Journal",
+            "ObjectStorage",
             "Registry",
             "SQL", "Security", "Serving", "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),

@@ -13,6 +13,8 @@ struct Stores: Sendable {
     let database: Database
     let objects: any ObjectStore
     let online: any KeyValueStore
+    /// Whether reading online features never waits for a network.
+    let onlineIsLocal: Bool
     let records: RecordChannels
     /// Whether other processes may work on the same stores now.
     let isShared: Bool
@@ -36,11 +38,12 @@ struct Stores: Sendable {
         let records =
             isShared
             ? try RecordChannels(
-                sharedBy: database, objects: objects, spoolsIn: "\(root)/spools", random: options.random)
+                sharedBy: database, objects: objects, spoolsIn: "\(root)/records", random: options.random)
             : RecordChannels(localIn: "\(root)/records")
         try RememberedStores.write(addresses, root: root)
         return Stores(
-            addresses: addresses, urls: urls, database: database, objects: objects, online: online, records: records,
+            addresses: addresses, urls: urls, database: database, objects: objects, online: online,
+            onlineIsLocal: try url(.online).scheme == "lmdb", records: records,
             isShared: isShared)
     }
 

@@ -63,6 +63,8 @@ public final class Works: Sendable {
     let factory: Factory
     private let stores: Stores
     private let threads: Int
+    /// How many predictions may wait at once for features over a network.
+    private static let remoteWorkers = 16
     private let time: any TimeSource
 
     /// Opens a root, making it where there is none, and puts the definitions applied last in force.
@@ -116,7 +118,9 @@ public final class Works: Sendable {
             features: features, experiments: experiments, objects: objects, time: clock,
             environment: ProgramVersion.environment)
         let registry = ModelRegistry(database: database, time: clock)
-        let slots = options.threads + 1
+        // Each network thread and each worker asks models and endpoints through a slot of its own; one more is for checks.
+        let workers = stores.onlineIsLocal ? 1 : Self.remoteWorkers
+        let slots = options.threads + workers + 1
         let loader = ModelLoader(objects: objects, runtimes: ModelRuntimes([LightGBMRuntime()]), slots: slots)
         let endpoints = EndpointStore(
             database: database, registry: registry, loader: loader, features: features, time: clock, wallTime: time,
@@ -147,7 +151,8 @@ public final class Works: Sendable {
                 retraining: retraining, factory: factory), access: access
         ).install(on: router)
         OpenInference(
-            table: endpoints.table, time: clock, random: random, slots: slots, metrics: metrics
+            table: endpoints.table, time: clock, random: random, loops: options.threads, workers: workers,
+            answersOnLoops: stores.onlineIsLocal, metrics: metrics
         ).install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
         try await experiments.failAbandoned()

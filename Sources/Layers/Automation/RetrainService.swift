@@ -166,13 +166,17 @@ public actor RetrainService {
                     separator: "; ")
             }
         case .register:
-            guard let candidate = run.candidate else { throw AutomationFailure.unknownRollout(run.id) }
+            guard let candidate = run.candidate else {
+                throw AutomationFailure.incompleteRun(run.id, step: step, missing: "candidate")
+            }
             let version = try await registry.register(candidate, by: "system:pipeline", why: run.trigger)
             try await registry.move(version.id, to: .staging, reason: "passed its gates", by: "system:pipeline")
             run.version = version.id
             run.step = .rollout
         case .rollout:
-            guard let version = run.version else { throw AutomationFailure.unknownRollout(run.id) }
+            guard let version = run.version else {
+                throw AutomationFailure.incompleteRun(run.id, step: step, missing: "registered version")
+            }
             run.rollout = try await rollouts.start(
                 version, on: definition.endpoint, id: "rollout-\(run.id)", by: "system:pipeline"
             ).id
