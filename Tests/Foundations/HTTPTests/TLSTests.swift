@@ -55,6 +55,7 @@ import Testing
             _ = try await Self.ask(port, trust: .authority(path: other.certificate))
         }
         await server.shutdown(drainSeconds: 5)
+        withExtendedLifetime((authority, other)) {}
     }
 
     @Test func clientsShowWhoTheyAre() async throws {
@@ -75,6 +76,7 @@ import Testing
         let expired = identity(try authority.issue("late", subject: "/O=Acme/CN=trainer", days: -1))
         await #expect(throws: HTTPFailure.self) { _ = try await Self.ask(port, trust: trust, identity: expired) }
         await server.shutdown(drainSeconds: 5)
+        withExtendedLifetime((authority, other)) {}
     }
 
     @Test func onlyTLS12AndLaterAreSpoken() async throws {
@@ -115,6 +117,7 @@ import Testing
         for _ in 0..<10 { #expect(try await kept.get("/who").status == .ok) }
         #expect(server.connections >= connections)
         await server.shutdown(drainSeconds: 5)
+        withExtendedLifetime((first, second)) {}
     }
 
     @Test func unfitFilesAreToldApart() throws {
@@ -148,5 +151,6 @@ import Testing
             let text = Self.message { _ = try Self.server((certificate, key), clients: clients) }
             #expect(text.contains("the TLS certificate or key can not be used") && text.contains(wanted), "\(text)")
         }
+        withExtendedLifetime(authority) {}
     }
 }

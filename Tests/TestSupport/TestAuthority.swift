@@ -1,13 +1,12 @@
 import Foundation
-import TestSupport
 
 /// A certificate authority of a test's own, made with the openssl command.
-final class TestAuthority: Sendable {
-    let folder: TemporaryFolder
+public final class TestAuthority: Sendable {
+    public let folder: TemporaryFolder
     /// The authority's own certificate.
-    let certificate: String
+    public let certificate: String
 
-    init(_ name: String = "Test CA") throws {
+    public init(_ name: String = "Test CA") throws {
         folder = try TemporaryFolder()
         certificate = folder("ca.crt")
         try openssl(
@@ -16,7 +15,7 @@ final class TestAuthority: Sendable {
     }
 
     /// Makes a certificate and its key, both in PEM, for the loopback interface.
-    func issue(_ name: String, subject: String, days: Int = 2) throws -> (certificate: String, key: String) {
+    public func issue(_ name: String, subject: String, days: Int = 2) throws -> (certificate: String, key: String) {
         let (certificate, key) = (folder("\(name).crt"), folder("\(name).key"))
         try folder.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n", to: "\(name).ext")
         try openssl(
@@ -31,13 +30,13 @@ final class TestAuthority: Sendable {
 }
 
 /// What the openssl command could not do.
-struct OpenSSLFailed: Error, CustomStringConvertible {
-    let description: String
+public struct OpenSSLFailed: Error, CustomStringConvertible {
+    public let description: String
 }
 
 /// Runs the openssl command; its output, both streams together.
 @discardableResult
-func openssl(_ words: String..., mayFail: Bool = false) throws -> String {
+public func openssl(_ words: String..., mayFail: Bool = false) throws -> String {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
     process.arguments = words
