@@ -159,7 +159,10 @@ final class Factory: FactoryControl {
             if !quiet || before.floored(toSeconds: 21_600) != moment.floored(toSeconds: 21_600) {
                 _ = try await database.write { transaction in
                     try transaction.execute(
-                        "INSERT OR REPLACE INTO factory_clock (id, now) VALUES (1, ?)", [.init(moment)])
+                        """
+                        INSERT INTO factory_clock (id, now) VALUES (1, ?)
+                        ON CONFLICT (id) DO UPDATE SET now = excluded.now
+                        """, [.init(moment)])
                 }
             }
             return turn

@@ -86,7 +86,7 @@ public actor MonitorService {
                 return last.advanced(bySeconds: definition.windowSeconds)
             }
             try transaction.execute(
-                "INSERT OR IGNORE INTO monitor_starts (endpoint, start) VALUES (?, ?)",
+                "INSERT INTO monitor_starts (endpoint, start) VALUES (?, ?) ON CONFLICT (endpoint) DO NOTHING",
                 [.text(definition.endpoint), .init(first)])
             return try transaction.first(
                 "SELECT start FROM monitor_starts WHERE endpoint = ?", [.text(definition.endpoint)]

@@ -190,7 +190,10 @@ public actor EndpointStore {
         try await database.write { transaction in
             try companion(transaction)
             try transaction.execute(
-                "INSERT OR REPLACE INTO endpoint_traffic (endpoint, traffic, changed) VALUES (?, ?, ?)",
+                """
+                INSERT INTO endpoint_traffic (endpoint, traffic, changed) VALUES (?, ?, ?)
+                ON CONFLICT (endpoint) DO UPDATE SET traffic = excluded.traffic, changed = excluded.changed
+                """,
                 [.text(name), .text(text), .init(now)])
             try Journal.append(
                 JournalDraft(
