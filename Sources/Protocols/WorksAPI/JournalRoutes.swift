@@ -1,6 +1,7 @@
 import Basics
 import HTTP
 import Journal
+import Security
 
 extension WorksAPI {
     /// A journal entry as it travels.
@@ -34,7 +35,7 @@ extension WorksAPI {
     }
 
     func installJournal(on router: Router) {
-        router.get("\(Self.prefix)/journal") { request in
+        router.get("\(Self.prefix)/journal", needs: .right(to: .read)) { request in
             let after = try request.integer("after", default: 0, in: 0...Int.max)
             let limit = try request.integer("limit", default: 100, in: 1...10_000)
             return try .json(
@@ -42,7 +43,7 @@ extension WorksAPI {
                     after: Int64(after), limit: limit, type: request.query("type"), subject: request.query("subject")
                 ).map(EntryDocument.init))
         }
-        router.get("\(Self.prefix)/journal/verify") { _ in
+        router.get("\(Self.prefix)/journal/verify", needs: .right(to: .read)) { _ in
             switch try await services.journal.verify() {
             case .intact(let entries, _):
                 return try .json(VerificationDocument(intact: true, entries: entries))
