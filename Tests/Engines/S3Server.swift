@@ -42,7 +42,7 @@ public final class S3Server: Sendable {
             names.first { $0.hasPrefix("moto-") }?.split(separator: "-").dropFirst().first.map {
                 $0.replacingOccurrences(of: ".dist", with: "")
             } ?? "of unknown version"
-        print("engine: s3 moto \(version)")
+        announceEngine("s3", "moto \(version)")
     }
 
     public func end() { process.end() }
