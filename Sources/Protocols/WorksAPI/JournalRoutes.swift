@@ -2,6 +2,7 @@ import Basics
 import HTTP
 import Journal
 import Sealing
+import Security
 
 extension WorksAPI {
     /// A journal entry as it travels.
@@ -44,6 +45,8 @@ extension WorksAPI {
         /// How many checkpoints were compared, and whether their signatures were checked.
         public var checkpoints: Int
         public var signaturesChecked: Bool
+        /// Checkpoints of the database that were made with other keys.
+        public var strangers: Int
 
         init(_ report: JournalReport) {
             intact = report.isIntact
@@ -56,6 +59,7 @@ extension WorksAPI {
             unanchored = report.unanchored
             checkpoints = report.checkpoints
             signaturesChecked = report.signaturesChecked
+            strangers = report.strangers
         }
     }
 
@@ -84,7 +88,7 @@ extension WorksAPI {
 
     func installJournal(on router: Router) {
         let (journal, checkpointer) = (services.journal, services.checkpointer)
-        router.get("\(Self.prefix)/journal") { request in
+        router.get("\(Self.prefix)/journal", needs: .right(to: .read)) { request in
             let after = try request.integer("after", default: 0, in: 0...Int.max)
             let limit = try request.integer("limit", default: 100, in: 1...10_000)
             return try .json(
@@ -92,11 +96,11 @@ extension WorksAPI {
                     after: Int64(after), limit: limit, type: request.query("type"), subject: request.query("subject")
                 ).map(EntryDocument.init))
         }
-        router.get("\(Self.prefix)/journal/verify") { _ in
+        router.get("\(Self.prefix)/journal/verify", needs: .right(to: .read)) { _ in
             let report = try await journal.verify(anchor: checkpointer.anchor, keys: checkpointer.keys)
             return try .json(VerificationDocument(report))
         }
-        router.post("\(Self.prefix)/journal/verify") { request in
+        router.post("\(Self.prefix)/journal/verify", needs: .right(to: .read)) { request in
             let wanted = try request.json(VerificationRequest.self)
             let copy = wanted.checkpoints.map { CopiedAnchor($0, place: wanted.place ?? "the given anchor") }
             let keys = try wanted.keys.map { lines in
@@ -106,11 +110,11 @@ extension WorksAPI {
                 anchor: copy ?? checkpointer.anchor, keys: keys ?? checkpointer.keys)
             return try .json(VerificationDocument(report))
         }
-        router.post("\(Self.prefix)/journal/checkpoint") { _ in
+        router.post("\(Self.prefix)/journal/checkpoint", needs: .right(to: .operate)) { _ in
             let checkpoint = try await checkpointer.checkpoint()
             return try .json(CheckpointDocument(checkpoint: checkpoint, anchor: checkpointer.anchor.place))
         }
-        router.get("\(Self.prefix)/journal/export") { request in
+        router.get("\(Self.prefix)/journal/export", needs: .right(to: .read)) { request in
             let name = request.query("format") ?? JournalFormat.jsonl.rawValue
             guard let format = JournalFormat(rawValue: name) else {
                 throw WorksAPIFailure.badParameter(

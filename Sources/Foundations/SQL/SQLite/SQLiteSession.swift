@@ -2,11 +2,11 @@ import Basics
 import CSQLite
 import Foundation
 
-/// One connection of the engine with its prepared statements. Used by one thread at a time.
-final class Connection {
+/// One connection to a SQLite file with its prepared statements. Used by one thread at a time.
+final class SQLiteSession: Session {
     let path: String
     private let handle: OpaquePointer
-    private var cache: [String: Statement] = [:]
+    private var cache: [String: SQLiteStatement] = [:]
     private var clock: UInt64 = 0
     private static let cacheLimit = 256
 
@@ -17,7 +17,7 @@ final class Connection {
         let flags = writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY
         let code = sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
         guard code == SQLITE_OK, let opened else {
-            let reason = opened.map { Connection.reason($0) } ?? "out of memory"
+            let reason = opened.map { SQLiteSession.reason($0) } ?? "out of memory"
             sqlite3_close_v2(opened)
             throw SQLFailure.cannotOpen(path: path, reason: reason)
         }
@@ -34,35 +34,38 @@ final class Connection {
     /// Whether no transaction is open: true after the engine itself gave one up.
     var isIdle: Bool { sqlite3_get_autocommit(handle) != 0 }
 
-    var changes: Int { Int(sqlite3_changes64(handle)) }
+    func clock(_ time: any TimeSource) throws -> Timestamp { time.now }
 
-    /// Runs statements that take no parameters and whose rows do not matter.
-    func script(_ sql: String) throws {
+    /// Runs statements of the database itself, without parameters.
+    func control(_ sql: String) throws {
         let code = sqlite3_exec(handle, sql, nil, nil, nil)
         guard code == SQLITE_OK else { throw failure(code, sql) }
     }
 
-    /// Runs one statement and hands its rows over one at a time.
-    func run(_ sql: String, _ parameters: [SQLValue], screened: Bool, _ body: (Row) throws -> Void) throws {
-        let statement = try take(sql, screened: screened)
+    func script(_ sql: String) throws {
+        for statement in Dialect.statements(sql) { try Dialect.screen(statement) }
+        try control(sql)
+    }
+
+    func run(_ sql: String, _ parameters: [SQLValue], _ want: Want, _ body: (Row) throws -> Void) throws -> Int {
+        let statement = try take(sql)
         defer { giveBack(statement) }
         try statement.bind(parameters)
         while true {
             let code = sqlite3_step(statement.handle)
-            if code == SQLITE_DONE { return }
+            if code == SQLITE_DONE { break }
             guard code == SQLITE_ROW else { throw failure(code, sql) }
+            if want == .none { continue }
             try body(statement.row())
+            if want == .first { break }
         }
+        return statement.changesRows ? Int(clamping: sqlite3_changes64(handle)) : 0
     }
 
     /// Takes the prepared statement out of the cache while it is used, so that a nested use of the same text is safe.
-    private func take(_ sql: String, screened: Bool) throws -> Statement {
-        if let cached = cache.removeValue(forKey: sql) {
-            if !screened || !cached.isControl { return cached }
-            cache[sql] = cached
-        }
-        let isControl = Statement.controlsTransaction(sql)
-        if screened, isControl { throw SQLFailure.transactionControl(sql: sql) }
+    private func take(_ sql: String) throws -> SQLiteStatement {
+        if let cached = cache.removeValue(forKey: sql) { return cached }
+        let changesRows = try Dialect.screen(sql)
         var prepared: OpaquePointer?
         var hasMore = false
         var text = sql
@@ -82,14 +85,15 @@ final class Connection {
         }
         guard code == SQLITE_OK else { throw failure(code, sql) }
         guard let prepared else { throw SQLFailure.statement(sql: sql, reason: "it is empty") }
-        let statement = Statement(prepared, sql: sql, isControl: isControl)
+        let statement = SQLiteStatement(prepared, sql: sql, changesRows: changesRows)
         if hasMore { throw SQLFailure.statement(sql: sql, reason: "it is more than one statement") }
         return statement
     }
 
-    private func giveBack(_ statement: Statement) {
+    private func giveBack(_ statement: SQLiteStatement) {
         statement.reset()
-        if cache.count >= Connection.cacheLimit, let oldest = cache.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+        if cache.count >= SQLiteSession.cacheLimit, let oldest = cache.min(by: { $0.value.lastUse < $1.value.lastUse })
+        {
             cache.removeValue(forKey: oldest.key)
         }
         clock &+= 1
@@ -103,13 +107,13 @@ final class Connection {
 
     /// The engine's result code as a failure of ours.
     private func failure(_ code: Int32, _ sql: String) -> SQLFailure {
-        let reason = Connection.reason(handle)
+        let reason = SQLiteSession.reason(handle)
         switch code & 0xFF {
         case SQLITE_FULL: return .diskFull(path: path)
         case SQLITE_READONLY: return .readOnly(path: path)
         case SQLITE_BUSY, SQLITE_LOCKED: return .locked(path: path)
         case SQLITE_CORRUPT, SQLITE_NOTADB: return .corrupt(path: path, reason: reason)
-        case SQLITE_CONSTRAINT: return .constraint(Connection.rule(code), reason: reason)
+        case SQLITE_CONSTRAINT: return .constraint(SQLiteSession.rule(code), reason: reason)
         case SQLITE_IOERR, SQLITE_CANTOPEN:
             let system = sqlite3_system_errno(handle)
             if system == ENOSPC || system == EDQUOT { return .diskFull(path: path) }

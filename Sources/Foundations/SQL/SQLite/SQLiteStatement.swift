@@ -1,19 +1,19 @@
 import CSQLite
 
 /// A prepared statement and the names of its columns.
-final class Statement {
+final class SQLiteStatement {
     let handle: OpaquePointer
     let sql: String
-    /// Whether it begins or ends transactions.
-    let isControl: Bool
+    /// Whether the engine's count of changed rows is about this statement.
+    let changesRows: Bool
     var lastUse: UInt64 = 0
     private var layout: Row.Layout
 
-    init(_ handle: OpaquePointer, sql: String, isControl: Bool) {
+    init(_ handle: OpaquePointer, sql: String, changesRows: Bool) {
         self.handle = handle
         self.sql = sql
-        self.isControl = isControl
-        layout = Statement.layout(handle)
+        self.changesRows = changesRows
+        layout = SQLiteStatement.layout(handle)
     }
 
     deinit { sqlite3_finalize(handle) }
@@ -32,17 +32,13 @@ final class Statement {
         // The engine copies text and bytes: they need not outlive this call.
         let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
         for (offset, value) in parameters.enumerated() {
+            try value.check(index: offset + 1, sql: sql)
             let index = Int32(clamping: offset + 1)
             let code: Int32
             switch value {
             case .null: code = sqlite3_bind_null(handle, index)
             case .integer(let number): code = sqlite3_bind_int64(handle, index, number)
-            case .double(let number):
-                // The engine would store NULL without a word.
-                guard !number.isNaN else {
-                    throw SQLFailure.parameter(index: offset + 1, sql: sql, reason: "is not a number; use null")
-                }
-                code = sqlite3_bind_double(handle, index, number)
+            case .double(let number): code = sqlite3_bind_double(handle, index, number.withoutNegativeZero)
             case .text(var text):
                 code = text.withUTF8 { bytes in
                     bytes.withMemoryRebound(to: CChar.self) {
@@ -70,7 +66,7 @@ final class Statement {
     func row() -> Row {
         let count = sqlite3_column_count(handle)
         // A cached statement is prepared anew by the engine when the schema changes, and '*' may then mean more columns.
-        if layout.names.count != Int(count) { layout = Statement.layout(handle) }
+        if layout.names.count != Int(count) { layout = SQLiteStatement.layout(handle) }
         var values: [SQLValue] = []
         values.reserveCapacity(Int(count))
         for index in 0..<count { values.append(value(index)) }
@@ -97,12 +93,5 @@ final class Statement {
             (0..<sqlite3_column_count(handle)).map { index in
                 sqlite3_column_name(handle, index).map { String(cString: $0) } ?? ""
             })
-    }
-
-    /// Whether the text would begin or end a transaction, which only the database itself may do.
-    static func controlsTransaction(_ sql: String) -> Bool {
-        let word = sql.drop { !$0.isLetter }.prefix { $0.isLetter }.uppercased()
-        return ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ATTACH", "DETACH", "VACUUM", "PRAGMA"]
-            .contains(word)
     }
 }
