@@ -175,6 +175,10 @@ let package = Package(
         tests("Inference", in: "", "Basics"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
+        // Measurements beside the engines' own floor, one command each.
+        .executableTarget(
+            name: "bench-keyvalue", dependencies: ["KeyValue", "Basics", "CLMDB", "Engines", "TestSupport"],
+            path: "Benchmarks/keyvalue", swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
             name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],

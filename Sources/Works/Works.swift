@@ -64,8 +64,9 @@ public final class Works: Sendable {
     public let access: AccessStore
     let lock: RootLock
     let factory: Factory
-    private let stores: Stores
+    private let duty: ControlDuty
     private let checkpointer: Checkpointer
+    private let stores: Stores
     private let threads: Int
     /// How many predictions may wait at once for features over a network.
     private static let remoteWorkers = 16
@@ -74,7 +75,7 @@ public final class Works: Sendable {
     /// Opens a root, making it where there is none, and puts the definitions applied last in force.
     public static func open(_ options: WorksOptions) async throws -> Works {
         let root = options.root
-        for folder in ["", "/objects", "/online", "/scratch"] {
+        for folder in ["", "/scratch"] {
             do {
                 try FileManager.default.createDirectory(atPath: root + folder, withIntermediateDirectories: true)
             } catch {
@@ -88,16 +89,27 @@ public final class Works: Sendable {
             try? FileManager.default.removeItem(atPath: "\(root)/scratch/\(name)")
         }
         let metrics = MetricsRegistry()
-        let stores = try await Stores.open(options, metrics: metrics)
-        _ = try await stores.database.migrate(
-            Journal.migrations + AccessStore.migrations + RecordChannels.migrations + DatasetStore.migrations
-                + ExperimentStore.migrations
-                + ModelRegistry.migrations + EndpointStore.migrations + MonitorService.migrations
-                + ControlLoop.migrations + Factory.migrations)
-        return try await Works(options, lock: lock, stores: stores, metrics: metrics)
+        let logger = Logger(sink: options.logSink, level: options.logLevel, time: options.time)
+        let stores = try await Stores.open(options, metrics: metrics, logger: logger)
+        do {
+            _ = try await stores.database.migrate(migrations)
+            return try await Works(options, lock: lock, stores: stores, metrics: metrics, logger: logger)
+        } catch {
+            await stores.close()
+            throw error
+        }
     }
 
-    private init(_ options: WorksOptions, lock: RootLock, stores: Stores, metrics: MetricsRegistry) async throws {
+    /// The schema of every room, in order.
+    public static var migrations: [Migration] {
+        Leases.migrations + Journal.migrations + AccessStore.migrations + RecordChannels.migrations
+            + DatasetStore.migrations + ExperimentStore.migrations + ModelRegistry.migrations
+            + EndpointStore.migrations + MonitorService.migrations + ControlLoop.migrations + Factory.migrations
+    }
+
+    private init(
+        _ options: WorksOptions, lock: RootLock, stores: Stores, metrics: MetricsRegistry, logger: Logger
+    ) async throws {
         let root = options.root
         let (database, objects) = (stores.database, stores.objects)
         let (time, random) = (options.time, options.random)
@@ -106,7 +118,10 @@ public final class Works: Sendable {
         self.metrics = metrics
         threads = options.threads
         self.time = time
-        logger = Logger(sink: options.logSink, level: options.logLevel, time: time)
+        self.logger = logger
+        let process = random.identifier()
+        duty = ControlDuty(
+            database: database, isShared: stores.isShared, holder: process, time: time, logger: logger)
         let clock = FactoryClock(system: time)
         let journal = Journal(database)
         checkpointer = try await Checkpointer.open(
@@ -117,15 +132,16 @@ public final class Works: Sendable {
                 memoryLimitBytes: 300 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
         let features = FeatureStore(
             database: database, objects: objects, engine: engine, online: stores.online,
-            onlineTable: try await stores.online.table("features"), time: clock,
+            onlineTable: try await stores.online.table(Stores.onlineTable), time: clock,
             scratch: "\(root)/scratch")
-        let experiments = ExperimentStore(database: database, objects: objects, time: clock, random: random)
+        let experiments = ExperimentStore(
+            database: database, objects: objects, time: clock, random: random, process: process)
         let training = TrainingService(
             features: features, experiments: experiments, objects: objects, time: clock,
             environment: ProgramVersion.environment)
         let registry = ModelRegistry(database: database, time: clock)
         // Each network thread and each worker asks models and endpoints through a slot of its own; one more is for checks.
-        let workers = stores.onlineIsLocal ? 1 : Self.remoteWorkers
+        let workers = stores.online.isLocal ? 1 : Self.remoteWorkers
         let slots = options.threads + workers + 1
         let loader = ModelLoader(objects: objects, runtimes: ModelRuntimes([LightGBMRuntime()]), slots: slots)
         let endpoints = EndpointStore(
@@ -145,7 +161,7 @@ public final class Works: Sendable {
             database: database, addresses: stores.addresses, clock: clock, system: time, features: features,
             training: training,
             endpoints: endpoints, monitors: monitors, retraining: retraining,
-            loop: loop
+            loop: loop, experiments: experiments, duty: duty
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }
         }
@@ -159,10 +175,9 @@ public final class Works: Sendable {
         ).install(on: router)
         OpenInference(
             table: endpoints.table, time: clock, random: random, loops: options.threads, workers: workers,
-            answersOnLoops: stores.onlineIsLocal, metrics: metrics
+            answersOnLoops: stores.online.isLocal, metrics: metrics
         ).install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
-        try await experiments.failAbandoned()
         try await factory.resume()
     }
 
@@ -196,14 +211,24 @@ public final class Works: Sendable {
                 try? await Task.sleep(for: .seconds(1))
             }
         }
-        let guarding = Task { [logger, checkpointer] in
+        let following = Task { [factory, stores, logger] in
+            guard stores.isShared else { return }
+            while !Task.isCancelled {
+                do { try await factory.follow() } catch {
+                    logger.error("what other processes changed is not in force here", ["error": .string("\(error)")])
+                }
+                try? await Task.sleep(for: .milliseconds(500))
+            }
+        }
+        let anchoring = Task { [checkpointer, logger] in
+            await checkpointer.run { error in
+                logger.error("the journal could not be anchored", ["error": .string("\(error)")])
+            }
+        }
+        let shipping = Task { [stores, logger] in await stores.records.shipContinually(log: logger) }
+        let guarding = Task { [logger] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await security.keepCertificate(of: server, log: logger) }
-                group.addTask {
-                    await checkpointer.run { error in
-                        logger.error("the journal could not be anchored", ["error": .string("\(error)")])
-                    }
-                }
                 group.addTask {
                     while !Task.isCancelled {
                         try? await Task.sleep(for: .seconds(30))
@@ -216,16 +241,16 @@ public final class Works: Sendable {
         }
         ready(url)
         await stop()
-        ticking.cancel()
-        guarding.cancel()
+        for task in [ticking, following, shipping, anchoring, guarding] { task.cancel() }
         try lock.publish(url: nil)
         await server.shutdown(drainSeconds: 10)
-        await guarding.value
+        for task in [ticking, following, shipping, anchoring, guarding] { await task.value }
         await close()
     }
 
     /// Closes every store, in order.
     public func close() async {
+        await duty.end()
         do { try await checkpointer.checkpoint() } catch {
             logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
         }

@@ -9,6 +9,7 @@ extension Database {
     /// Runs `body`; every `write` of this database that is made from it, or from tasks it starts, first checks inside
     /// its own transaction that the lease is still held. So a holder that lost its lease can commit nothing more.
     /// - Throws: what `body` throws; a write throws `SQLFailure.leaseLost`.
+    @discardableResult
     public func fenced<Value>(
         by lease: Lease, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Value
     ) async rethrows -> Value {

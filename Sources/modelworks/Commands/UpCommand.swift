@@ -32,8 +32,9 @@ struct UpCommand: Command {
         let json = arguments.flag("json")
         // Taken before anything is opened, so that a signal during start ends in a drain too.
         let stop = StopSignal()
-        let reload = StopSignal([SIGHUP])
-        security.reloads = reload.stream
+        // Without a certificate there is nothing to read again, and a closed terminal ends the server as ever.
+        let reload = security.certificate == nil ? nil : StopSignal([SIGHUP])
+        security.reloads = reload?.stream
         var options = context.works(arguments)
         options.threads = threads
         options.logLevel = logLevel

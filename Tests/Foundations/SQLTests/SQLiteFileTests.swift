@@ -12,10 +12,6 @@ import Testing
         return database
     }
 
-    private func count(_ database: Database) async throws -> Int64 {
-        try await database.read { try $0.first("SELECT count(*) AS n FROM items")?.integer("n") ?? -1 }
-    }
-
     @Test func otherFilesAndFoldersAreRefused() async throws {
         let folder = try TemporaryFolder()
         await #expect { _ = try await Database.open(at: folder("none/works.db")) } throws: {

@@ -132,7 +132,10 @@ import Testing
                 case 0 where !bytes.isEmpty: bytes[place] = UInt8(truncatingIfNeeded: random.next())
                 case 1 where !bytes.isEmpty: bytes.remove(at: place)
                 case 2: bytes.insert(UInt8(truncatingIfNeeded: random.next()), at: place)
-                default: bytes += (0..<(random.next() % 6000)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+                default:
+                    bytes += (0..<(random.next() % (round % 50 == 0 ? 6000 : 60))).map { _ in
+                        UInt8(truncatingIfNeeded: random.next())
+                    }
                 }
             }
             let header = String(decoding: bytes, as: UTF8.self)

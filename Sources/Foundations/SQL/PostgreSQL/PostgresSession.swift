@@ -21,12 +21,18 @@ final class PostgresSession: Session {
     }
 
     let connection: PostgresConnection
-    private(set) var breakage: Breakage?
+    private(set) var breakage: Breakage? {
+        didSet { if case .lost? = breakage { isDead = true } }
+    }
+    /// Whether the connection is of no more use, also where it is merely not answered on.
+    private var isDead = false
     private let address: PostgresAddress
     private var queue: [PostgresCommand] = []
     private var statements = PreparedStatements()
     private var failed = false
     private var cursors = 0
+    /// How many ends of reads were sent whose answers were not read yet.
+    private var unread = 0
     private static let fetchCount = 500
 
     /// - Throws: the `SQLFailure` for which there is no connection.
@@ -67,19 +73,24 @@ final class PostgresSession: Session {
         let begun = !(queue.first?.sql.hasPrefix("BEGIN") ?? false)
         queue.removeAll()
         failed = false
-        guard begun, !connection.isLost else { return }
+        guard begun, !isDead, !connection.isLost else { return }
         enqueue("ROLLBACK")
         do { try flush() } catch { breakage = .lost(connection.lost()) }
     }
 
-    /// Ends a read. One that sent nothing costs nothing.
+    /// Ends a read. One that sent nothing costs nothing; the answer to COMMIT is read with those of the next one.
     func endRead() {
-        guard failed || breakage != nil || queue.first?.sql.hasPrefix("BEGIN") == true else {
-            enqueue("COMMIT")
-            do { try flush() } catch { abandon() }
+        guard !failed, breakage == nil, queue.first?.sql.hasPrefix("BEGIN") != true else {
+            abandon()
             return
         }
-        abandon()
+        enqueue("COMMIT")
+        do {
+            try send(before: Deadline.after(address.connectSeconds))
+            unread += 1
+        } catch {
+            breakage = .lost(connection.lost())
+        }
     }
 
     /// The breakage, which is forgotten.
@@ -182,10 +193,8 @@ final class PostgresSession: Session {
     /// - Throws: what the first that failed means; `breakage` is set when it is more than a failed statement.
     @discardableResult
     func flush() throws -> PostgresResult {
-        let commands = queue
-        queue = []
         do {
-            return try exchange(commands)
+            return try exchange()
         } catch let failure as SQLFailure {
             failed = true
             if breakage == nil, connection.isLost { breakage = .lost(failure) }
@@ -193,16 +202,36 @@ final class PostgresSession: Session {
         }
     }
 
-    private func exchange(_ commands: [PostgresCommand]) throws -> PostgresResult {
-        // The server ends a statement that takes too long; the rest is for the answer to arrive.
-        let seconds = Double(address.statementSeconds) + address.connectSeconds
-        let deadline = Deadline.after(min(seconds, 2 * address.patienceSeconds + address.connectSeconds))
-        do {
-            for command in commands {
-                guard command.send(on: connection.handle) else { throw connection.lost() }
+    /// Sends all that is queued.
+    /// - Returns: what was sent, of which each will be answered.
+    @discardableResult
+    private func send(before deadline: UInt64) throws -> [PostgresCommand] {
+        let commands = queue
+        queue = []
+        for command in commands {
+            guard command.send(on: connection.handle) else { throw connection.lost() }
+        }
+        guard PQpipelineSync(connection.handle) == 1 else { throw connection.lost() }
+        try connection.flush(before: deadline)
+        return commands
+    }
+
+    private func settle(before deadline: UInt64) throws {
+        while unread > 0 {
+            _ = try answer(before: deadline)
+            guard try connection.result(before: deadline)?.status == PGRES_PIPELINE_SYNC else {
+                throw connection.lost()
             }
-            guard PQpipelineSync(connection.handle) == 1 else { throw connection.lost() }
-            try connection.flush(before: deadline)
+            unread -= 1
+        }
+    }
+
+    private func exchange() throws -> PostgresResult {
+        // The server ends a statement that takes too long; the rest is for the answer to arrive.
+        let deadline = Deadline.after(Double(address.statementSeconds) + address.connectSeconds)
+        do {
+            let commands = try send(before: deadline)
+            try settle(before: deadline)
             var last: PostgresResult?
             var broken: (PostgresCommand, PostgresResult)?
             for command in commands {

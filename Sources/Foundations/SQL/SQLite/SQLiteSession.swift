@@ -59,7 +59,8 @@ final class SQLiteSession: Session {
             try body(statement.row())
             if want == .first { break }
         }
-        return statement.changesRows ? Int(clamping: sqlite3_changes64(handle)) : 0
+        return statement.changesRows && sqlite3_stmt_readonly(statement.handle) == 0
+            ? Int(clamping: sqlite3_changes64(handle)) : 0
     }
 
     /// Takes the prepared statement out of the cache while it is used, so that a nested use of the same text is safe.
