@@ -130,12 +130,16 @@ public actor Checkpointer {
         if let fault = try await ChainCheck(database: journal.database).run(from: start, to: end) {
             throw JournalFailure.damaged(sequence: fault.sequence, reason: "\(fault.kind)")
         }
-        let checkpoint: Checkpoint
+        var checkpoint: Checkpoint
         if let last, last.sequence == head.sequence {
             checkpoint = last
         } else {
             let fresh = Checkpoint(sequence: head.sequence, hash: head.hash, time: time.now, signedBy: signer)
             checkpoint = try await journal.database.write { try Journal.add(fresh, in: $0) } ?? fresh
+        }
+        if keys[checkpoint.keyID] == nil {
+            // Another process of the same database was first, with a key of its own: its word is not ours to pass on.
+            checkpoint = Checkpoint(sequence: head.sequence, hash: head.hash, time: time.now, signedBy: signer)
         }
         guard checkpoint.hash == head.hash, checkpoint.isSigned(by: keys) else {
             throw JournalFailure.badCheckpoint(sequence: checkpoint.sequence, place: "the database")

@@ -26,6 +26,8 @@ public struct JournalReport: Sendable, Hashable {
     public let anchored: Checkpoint?
     /// How many checkpoints were compared.
     public let checkpoints: Int
+    /// How many the database has besides, of keys that were not given: of other processes that share it, or planted.
+    public let strangers: Int
     /// Whether their signatures were checked.
     public let signaturesChecked: Bool
 

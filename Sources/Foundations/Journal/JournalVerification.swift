@@ -32,11 +32,14 @@ extension Journal {
         }
         var sound: [Checkpoint] = []
         var unsound: (sequence: Int64, place: String)?
-        for (sequence, checkpoint, place) in inside.map({ ($0.sequence, $0.checkpoint, "the database") })
+        var strangers = 0
+        for (sequence, checkpoint, place) in inside.map({ ($0.sequence, $0.checkpoint, Self.databasePlace) })
             + outside.map({ ($0.sequence, Optional($0), anchor?.place ?? "the anchor") })
         {
             if let checkpoint, keys.map(checkpoint.isSigned) ?? true {
                 sound.append(checkpoint)
+            } else if let checkpoint, place == Self.databasePlace, let keys, keys[checkpoint.keyID] == nil {
+                strangers += 1
             } else if sequence <= unsound?.sequence ?? .max {
                 unsound = (sequence, place)
             }
@@ -61,9 +64,12 @@ extension Journal {
         }
         return JournalReport(
             verdict: verdict, entries: end.sequence, head: end.hash,
-            anchored: outside.max { $0.sequence < $1.sequence }, checkpoints: inside.count + outside.count,
+            anchored: outside.max { $0.sequence < $1.sequence }, checkpoints: inside.count - strangers + outside.count,
+            strangers: strangers,
             signaturesChecked: keys != nil)
     }
+
+    private static let databasePlace = "the database"
 
     private func verify(marks: [ChainCheck.Link]) async throws -> (end: ChainCheck.Link, fault: ChainCheck.Fault?) {
         let (end, beyond) = try await database.read { transaction in

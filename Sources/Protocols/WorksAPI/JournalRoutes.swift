@@ -45,6 +45,8 @@ extension WorksAPI {
         /// How many checkpoints were compared, and whether their signatures were checked.
         public var checkpoints: Int
         public var signaturesChecked: Bool
+        /// Checkpoints of the database that were made with other keys.
+        public var strangers: Int
 
         init(_ report: JournalReport) {
             intact = report.isIntact
@@ -57,6 +59,7 @@ extension WorksAPI {
             unanchored = report.unanchored
             checkpoints = report.checkpoints
             signaturesChecked = report.signaturesChecked
+            strangers = report.strangers
         }
     }
 

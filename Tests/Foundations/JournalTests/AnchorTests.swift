@@ -31,9 +31,9 @@ final class DocumentShelf: Sendable {
     }
 
     func anchor() -> DocumentAnchor {
-        DocumentAnchor(name: "journal/checkpoint.json", place: "memory", get: { self.get($0) }) {
-            try await self.put($0, $1, $2)
-        }
+        DocumentAnchor(
+            name: "journal/checkpoint.json", place: "memory", get: { self.get($0) },
+            put: { try await self.put($0, $1, $2) })
     }
 }
 
@@ -148,7 +148,8 @@ enum AnchorKind: String, CaseIterable, Sendable { case file, documents }
     }
 
     @Test func aStoreThatFailsIsTold() async throws {
-        let anchor = DocumentAnchor(name: "n", place: "a bucket", get: { _ in throw Refused() }) { _, _, _ in true }
+        let anchor = DocumentAnchor(
+            name: "n", place: "a bucket", get: { _ in throw Refused() }, put: { _, _, _ in true })
         await #expect(throws: JournalFailure.self) { try await anchor.latest() }
         await #expect(throws: JournalFailure.self) { try await anchor.store(try checkpoint(1)) }
     }

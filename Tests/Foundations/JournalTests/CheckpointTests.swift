@@ -206,6 +206,26 @@ import Testing
         #expect(try await fixture.journal.verify(anchor: anchor, keys: both.keys).isIntact)
     }
 
+    @Test(arguments: SQLEngine.allCases) func processesWithKeysOfTheirOwnDoNotHinderEachOther(
+        engine: SQLEngine
+    ) async throws {
+        let fixture = try await Fixture(engine)
+        let anchors = (0..<2).map { FileAnchor(path: fixture.folder("anchor-\($0).jsonl")) }
+        let first = try checkpointer(fixture, anchors[0], time: ManualTime(start))
+        let second = try checkpointer(fixture, anchors[1], time: ManualTime(start), key: try SigningKey.generate())
+        for turn in 1...3 as ClosedRange<Int64> {
+            try await fixture.fill(2)
+            for checkpointer in turn == 2 ? [second, first] : [first, second] {
+                #expect(try await checkpointer.checkpoint()?.sequence == 2 * turn)
+            }
+        }
+        for (checkpointer, own) in [(first, 2), (second, 1)] {
+            let report = try await fixture.journal.verify(anchor: checkpointer.anchor, keys: checkpointer.keys)
+            #expect(report.isIntact && report.unanchored == 0)
+            #expect(report.checkpoints == own + 3 && report.strangers == 3 - own)
+        }
+    }
+
     @Test func publicKeysCanNotSign() async throws {
         let fixture = try await Fixture(.sqlite)
         let anchor = FileAnchor(path: fixture.folder("anchor.jsonl"))
