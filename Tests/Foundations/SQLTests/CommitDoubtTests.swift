@@ -7,7 +7,7 @@ import Testing
 
 /// A connection that is cut at one moment of a group's life: every change is made once, whichever moment it is.
 @Suite struct CommitDoubtTests {
-    private static let moments = ["SAVEPOINT change", "INTO marks", "COMMIT", "advisory_xact_lock"]
+    private static let moments = ["SAVEPOINT change", "INTO marks", "COMMIT\0", "advisory_xact_lock"]
 
     @Test(arguments: moments, [CuttingProxy.Cut.beforeSending, .beforeAnswer])
     func aCutConnectionMakesEveryChangeOnce(_ moment: String, _ cut: CuttingProxy.Cut) async throws {
@@ -28,7 +28,7 @@ import Testing
         let ids = try await database.read { try $0.query("SELECT id FROM marks").map { try $0.int("id") } }
         #expect(ids == [7])
         // What was committed before the cut is found to be there, and is not made again.
-        let committed = moment == "COMMIT" && cut == .beforeAnswer
+        let committed = moment == "COMMIT\0" && cut == .beforeAnswer
         #expect(tally.runs.load(ordering: .relaxed) == (committed ? 1 : 2))
         #expect(metrics.prometheusText().contains("modelworks_sql_reconnects_total{engine=\"postgresql\"} 1"))
         await database.close()
