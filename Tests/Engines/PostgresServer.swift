@@ -60,14 +60,15 @@ public final class PostgresServer: Sendable {
     /// The address of the database `works`.
     /// - Parameters:
     ///   - schema: where the tables lie.
+    ///   - port: another way to the server, such as a proxy's.
     ///   - settings: more query items, such as `pool=2`.
     public func url(
-        schema: String, user: String = "works", database: String = "works", password: String? = nil,
+        schema: String, user: String = "works", database: String = "works", password: String? = nil, port: Int? = nil,
         settings: [String] = ["sslmode=disable"]
     ) throws -> StoreURL {
         let items = ["schema=\(schema)", "password_env=PASSWORD"] + settings
         return try StoreURL(
-            "postgresql://\(user)@127.0.0.1:\(port)/\(database)?\(items.joined(separator: "&"))",
+            "postgresql://\(user)@127.0.0.1:\(port ?? self.port)/\(database)?\(items.joined(separator: "&"))",
             secrets: SecretSource(environment: ["PASSWORD": password ?? self.password]))
     }
 

@@ -15,6 +15,8 @@ protocol Session: AnyObject {
 /// How many rows of a statement its caller will look at.
 enum Want {
     case none, first, all
+    /// None, nor whether it failed before the next statement or the end of the change.
+    case later
     /// All, with bounded memory, and other statements may run between two rows.
     case stream
 }

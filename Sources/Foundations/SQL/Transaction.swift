@@ -25,6 +25,16 @@ public final class Transaction {
         try run(sql, parameters, .none) { _ in }
     }
 
+    /// Runs one statement whose count nobody asks for. On a server it travels with the next one, or with the end of the
+    /// change, and so costs no wait of its own; its failure shows there.
+    public func executeLater(_ sql: String, _ parameters: [SQLValue] = []) throws {
+        guard writable else {
+            try execute(sql, parameters)
+            return
+        }
+        try run(sql, parameters, .later) { _ in }
+    }
+
     /// Runs several statements without parameters, separated by semicolons.
     public func script(_ sql: String) throws {
         try guarded(sql) { try session.script(sql) }

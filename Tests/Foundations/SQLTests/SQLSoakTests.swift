@@ -38,10 +38,10 @@ private let soaks = ProcessInfo.processInfo.environment["MODELWORKS_SOAK"] == "1
                                 let head =
                                     try transaction.first("SELECT sequence FROM head WHERE id = 1")?
                                     .integer("sequence") ?? 0
-                                try transaction.execute(
+                                try transaction.executeLater(
                                     "INSERT INTO entries (sequence, body) VALUES (?, ?)",
                                     [.integer(head + 1), .text(body)])
-                                try transaction.execute(
+                                try transaction.executeLater(
                                     """
                                     INSERT INTO head (id, sequence) VALUES (1, ?)
                                     ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence
@@ -59,5 +59,20 @@ private let soaks = ProcessInfo.processInfo.environment["MODELWORKS_SOAK"] == "1
             "\(engine): "
                 + rates.sorted { $0.key < $1.key }.map { "\($0.key) writers \(Int($0.value))/s" }.joined(
                     separator: ", "))
+    }
+
+    @Test func aServerKilledFortyTimesLosesNothing() async throws {
+        try await Load.storm(rounds: 40) { server, random in
+            usleep(UInt32(random.next() % 20_000))
+            try server.kill()
+            try server.start()
+        }
+    }
+
+    @Test func connectionsBrokenOffAtAnyMomentLoseNothing() async throws {
+        try await Load.storm(rounds: 300) { server, _ in
+            try server.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'modelworks'")
+        }
     }
 }

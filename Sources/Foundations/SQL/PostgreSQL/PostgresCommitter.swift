@@ -150,7 +150,7 @@ final class PostgresCommitter: Committer {
         defer { transaction.end() }
         let finish = try job.run(transaction)
         if let failure = transaction.failure { throw failure }
-        session.enqueue("RELEASE change")
+        try session.endChange()
         return finish
     }
 

@@ -12,13 +12,8 @@ final class PostgresConnection {
     init(_ address: PostgresAddress) throws {
         self.address = address
         handle = try PostgresConnection.start(address)
-        do {
-            try establish()
-            try examine()
-        } catch {
-            PQfinish(handle)
-            throw error
-        }
+        try establish()
+        try examine()
     }
 
     deinit { PQfinish(handle) }

@@ -56,11 +56,17 @@ final class PostgresSession: Session {
         enqueue("SAVEPOINT change")
     }
 
+    /// Ends a change that is sound. What it left to be run later is run now, so that its failure is its own.
+    func endChange() throws {
+        enqueue("RELEASE change")
+        if queue.contains(where: { !$0.isControl }) { try flush() }
+    }
+
     /// Takes back what the change did; where nothing of it was sent, that costs nothing.
     func undoChange() {
         failed = false
-        if let last = queue.last, last.sql == "SAVEPOINT change" {
-            queue.removeLast()
+        if let start = queue.lastIndex(where: { $0.isControl && $0.sql == "SAVEPOINT change" }) {
+            queue.removeSubrange(start...)
         } else {
             queue.removeAll()
             enqueue("ROLLBACK TO change")
@@ -117,6 +123,7 @@ final class PostgresSession: Session {
         let name = prepare(text, values, sql: sql)
         queue.append(
             PostgresCommand(sql: sql, text: text, parameters: values, isControl: false, preparedAs: name))
+        if want == .later { return 0 }
         let result = try flush()
         if want != .none { try result.forEachRow(body) }
         return result.changes

@@ -55,7 +55,7 @@ final class SQLiteSession: Session {
             let code = sqlite3_step(statement.handle)
             if code == SQLITE_DONE { break }
             guard code == SQLITE_ROW else { throw failure(code, sql) }
-            if want == .none { continue }
+            if want == .none || want == .later { continue }
             try body(statement.row())
             if want == .first { break }
         }
