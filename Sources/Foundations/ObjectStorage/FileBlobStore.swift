@@ -30,7 +30,8 @@ public final class FileBlobStore: BlobStore {
                 try bytes.withUnsafeBytes { try staged.file.writeAll($0) }
                 metrics?.written(Int64(bytes.count))
             case .file(let path):
-                metrics?.written(try FileBlobStore.copy(try OpenFile(path, O_RDONLY), to: staged.file))
+                let count = try FileBlobStore.copy(try OpenFile(path, O_RDONLY), to: staged.file)
+                metrics?.written(count)
             }
             try staged.publish(as: folder.place(name))
         }
@@ -47,7 +48,8 @@ public final class FileBlobStore: BlobStore {
     public func get(_ name: Digest, into path: String) async throws {
         try await run("get") { folder, metrics in
             let source = try folder.naming(name) { try OpenFile(folder.path(name), O_RDONLY) }
-            metrics?.read(try FileBlobStore.copy(source, to: try OpenFile(path, O_WRONLY | O_TRUNC)))
+            let count = try FileBlobStore.copy(source, to: try OpenFile(path, O_WRONLY | O_TRUNC))
+            metrics?.read(count)
         }
     }
 
