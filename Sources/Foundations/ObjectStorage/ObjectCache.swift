@@ -33,7 +33,7 @@ public final class ObjectCache: Sendable {
     private let bytesMax: Int64
     private let grace: Int64
     private let time: any TimeSource
-    private let threads: StorageThreads
+    private let threads = StorageThreads(name: "cache", count: 4)
     private let state = Mutex(State())
 
     /// - Parameters:
@@ -49,7 +49,6 @@ public final class ObjectCache: Sendable {
         self.bytesMax = max(0, bytesMax)
         self.grace = max(0, grace)
         self.time = time
-        threads = StorageThreads(name: "cache", count: 4, place: "the cache '\(root)'")
         try Folder.make("\(root)/tmp")
         try StagedFile.removeLeftovers(in: "\(root)/tmp")
     }
@@ -92,8 +91,6 @@ public final class ObjectCache: Sendable {
             try Array("probe".utf8).withUnsafeBytes { try staged.file.writeAll($0) }
         }
     }
-
-    func close() async { await threads.close() }
 
     private func path(_ digest: Digest) -> String { "\(root)/\(digest.hex.prefix(2))/\(digest.hex)" }
 

@@ -52,10 +52,10 @@ import Testing
         }
     }
 
-    @Test(arguments: ObjectEngine.allCases, [1 << 20 | 17, 8 << 20, 16 << 20, 16 << 20 | 1, 37 << 20 | 5])
+    @Test(arguments: ObjectEngine.allCases, [1 << 20 | 17, 16 << 20, 16 << 20 | 1, 37 << 20 | 5])
     func filesOfSeveralPiecesAreStored(_ engine: ObjectEngine, _ size: Int) async throws {
         // The toy sealer is slow; what is sealed goes the same ways.
-        guard !engine.isSealed || size < 2 << 20 || size == 16 << 20 | 1 else { return }
+        guard !engine.isSealed || size < 2 << 20 || size == 16 << 20 else { return }
         let folder = try TemporaryFolder()
         let opened = try await engine.store(in: folder)
         let store = opened.store
@@ -69,7 +69,8 @@ import Testing
         await #expect(throws: StorageFailure.notFound(path: folder("none"))) {
             try await store.put(file: folder("none"))
         }
-        let other = Array(bytes.reversed())
+        var other = bytes
+        other[0] ^= 1
         let second = try await store.put(other)
         #expect(try await store.get(second) == other)
         #expect(try await store.put(other) == second)

@@ -43,7 +43,7 @@ import Testing
         }
 
         func operations(_ method: String, containing text: String = "") -> Int {
-            proxy.requests.count { $0.method == method && $0.target.contains(text) }
+            proxy.requests.count { $0.method == method && (text.isEmpty || $0.target.contains(text)) }
         }
     }
 
