@@ -30,10 +30,13 @@ private let rootVariable = "MODELWORKS_KILLED_STORE"
 
     fileprivate func storm(runs: Int) throws {
         let random = SeededRandom(seed: 3)
-        let folder = try TemporaryFolder()
-        try folder.write("", to: "acknowledged")
+        var folder = try TemporaryFolder()
         var total = 0
         for run in 0..<runs {
+            if run % 10 == 0 {
+                folder = try TemporaryFolder()
+                try folder.write("", to: "acknowledged")
+            }
             let before = try acknowledged(folder).count
             let child = try EngineProcess(
                 "child\(run)", try Self.ownWords(filter: "killedStoreChild"),
@@ -44,10 +47,11 @@ private let rootVariable = "MODELWORKS_KILLED_STORE"
             usleep(UInt32(random.next() % 30_000))
             child.signal(SIGKILL)
             child.end()
-            total = try acknowledged(folder).count
+            total += try acknowledged(folder).count - before
             try check(folder)
         }
         #expect(total > runs * 3)
+        print("kills: \(runs), objects acknowledged: \(total)")
     }
 
     private func acknowledged(_ folder: TemporaryFolder) throws -> [String] {
