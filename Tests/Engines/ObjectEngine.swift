@@ -21,7 +21,7 @@ public enum ObjectEngine: String, CaseIterable, Sendable, CustomStringConvertibl
         let settings = cacheMegabytes.map { ["cache_mb=\($0)"] } ?? []
         switch self {
         case .file, .sealedFile:
-            announceEngine("file", "store of this build")
+            announceEngine("file", "of this machine")
             let root = folder("deep/store")
             let url = try StoreURL(
                 "file://\(root)" + (settings.isEmpty ? "" : "?" + settings.joined()),
