@@ -30,6 +30,7 @@ public final class S3Server: Sendable {
             "moto", [program, "-H", "127.0.0.1", "-p", "\(port)"],
             environment: [
                 "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "PYTHONDONTWRITEBYTECODE": "1",
+                "S3_UPLOAD_PART_MIN_SIZE": "1024", "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": "16777216",
             ],
             folder: folder.path)
         let process = process

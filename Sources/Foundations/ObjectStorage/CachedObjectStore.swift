@@ -7,7 +7,8 @@ import Synchronization
 public final class CachedObjectStore: ObjectStore {
     private let blobs: any BlobStore
     private let cache: ObjectCache
-    private let threads: StorageThreads
+    private let threads = StorageThreads(name: "objects", count: 2)
+    private let gate: Gate
     /// Objects found to be others than they are named by: storing them again mends them.
     private let damaged = Mutex<Set<Digest>>([])
 
@@ -17,19 +18,23 @@ public final class CachedObjectStore: ObjectStore {
     public init(_ blobs: any BlobStore, cache: ObjectCache) {
         self.blobs = blobs
         self.cache = cache
-        threads = StorageThreads(name: "objects", count: 2, place: blobs.place)
+        gate = Gate(place: blobs.place)
     }
 
     public func put(_ bytes: [UInt8]) async throws -> Digest {
-        let digest = try await threads.run { Digest(of: bytes) }
-        try await put(.bytes(bytes), as: digest)
-        return digest
+        try await gate.pass {
+            let digest = try await threads.run { Digest(of: bytes) }
+            try await put(.bytes(bytes), as: digest)
+            return digest
+        }
     }
 
     public func put(file path: String) async throws -> Digest {
-        let digest = try await threads.run { try ObjectFolder.digest(try OpenFile(path, O_RDONLY)).digest }
-        try await put(.file(path), as: digest)
-        return digest
+        try await gate.pass {
+            let digest = try await threads.run { try ObjectFolder.digest(try OpenFile(path, O_RDONLY)).digest }
+            try await put(.file(path), as: digest)
+            return digest
+        }
     }
 
     public func get(_ digest: Digest) async throws -> [UInt8] {
@@ -48,26 +53,31 @@ public final class CachedObjectStore: ObjectStore {
         }
     }
 
-    public func contains(_ digest: Digest) async throws -> Bool { try await blobs.contains(digest) }
-
-    public func size(_ digest: Digest) async throws -> Int64 { try await blobs.size(digest) }
-
-    public func delete(_ digest: Digest) async throws {
-        try await blobs.delete(digest)
-        try await cache.remove(digest)
+    public func contains(_ digest: Digest) async throws -> Bool {
+        try await gate.pass { try await blobs.contains(digest) }
     }
 
-    public func list() async throws -> [Digest] { try await blobs.list() }
+    public func size(_ digest: Digest) async throws -> Int64 { try await gate.pass { try await blobs.size(digest) } }
+
+    public func delete(_ digest: Digest) async throws {
+        try await gate.pass {
+            try await blobs.delete(digest)
+            try await cache.remove(digest)
+        }
+    }
+
+    public func list() async throws -> [Digest] { try await gate.pass { try await blobs.list() } }
 
     public func check() async throws -> StoreReport {
-        try await cache.check()
-        return try await blobs.check()
+        try await gate.pass {
+            try await cache.check()
+            return try await blobs.check()
+        }
     }
 
     public func close() async {
-        await threads.close()
+        await gate.close()
         await blobs.close()
-        await cache.close()
     }
 
     private func put(_ source: BlobSource, as digest: Digest) async throws {
@@ -78,7 +88,7 @@ public final class CachedObjectStore: ObjectStore {
 
     private func noticingDamage<Value>(_ digest: Digest, _ body: () async throws -> Value) async throws -> Value {
         do {
-            return try await body()
+            return try await gate.pass(body)
         } catch let failure as any Failure where failure.code == .dataLoss {
             damaged.withLock { _ = $0.insert(digest) }
             throw failure

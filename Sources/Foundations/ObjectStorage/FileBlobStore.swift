@@ -6,6 +6,7 @@ import Telemetry
 public final class FileBlobStore: BlobStore {
     private let folder: ObjectFolder
     private let threads: StorageThreads
+    private let gate: Gate
     private let metrics: StorageMetrics?
 
     /// - Parameters:
@@ -15,7 +16,8 @@ public final class FileBlobStore: BlobStore {
     /// - Throws: `StorageFailure`.
     public init(root: String, threads: Int = 4, metrics: MetricsRegistry? = nil) throws {
         folder = try ObjectFolder(root: root)
-        self.threads = StorageThreads(name: "blobs", count: threads, place: "file:\(root)")
+        self.threads = StorageThreads(name: "blobs", count: threads)
+        gate = Gate(place: "file:\(root)")
         self.metrics = metrics.map { StorageMetrics($0, engine: "file") }
     }
 
@@ -30,7 +32,8 @@ public final class FileBlobStore: BlobStore {
                 try bytes.withUnsafeBytes { try staged.file.writeAll($0) }
                 metrics?.written(Int64(bytes.count))
             case .file(let path):
-                metrics?.written(try FileBlobStore.copy(try OpenFile(path, O_RDONLY), to: staged.file))
+                let count = try FileBlobStore.copy(try OpenFile(path, O_RDONLY), to: staged.file)
+                metrics?.written(count)
             }
             try staged.publish(as: folder.place(name))
         }
@@ -47,7 +50,8 @@ public final class FileBlobStore: BlobStore {
     public func get(_ name: Digest, into path: String) async throws {
         try await run("get") { folder, metrics in
             let source = try folder.naming(name) { try OpenFile(folder.path(name), O_RDONLY) }
-            metrics?.read(try FileBlobStore.copy(source, to: try OpenFile(path, O_WRONLY | O_TRUNC)))
+            let count = try FileBlobStore.copy(source, to: try OpenFile(path, O_WRONLY | O_TRUNC))
+            metrics?.read(count)
         }
     }
 
@@ -71,7 +75,7 @@ public final class FileBlobStore: BlobStore {
         try await run("check") { folder, _ in try folder.probe() }
     }
 
-    public func close() async { await threads.close() }
+    public func close() async { await gate.close() }
 
     private static func copy(_ source: borrowing OpenFile, to target: borrowing OpenFile) throws -> Int64 {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: ObjectFolder.chunk, alignment: 16)
@@ -90,7 +94,7 @@ public final class FileBlobStore: BlobStore {
     ) async throws -> Value {
         let (folder, metrics) = (folder, metrics)
         return try await StorageMetrics.timed(metrics, operation) {
-            try await threads.run { try body(folder, metrics) }
+            try await gate.pass { try await threads.run { try body(folder, metrics) } }
         }
     }
 }

@@ -4,14 +4,15 @@ import Foundation
 /// Documents as files. Processes on one machine that share the folder see each other's writes.
 public final class FileDocumentStore: DocumentStore {
     private let root: String
-    private let threads: StorageThreads
+    private let threads = StorageThreads(name: "documents", count: 1)
+    private let gate: Gate
     private static let lockSeconds = 10.0
 
     /// - Parameter root: the folder; made when missing.
     /// - Throws: `StorageFailure`.
     public init(root: String) throws {
         self.root = root
-        threads = StorageThreads(name: "documents", count: 1, place: "file:\(root)")
+        gate = Gate(place: "file:\(root)")
         try Folder.make("\(root)/.tmp")
         try StagedFile.removeLeftovers(in: "\(root)/.tmp")
     }
@@ -19,11 +20,15 @@ public final class FileDocumentStore: DocumentStore {
     public func get(_ name: String) async throws -> Document? {
         try DocumentRules.check(name)
         let path = "\(root)/\(name)"
-        return try await threads.run { try FileDocumentStore.read(path) }
+        return try await gate.pass { try await threads.run { try FileDocumentStore.read(path) } }
     }
 
     public func put(_ name: String, _ bytes: [UInt8], when condition: DocumentCondition) async throws -> String {
         try DocumentRules.check(name, bytes)
+        return try await gate.pass { try await replace(name, bytes, condition) }
+    }
+
+    private func replace(_ name: String, _ bytes: [UInt8], _ condition: DocumentCondition) async throws -> String {
         let root = root
         return try await threads.run {
             let path = "\(root)/\(name)"
@@ -60,7 +65,7 @@ public final class FileDocumentStore: DocumentStore {
         return StoreReport(engine: "file", place: "file:\(root)", seconds: Double(nanoseconds) * 1e-9)
     }
 
-    public func close() async { await threads.close() }
+    public func close() async { await gate.close() }
 
     private static func read(_ path: String) throws -> Document? {
         do {

@@ -8,6 +8,7 @@ import Telemetry
 public final class FileObjectStore: ObjectStore {
     private let folder: ObjectFolder
     private let threads: StorageThreads
+    private let gate: Gate
     private let metrics: StorageMetrics?
 
     /// Opens a store, making its folders and removing what a crash left half written.
@@ -18,7 +19,8 @@ public final class FileObjectStore: ObjectStore {
     /// - Throws: `StorageFailure`.
     public init(root: String, threads: Int = 4, metrics: MetricsRegistry? = nil) throws {
         folder = try ObjectFolder(root: root)
-        self.threads = StorageThreads(name: "objects", count: threads, place: "file:\(root)")
+        self.threads = StorageThreads(name: "objects", count: threads)
+        gate = Gate(place: "file:\(root)")
         self.metrics = metrics.map { StorageMetrics($0, engine: "file") }
     }
 
@@ -86,7 +88,7 @@ public final class FileObjectStore: ObjectStore {
         try await run("check") { folder, _ in try folder.probe() }
     }
 
-    public func close() async { await threads.close() }
+    public func close() async { await gate.close() }
 
     /// Whether a sound copy is there already. A damaged one is replaced by storing the bytes again.
     private static func isStored(_ digest: Digest, size: Int64, in folder: ObjectFolder) -> Bool {
@@ -101,7 +103,7 @@ public final class FileObjectStore: ObjectStore {
     ) async throws -> Value {
         let (folder, metrics) = (folder, metrics)
         return try await StorageMetrics.timed(metrics, operation) {
-            try await threads.run { try body(folder, metrics) }
+            try await gate.pass { try await threads.run { try body(folder, metrics) } }
         }
     }
 }

@@ -33,7 +33,7 @@ public final class ObjectCache: Sendable {
     private let bytesMax: Int64
     private let grace: Int64
     private let time: any TimeSource
-    private let threads: StorageThreads
+    private let threads = StorageThreads(name: "cache", count: 4)
     private let state = Mutex(State())
 
     /// - Parameters:
@@ -49,7 +49,6 @@ public final class ObjectCache: Sendable {
         self.bytesMax = max(0, bytesMax)
         self.grace = max(0, grace)
         self.time = time
-        threads = StorageThreads(name: "cache", count: 4, place: "the cache '\(root)'")
         try Folder.make("\(root)/tmp")
         try StagedFile.removeLeftovers(in: "\(root)/tmp")
     }
@@ -93,8 +92,6 @@ public final class ObjectCache: Sendable {
         }
     }
 
-    func close() async { await threads.close() }
-
     private func path(_ digest: Digest) -> String { "\(root)/\(digest.hex.prefix(2))/\(digest.hex)" }
 
     /// The path of a sound copy. A copy that changed is removed.
@@ -127,7 +124,7 @@ public final class ObjectCache: Sendable {
     ) async throws -> String {
         do {
             return try await fetchOnce(digest, place: place, fetch)
-        } catch StorageFailure.diskFull {
+        } catch let failure as any Failure where failure.code == .resourceExhausted {
             try await threads.run { [self] in try evict(downTo: 0) }
             return try await fetchOnce(digest, place: place, fetch)
         }
@@ -197,10 +194,13 @@ final class StagedCopy: Sendable {
     /// Gives the file its name when `body` finds nothing wrong with it.
     func publish<Value>(as name: String, _ body: (borrowing OpenFile) throws -> Value) throws -> Value {
         guard let file = staged.withLock({ $0.take() }) else { throw StorageFailure.notFound(path: path) }
-        let value = try body(file.file)
-        guard fchmod(file.file.descriptor, 0o444) == 0 else {
+        // Whoever wrote it may have put another file in its place.
+        let written = try OpenFile(path, O_RDONLY)
+        let value = try body(written)
+        guard fchmod(written.descriptor, 0o444) == 0 else {
             throw StorageFailure.system("setting the rights of", path)
         }
+        try written.sync()
         try Folder.make(Folder.parent(name))
         try file.publish(as: name)
         return value

@@ -7,7 +7,7 @@ public final class SealedBlobStore: BlobStore {
     private let inner: any BlobStore
     private let sealer: any Sealer
     private let staging: String
-    private let threads: StorageThreads
+    private let threads = StorageThreads(name: "sealing", count: 2)
 
     /// - Parameters:
     ///   - inner: gets sealed bytes only; closed with this store.
@@ -18,7 +18,6 @@ public final class SealedBlobStore: BlobStore {
         self.inner = inner
         self.sealer = sealer
         self.staging = staging
-        threads = StorageThreads(name: "sealing", count: 2, place: inner.place)
         try Folder.make(staging)
         try StagedFile.removeLeftovers(in: staging)
     }
@@ -77,10 +76,7 @@ public final class SealedBlobStore: BlobStore {
         return try await inner.check()
     }
 
-    public func close() async {
-        await threads.close()
-        await inner.close()
-    }
+    public func close() async { await inner.close() }
 
     private func stage() async throws -> StagedCopy {
         let staging = staging

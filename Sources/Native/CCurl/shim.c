@@ -253,3 +253,10 @@ mw_curl_failure mw_curl_classify(int code) {
 int64_t mw_curl_date(const char *text) { return (int64_t)curl_getdate(text, NULL); }
 
 void mw_curl_cancel(int32_t *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }
+
+void mw_curl_trim(mw_curl *handle) {
+    if (handle->memory_size <= (256 << 10)) return;
+    free(handle->memory);
+    handle->memory = NULL;
+    handle->memory_size = 0;
+}

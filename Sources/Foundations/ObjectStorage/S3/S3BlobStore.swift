@@ -31,50 +31,60 @@ public final class S3BlobStore: BlobStore {
     public var place: String { client.location.place }
 
     public func put(_ source: BlobSource, as name: Digest, replacing: Bool) async throws {
-        let upload = try await S3Upload(client, key: key(name), source)
-        if !replacing, upload.size > client.location.limits.singlePutBytes, try await head(name) == upload.size {
-            return
-        }
-        if try await !upload.run(onlyNew: !replacing), try await head(name) != upload.size {
-            // What is there has another length, so it is not what it is named by.
-            _ = try await upload.run(onlyNew: false)
+        try await client.serve {
+            let upload = try await S3Upload(client, key: key(name), source)
+            if !replacing, upload.size > client.location.limits.singlePutBytes, try await head(name) == upload.size {
+                return
+            }
+            if try await !upload.run(onlyNew: !replacing), try await head(name) != upload.size {
+                // What is there has another length, so it is not what it is named by.
+                _ = try await upload.run(onlyNew: false)
+            }
         }
     }
 
     public func get(_ name: Digest) async throws -> [UInt8] {
-        try await S3Download(client, key: key(name), name: name).bytes()
+        try await client.serve { try await S3Download(client, key: key(name), name: name).bytes() }
     }
 
     public func get(_ name: Digest, into path: String) async throws {
-        try await S3Download(client, key: key(name), name: name).write(to: path)
+        try await client.serve { try await S3Download(client, key: key(name), name: name).write(to: path) }
     }
 
     public func size(_ name: Digest) async throws -> Int64 {
-        guard let size = try await head(name) else { throw StorageFailure.objectNotFound(name) }
-        return size
+        try await client.serve {
+            guard let size = try await head(name) else { throw StorageFailure.objectNotFound(name) }
+            return size
+        }
     }
 
-    public func contains(_ name: Digest) async throws -> Bool { try await head(name) != nil }
+    public func contains(_ name: Digest) async throws -> Bool {
+        try await client.serve { try await head(name) != nil }
+    }
 
     public func delete(_ name: Digest) async throws {
-        var request = S3Request("delete", "DELETE", key: key(name))
-        request.accepted = [404]
-        let answer = try await client.send(request)
-        if answer.status == 404, answer.problem.code == "NoSuchBucket" {
-            throw StorageFailure.noBucket(store: "s3://\(client.location.bucket)")
+        try await client.serve {
+            var request = S3Request("delete", "DELETE", key: key(name))
+            request.accepted = [404]
+            let answer = try await client.send(request)
+            if answer.status == 404, answer.problem.code == "NoSuchBucket" {
+                throw StorageFailure.noBucket(store: "s3://\(client.location.bucket)")
+            }
         }
     }
 
     public func list() async throws -> [Digest] {
-        var names: [Digest] = []
-        try await S3Listing(client).each(under: "\(client.location.prefix)sha256/") { key in
-            let parts = key.split(separator: "/", omittingEmptySubsequences: false)
-            if let last = parts.last, let name = Digest(last), self.key(name) == key { names.append(name) }
+        try await client.serve {
+            var names: [Digest] = []
+            try await S3Listing(client).each(under: "\(client.location.prefix)sha256/") { key in
+                let parts = key.split(separator: "/", omittingEmptySubsequences: false)
+                if let last = parts.last, let name = Digest(last), self.key(name) == key { names.append(name) }
+            }
+            return names.sorted()
         }
-        return names.sorted()
     }
 
-    public func check() async throws -> StoreReport { try await S3Check(client).run() }
+    public func check() async throws -> StoreReport { try await client.serve { try await S3Check(client).run() } }
 
     public func close() async { await client.close() }
 

@@ -12,7 +12,8 @@ final class S3Client: Sendable {
     private let time: any TimeSource
     private let random: any RandomSource
     private let metrics: StorageMetrics?
-    private let gate: StorageThreads
+    private let disk = StorageThreads(name: "s3.disk", count: 2)
+    private let gate: Gate
     /// Seconds to add to our clock, learned from a server that refused our time.
     private let skew = Atomic<Int64>(0)
 
@@ -25,12 +26,19 @@ final class S3Client: Sendable {
         self.random = random
         self.metrics = metrics
         transport = S3Transport(location, credentials)
-        gate = StorageThreads(name: "s3.disk", count: 2, place: location.place)
+        gate = Gate(place: location.place)
     }
 
     /// Runs calls that wait for the local disk.
     func onDisk<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await gate.run(body)
+        try await disk.run(body)
+    }
+
+    /// Runs a call of the store, of as many requests as it takes, unless the store is closed.
+    func serve<Value>(
+        isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Value
+    ) async throws -> Value {
+        try await gate.pass(body)
     }
 
     func close() async { await gate.close() }
@@ -49,8 +57,6 @@ final class S3Client: Sendable {
     func send(
         _ request: S3Request, limits: S3Limits? = nil, started: (@Sendable (Int) -> Void)? = nil
     ) async throws -> S3Answer {
-        try gate.enter()
-        defer { gate.leave() }
         let limits = limits ?? location.limits
         let start = SystemTime.monotonicNanoseconds
         var attempt = 1

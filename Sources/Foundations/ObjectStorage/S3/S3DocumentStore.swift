@@ -28,6 +28,10 @@ public final class S3DocumentStore: DocumentStore {
 
     public func get(_ name: String) async throws -> Document? {
         try DocumentRules.check(name)
+        return try await client.serve { try await find(name) }
+    }
+
+    private func find(_ name: String) async throws -> Document? {
         var request = S3Request("get", "GET", key: key(name))
         request.accepted = [404]
         request.destination = .answer(limit: Int64(DocumentRules.bytesMax))
@@ -43,10 +47,14 @@ public final class S3DocumentStore: DocumentStore {
 
     public func put(_ name: String, _ bytes: [UInt8], when condition: DocumentCondition) async throws -> String {
         try DocumentRules.check(name, bytes)
+        return try await client.serve { try await store(name, bytes, condition) }
+    }
+
+    private func store(_ name: String, _ bytes: [UInt8], _ condition: DocumentCondition) async throws -> String {
         let isConditional = condition != .always
         let isKnown = isConditional ? try await serverKnowsConditions() : true
         if isConditional, !isKnown {
-            let found = try await get(name)?.tag
+            let found = try await find(name)?.tag
             switch condition {
             case .always: break
             case .absent: guard found == nil else { throw StorageFailure.conflict(document: name) }
@@ -72,13 +80,13 @@ public final class S3DocumentStore: DocumentStore {
                 throw StorageFailure.noBucket(store: "s3://\(client.location.bucket)")
             }
             // An earlier try of this very put may have come through though its answer was lost.
-            if attempts.wereSeveral, let found = try await get(name), found.bytes == bytes { return found.tag }
+            if attempts.wereSeveral, let found = try await find(name), found.bytes == bytes { return found.tag }
             throw StorageFailure.conflict(document: name)
         }
         return try tag(answer)
     }
 
-    public func check() async throws -> StoreReport { try await S3Check(client).run() }
+    public func check() async throws -> StoreReport { try await client.serve { try await S3Check(client).run() } }
 
     public func close() async { await client.close() }
 

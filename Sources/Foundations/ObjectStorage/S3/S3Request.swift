@@ -86,7 +86,14 @@ final class SharedMemory: Sendable {
     }
 
     /// What was filled in; to be called when no transfer runs any more.
-    var bytes: [UInt8] { Array(memory[..<count]) }
+    var bytes: [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            if count > 0 {
+                buffer.baseAddress.map { UnsafeMutableRawPointer($0) }?.copyMemory(from: .init(memory), count: count)
+            }
+            filled = count
+        }
+    }
 }
 
 extension UnsafeMutableRawPointer {

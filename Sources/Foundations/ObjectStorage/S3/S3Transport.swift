@@ -221,6 +221,7 @@ private struct Wire {
         } else if !isWanted {
             body = Array(UnsafeBufferPointer(start: response.bytes, count: Int(response.count)))
         }
+        mw_curl_trim(handle)
         return S3Answer(status: status, headers: headers ?? [:], body: body, count: response.count)
     }
 

@@ -74,6 +74,9 @@ typedef struct {
 /// Performs a request; blocks.
 void mw_curl_perform(mw_curl *handle, const mw_curl_request *request, mw_curl_response *response);
 
+/// Gives back the memory that a long answer took; what a response points to is gone then.
+void mw_curl_trim(mw_curl *handle);
+
 /// What kind of failure a CURLcode is.
 typedef enum {
     MW_CURL_PASSING = 0,
