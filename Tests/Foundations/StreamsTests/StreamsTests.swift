@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Streams
-
-@Suite struct StreamsTests {}
