@@ -115,7 +115,11 @@ public final class RedisServer: Sendable {
 
     /// Its answer to a command of an operator.
     @discardableResult
-    public func command(_ words: String...) throws -> String { try runToEnd(access + words) }
+    public func command(_ words: String...) throws -> String { try run(words) }
+
+    /// Its answer to a command of an operator.
+    @discardableResult
+    public func run(_ words: [String]) throws -> String { try runToEnd(access + words) }
 }
 
 /// Three masters that share the slots of a cluster.

@@ -49,11 +49,11 @@ final class RedisChange: KeyValueWriting {
         _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Bool
     ) throws {
         let wanted = table.prefix + [UInt8](prefix)
-        var keys: Set<[UInt8]> = cleared.contains(table.prefix) ? [] : Set(try RedisScan(servers: servers).keys(wanted))
+        var keys: Set<[UInt8]> = cleared.contains(table.prefix) ? [] : try RedisScan(servers: servers).keys(wanted)
         for (key, value) in changed where key.starts(with: wanted) {
             if value == nil { keys.remove(key) } else { keys.insert(key) }
         }
-        let sorted = keys.sorted { $0.lexicographicallyPrecedes($1) }
+        let sorted = RedisScan.sorted(keys)
         var start = 0
         while start < sorted.count {
             let batch = Array(sorted[start..<min(start + RedisScan.batch, sorted.count)])

@@ -32,7 +32,8 @@ final class RedisGuard {
         while true {
             let held = try hold()
             var values: [[UInt8]?] = []
-            let problem = try talk(held) { connection -> RedisErrorReply? in
+            var isSent = false
+            let problem = try talk(held, isSent: &isSent) { connection, _ -> RedisErrorReply? in
                 for command: StaticString in ["WATCH", "MGET"] {
                     try ask(connection)
                     try connection.begin(keys.count + 1)
@@ -69,7 +70,7 @@ final class RedisGuard {
         let held = try hold()
         var isSent = false
         do {
-            let problem = try talk(held, isFinal: { isSent }) { connection -> RedisErrorReply? in
+            let problem = try talk(held, isSent: &isSent) { connection, isSent -> RedisErrorReply? in
                 try ask(connection)
                 try group.add(to: connection, inTransaction: true, deadline: deadline)
                 isSent = true
@@ -156,17 +157,17 @@ final class RedisGuard {
 
     /// Talks on the connection; one that breaks leaves the change in doubt where it was already sent.
     private func talk<Result>(
-        _ held: (node: RedisNode, connection: RedisConnection), isFinal: () -> Bool = { false },
-        _ body: (RedisConnection) throws -> Result
+        _ held: (node: RedisNode, connection: RedisConnection), isSent: inout Bool,
+        _ body: (RedisConnection, inout Bool) throws -> Result
     ) throws -> Result {
         do {
             servers.metrics.roundTrips.increment()
-            return try body(held.connection)
+            return try body(held.connection, &isSent)
         } catch let broken as RedisBroken {
             self.held = nil
             isWatching = false
             let failure = held.node.drop(held.connection, broken)
-            throw isFinal() ? KeyValueFailure.inDoubt(store: servers.settings.name) : RedisAgain.passing(failure)
+            throw isSent ? KeyValueFailure.inDoubt(store: servers.settings.name) : RedisAgain.passing(failure)
         }
     }
 

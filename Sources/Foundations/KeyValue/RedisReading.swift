@@ -56,7 +56,7 @@ struct RedisReading: KeyValueReading {
         prefix: UnsafeRawBufferPointer, in table: KeyValueTable,
         _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Bool
     ) throws {
-        let found = try RedisScan(servers: servers).keys(table.prefix + [UInt8](prefix))
+        let found = RedisScan.sorted(try RedisScan(servers: servers).keys(table.prefix + [UInt8](prefix)))
         var start = 0
         while start < found.count {
             let batch = Array(found[start..<min(start + RedisScan.batch, found.count)])

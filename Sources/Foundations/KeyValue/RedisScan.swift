@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 import Telemetry
 
 /// Walks all keys of the servers.
@@ -7,8 +8,21 @@ struct RedisScan {
     /// Keys asked for at once.
     static let batch = 500
 
-    /// The keys that start with `prefix`, ascending, each once.
-    func keys(_ prefix: [UInt8]) throws -> [[UInt8]] {
+    /// Keys in ascending order of their bytes.
+    static func sorted(_ keys: Set<[UInt8]>) -> [[UInt8]] {
+        keys.sorted { left, right in
+            let order = left.withUnsafeBytes { left in
+                right.withUnsafeBytes { right -> Int32 in
+                    guard let first = left.baseAddress, let second = right.baseAddress else { return 0 }
+                    return memcmp(first, second, min(left.count, right.count))
+                }
+            }
+            return order == 0 ? left.count < right.count : order < 0
+        }
+    }
+
+    /// The keys that start with `prefix`; a server may tell one twice.
+    func keys(_ prefix: [UInt8]) throws -> Set<[UInt8]> {
         var found: Set<[UInt8]> = []
         let pattern = Self.pattern(prefix)
         for node in try servers.masters(RedisServers.deadline(servers.settings.readMilliseconds)) {
@@ -41,7 +55,7 @@ struct RedisScan {
                 }
             } while cursor != [UInt8(ascii: "0")]
         }
-        return found.sorted { $0.lexicographicallyPrecedes($1) }
+        return found
     }
 
     /// A pattern that all keys with this beginning match, and no others.

@@ -135,7 +135,7 @@ private struct Refused: Error {}
         let folder = try TemporaryFolder()
         let store = try await engine.store(in: folder)
         let table = try await store.table("t")
-        let count = engine == .lmdb || engine == .redis ? 100_000 : 10_000
+        let count = engine == .redis ? 100_000 : 5000
         try await store.write { transaction in
             for index in 0..<count {
                 try withUnsafeBytes(of: index.bigEndian) { key in
@@ -146,7 +146,7 @@ private struct Refused: Error {}
         let some = (0..<100).map { index in withUnsafeBytes(of: (index * (count / 100)).bigEndian) { [UInt8]($0) } }
         #expect(try store.read { try $0.values(some, in: table) } == some)
         #expect(try store.statistics(table).entries == count)
-        let large = [UInt8](repeating: 7, count: 3 << 20)
+        let large = [UInt8](repeating: 7, count: 600 << 10)
         try await store.write { transaction in
             try transaction.clear(table)
             for index in UInt8(0)..<4 { try transaction.put([index], large, in: table) }
