@@ -43,11 +43,11 @@ let package = Package(
         native("CTransport", .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("pthread")),
         native("CSimdJSON", .linkedLibrary("simdjson")),
         native("CCrypto", .linkedLibrary("crypto")),
-        native("CDuckDB", .linkedLibrary("duckdb"), unpackedLibraries),
+        native("CDuckDB", unpackedLibraries),
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
-        native("CCurl", .linkedLibrary("curl")),
+        native("CCurl", .linkedLibrary("curl"), .linkedLibrary("expat")),
         native("CRedis", .linkedLibrary("hiredis"), .linkedLibrary("ssl"), .linkedLibrary("crypto")),
         .systemLibrary(name: "CPostgreSQL", path: "Sources/Native/CPostgreSQL", pkgConfig: "libpq"),
         .systemLibrary(name: "CKafka", path: "Sources/Native/CKafka", pkgConfig: "rdkafka"),
@@ -65,8 +65,10 @@ let package = Package(
         room("Streams", in: "Foundations", "Basics", "Telemetry", "ObjectStorage", "CKafka"),
         room("Columnar", in: "Foundations", "Basics", "CDuckDB"),
         room("Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage"),
+        room("Records", in: "Foundations", "Basics", "Telemetry", "SQL", "ObjectStorage", "Streams"),
         room("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal"),
-        room("Security", in: "Foundations", "Basics", "Sealing", "SQL", "Journal"),
+        room(
+            "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
 
         room("Statistics", in: ""),
@@ -84,11 +86,12 @@ let package = Package(
             "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference",
             "Experiments"),
         room(
-            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "SQL", "Journal",
-            "Inference", "Features",
-            "Registry"),
+            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "Records", "SQL",
+            "Journal",
+            "Inference", "Features", "Registry"),
         room(
-            "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Statistics",
+            "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Records",
+            "Statistics",
             "Inference", "Features",
             "Registry", "Serving"),
         room(
@@ -98,24 +101,26 @@ let package = Package(
 
         // Wire formats, each translated to a layer's service.
         room(
-            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "CSimdJSON", "Features", "Registry",
-            "Serving"),
+            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
+            "Registry", "Serving"),
         room(
-            "WorksAPI", in: "Protocols", "Basics", "HTTP", "ObjectStorage", "Journal", "Jobs", "Security", "Inference",
+            "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Jobs", "Security",
+            "Inference",
             "Features",
             "Experiments", "Training", "Registry",
             "Serving", "Monitoring", "Automation"),
 
         room(
             "Works", in: "", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue", "Streams",
-            "Columnar", "Journal", "Jobs", "Security", "Configuration", "Features", "Experiments", "Training",
+            "Columnar", "Journal", "Records", "Jobs", "Security", "Configuration", "Features", "Experiments",
+            "Training",
             "Registry", "Serving", "Monitoring", "Automation",
             "Inference", "OpenInference", "WorksAPI"),
         .executableTarget(
             name: "modelworks",
             dependencies: [
-                "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "SQL", "ObjectStorage", "KeyValue", "Streams",
-                "Jobs", "Security", "Columnar", "Configuration", "Inference",
+                "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue",
+                "Streams", "Journal", "Jobs", "Security", "Columnar", "Configuration", "Inference",
                 "Features",
                 "Training", "Registry", "Serving", "Monitoring", "Automation",
             ],
@@ -125,7 +130,8 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         // Real databases, brokers and stores for tests, as child processes on loopback.
         .target(
-            name: "Engines", dependencies: ["Basics", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
+            name: "Engines",
+            dependencies: ["Basics", "Telemetry", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
             path: "Tests/Engines", swiftSettings: swiftSettings),
         .executableTarget(
             name: "kafka-broker", dependencies: ["CKafka"], path: "Tests/KafkaBroker", swiftSettings: swiftSettings),
@@ -145,20 +151,25 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", "Workshop", "Basics", "Features", "HTTP", "Inference", "Journal", "ObjectStorage",
+            "Works", in: "", "Workshop", "Basics", "Configuration", "Features", "HTTP", "Inference", "Journal",
+            "ObjectStorage",
             "Registry",
-            "SQL", "Serving", "WorksAPI", "modelworks", "TestSupport"),
+            "SQL", "Security", "Serving", "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
-        tests("HTTP", in: "Foundations", "Basics", "Telemetry"),
+        tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
         tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "Engines", "TestSupport"),
         tests("KeyValue", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("Streams", in: "Foundations", "Basics", "Telemetry", "ObjectStorage", "Engines", "TestSupport"),
+        tests(
+            "Records", in: "Foundations", "Basics", "Telemetry", "SQL", "ObjectStorage", "Streams", "Engines",
+            "TestSupport"),
         tests("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),
-        tests("Security", in: "Foundations", "Basics", "Sealing", "SQL", "Journal", "Engines", "TestSupport"),
+        tests(
+            "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),
         tests("Columnar", in: "Foundations", "Basics"),
         tests(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
@@ -167,6 +178,10 @@ let package = Package(
         tests("Inference", in: "", "Basics"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
+        // Measurements beside the engines' own floor, one command each.
+        .executableTarget(
+            name: "bench-keyvalue", dependencies: ["KeyValue", "Basics", "CLMDB", "Engines", "TestSupport"],
+            path: "Benchmarks/keyvalue", swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
             name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],

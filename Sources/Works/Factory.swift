@@ -5,6 +5,7 @@ import Journal
 import Monitoring
 import SQL
 import Serving
+import Synchronization
 import Telemetry
 import Training
 import WorksAPI
@@ -12,6 +13,7 @@ import WorksAPI
 /// The factory as a whole: applies definitions, keeps the clock, and runs the control loop one turn at a time.
 final class Factory: FactoryControl {
     private let database: Database
+    private let addresses: StoreAddresses
     private let clock: FactoryClock
     private let system: any TimeSource
     private let features: FeatureStore
@@ -21,15 +23,23 @@ final class Factory: FactoryControl {
     private let retraining: RetrainService
     private let loop: ControlLoop
     private let turns = TurnGate()
+    private let journal: Journal
+    /// The last journal entry whose effects are in force here.
+    private let followed = Mutex<Int64>(-1)
+    /// The revision whose definitions are in force here.
+    private let inForce = Mutex<Int64>(0)
     private let describe: @Sendable () async throws -> [String: String]
 
     init(
-        database: Database, clock: FactoryClock, system: any TimeSource, features: FeatureStore,
+        database: Database, addresses: StoreAddresses, clock: FactoryClock, system: any TimeSource,
+        features: FeatureStore,
         training: TrainingService, endpoints: EndpointStore, monitors: MonitorService, retraining: RetrainService,
         loop: ControlLoop,
         describe: @escaping @Sendable () async throws -> [String: String]
     ) {
         self.database = database
+        journal = Journal(database)
+        self.addresses = addresses
         self.clock = clock
         self.system = system
         self.features = features
@@ -71,6 +81,7 @@ final class Factory: FactoryControl {
         let definitions = try FactoryDefinitions(directory)
         let last = try await current()
         let plan = definitions.changes(from: try last.map { try FactoryDefinitions($0.directory) })
+        try addresses.check(definitions.stores)
         try await endpoints.check(definitions.endpoints, under: definitions.catalogue)
         if last?.directory != directory {
             let revision = FactoryRevision(
@@ -92,6 +103,7 @@ final class Factory: FactoryControl {
             }
         }
         try await use(definitions)
+        if let number = try await current()?.number { inForce.withLock { $0 = number } }
         return plan
     }
 
@@ -99,7 +111,24 @@ final class Factory: FactoryControl {
     func resume() async throws {
         guard let revision = try await current() else { return }
         try await use(try FactoryDefinitions(revision.directory))
+        inForce.withLock { $0 = revision.number }
     }
+
+    /// Puts in force here what other processes of the factory have changed.
+    func follow() async throws {
+        let head = try await journal.head().sequence
+        guard followed.withLock({ $0 != head }) else { return }
+        if let revision = try await current(), inForce.withLock({ $0 != revision.number }) {
+            try await use(try FactoryDefinitions(revision.directory))
+            inForce.withLock { $0 = revision.number }
+        }
+        try await features.follow()
+        try await endpoints.follow()
+        followed.withLock { $0 = head }
+    }
+
+    /// Begins to drive the loop where another process did.
+    func takeOver() async { await loop.takeOver() }
 
     private func use(_ definitions: FactoryDefinitions) async throws {
         if definitions.settings.replay {
@@ -130,7 +159,10 @@ final class Factory: FactoryControl {
             if !quiet || before.floored(toSeconds: 21_600) != moment.floored(toSeconds: 21_600) {
                 _ = try await database.write { transaction in
                     try transaction.execute(
-                        "INSERT OR REPLACE INTO factory_clock (id, now) VALUES (1, ?)", [.init(moment)])
+                        """
+                        INSERT INTO factory_clock (id, now) VALUES (1, ?)
+                        ON CONFLICT (id) DO UPDATE SET now = excluded.now
+                        """, [.init(moment)])
                 }
             }
             return turn

@@ -17,6 +17,8 @@ struct FactoryDefinitions {
     let monitors: [MonitorDefinition]
     let pipelines: [PipelineDefinition]
     let dataFolder: String
+    /// Where the directory says that the stores are.
+    let stores: StoreAddresses
 
     /// What `works.yaml` says.
     struct Settings: Codable, Equatable {
@@ -32,6 +34,7 @@ struct FactoryDefinitions {
         let documents = try FactoryDocuments(
             files: directory.files, environment: ProcessInfo.processInfo.environment)
         settings = try Settings(documents.manifest)
+        stores = try StoreAddresses(manifest: directory.files[FactoryDocuments.manifestName] ?? "")
         dataFolder = settings.data.hasPrefix("/") ? settings.data : "\(directory.root)/\(settings.data)"
         catalogue = try Catalogue(documents)
         trainings = try TrainingDefinition.all(documents)
@@ -106,7 +109,7 @@ struct FactoryDefinitions {
 
 extension FactoryDefinitions.Settings {
     init(_ node: YAMLNode) throws {
-        let map = try node.mapping(allowing: ["name", "owner", "description", "data", "clock", "tags"])
+        let map = try node.mapping(allowing: ["name", "owner", "description", "data", "clock", "tags", "stores"])
         name = try map.string("name")
         owner = try map.string("owner")
         data = try map.optionalString("data") ?? "data"

@@ -11,8 +11,10 @@ import KeyValue
 import Monitoring
 import ObjectStorage
 import OpenInference
+import Records
 import Registry
 import SQL
+import Security
 import Serving
 import Telemetry
 import Training
@@ -21,21 +23,35 @@ import WorksAPI
 /// How a factory is opened.
 public struct WorksOptions: Sendable {
     public var root: String
+    /// Where the stores are; what is not said is what the root remembers, or else embedded.
+    public var stores: StoreAddresses
+    /// What `${NAME}` in an address and the names of secrets stand for.
+    public var environment: [String: String]
     /// How many network threads there are, and so how many predictions may be under way at once.
     public var threads: Int
     public var logLevel: LogLevel
+    /// Where log lines go.
+    public var logSink: LogSink
     public var time: any TimeSource
     public var random: any RandomSource
+    /// Nil for the key and the anchor file below the root.
+    public var journal: JournalOptions?
 
     public init(
-        root: String, threads: Int = 2, logLevel: LogLevel = .warning, time: any TimeSource = SystemTime(),
-        random: any RandomSource = SystemRandom()
+        root: String, stores: StoreAddresses = StoreAddresses(),
+        environment: [String: String] = ProcessInfo.processInfo.environment, threads: Int = 2,
+        logLevel: LogLevel = .warning, logSink: LogSink = .standardError(), time: any TimeSource = SystemTime(),
+        random: any RandomSource = SystemRandom(), journal: JournalOptions? = nil
     ) {
         self.root = root
+        self.stores = stores
+        self.environment = environment
         self.threads = threads
         self.logLevel = logLevel
+        self.logSink = logSink
         self.time = time
         self.random = random
+        self.journal = journal
     }
 }
 
@@ -44,16 +60,22 @@ public final class Works: Sendable {
     public let router: Router
     public let metrics: MetricsRegistry
     public let logger: Logger
+    /// Principals, roles and tokens.
+    public let access: AccessStore
     let lock: RootLock
     let factory: Factory
-    private let database: Database
-    private let logs: RecordLogs
+    private let duty: ControlDuty
+    private let checkpointer: Checkpointer
+    private let stores: Stores
     private let threads: Int
+    /// How many predictions may wait at once for features over a network.
+    private static let remoteWorkers = 16
+    private let time: any TimeSource
 
     /// Opens a root, making it where there is none, and puts the definitions applied last in force.
     public static func open(_ options: WorksOptions) async throws -> Works {
         let root = options.root
-        for folder in ["", "/objects", "/online", "/records", "/scratch"] {
+        for folder in ["", "/scratch"] {
             do {
                 try FileManager.default.createDirectory(atPath: root + folder, withIntermediateDirectories: true)
             } catch {
@@ -66,46 +88,65 @@ public final class Works: Sendable {
         for name in try FileManager.default.contentsOfDirectory(atPath: "\(root)/scratch") {
             try? FileManager.default.removeItem(atPath: "\(root)/scratch/\(name)")
         }
-        let database = try await Database.open(at: "\(root)/works.db")
-        _ = try await database.migrate(
-            Journal.migrations + DatasetStore.migrations + ExperimentStore.migrations + ModelRegistry.migrations
-                + EndpointStore.migrations + MonitorService.migrations + ControlLoop.migrations + Factory.migrations)
-        return try await Works(options, lock: lock, database: database)
+        let metrics = MetricsRegistry()
+        let logger = Logger(sink: options.logSink, level: options.logLevel, time: options.time)
+        let stores = try await Stores.open(options, metrics: metrics, logger: logger)
+        do {
+            _ = try await stores.database.migrate(migrations)
+            return try await Works(options, lock: lock, stores: stores, metrics: metrics, logger: logger)
+        } catch {
+            await stores.close()
+            throw error
+        }
     }
 
-    private init(_ options: WorksOptions, lock: RootLock, database: Database) async throws {
+    /// The schema of every room, in order.
+    public static var migrations: [Migration] {
+        Leases.migrations + Journal.migrations + AccessStore.migrations + RecordChannels.migrations
+            + DatasetStore.migrations + ExperimentStore.migrations + ModelRegistry.migrations
+            + EndpointStore.migrations + MonitorService.migrations + ControlLoop.migrations + Factory.migrations
+    }
+
+    private init(
+        _ options: WorksOptions, lock: RootLock, stores: Stores, metrics: MetricsRegistry, logger: Logger
+    ) async throws {
         let root = options.root
+        let (database, objects) = (stores.database, stores.objects)
         let (time, random) = (options.time, options.random)
         self.lock = lock
-        self.database = database
+        self.stores = stores
+        self.metrics = metrics
         threads = options.threads
-        logger = Logger(sink: .standardError(), level: options.logLevel, time: time)
-        metrics = MetricsRegistry()
-        logs = RecordLogs(root: "\(root)/records")
+        self.time = time
+        self.logger = logger
+        let process = random.identifier()
+        duty = ControlDuty(
+            database: database, isShared: stores.isShared, holder: process, time: time, logger: logger)
         let clock = FactoryClock(system: time)
         let journal = Journal(database)
-        let objects = try FileObjectStore(root: "\(root)/objects")
+        checkpointer = try await Checkpointer.open(
+            journal, options: options.journal ?? .standard(root: root), time: time)
+        access = AccessStore(database: database, time: time, random: random)
         let engine = ColumnarEngine(
             ColumnarOptions(
                 memoryLimitBytes: 300 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
-        // What is online can be computed again from the histories, so it need not reach the disk at every turn.
-        let online = try LMDBStore(path: "\(root)/online", durable: false)
         let features = FeatureStore(
-            database: database, objects: objects, engine: engine, online: online,
-            onlineTable: try await online.table("features"), time: clock,
+            database: database, objects: objects, engine: engine, online: stores.online,
+            onlineTable: try await stores.online.table(Stores.onlineTable), time: clock,
             scratch: "\(root)/scratch")
-        let experiments = ExperimentStore(database: database, objects: objects, time: clock, random: random)
+        let experiments = ExperimentStore(
+            database: database, objects: objects, time: clock, random: random, process: process)
         let training = TrainingService(
             features: features, experiments: experiments, objects: objects, time: clock,
             environment: ProgramVersion.environment)
         let registry = ModelRegistry(database: database, time: clock)
-        let slots = options.threads + 1
+        // Each network thread and each worker asks models and endpoints through a slot of its own; one more is for checks.
+        let workers = stores.online.isLocal ? 1 : Self.remoteWorkers
+        let slots = options.threads + workers + 1
         let loader = ModelLoader(objects: objects, runtimes: ModelRuntimes([LightGBMRuntime()]), slots: slots)
-        let logs = logs
         let endpoints = EndpointStore(
             database: database, registry: registry, loader: loader, features: features, time: clock, wallTime: time,
-            slots: slots, logger: logger
-        ) { kind, endpoint in try logs.open(kind, endpoint) }
+            slots: slots, logger: logger, channels: stores.records)
         let monitors = MonitorService(database: database, registry: registry, loader: loader, endpoints: endpoints)
         let rollouts = RolloutService(
             database: database, registry: registry, endpoints: endpoints, time: clock, random: random)
@@ -117,38 +158,50 @@ public final class Works: Sendable {
             materialisation: materialisation, monitors: monitors, retraining: retraining, rollouts: rollouts,
             endpoints: endpoints, time: clock, logger: logger)
         factory = Factory(
-            database: database, clock: clock, system: time, features: features, training: training,
+            database: database, addresses: stores.addresses, clock: clock, system: time, features: features,
+            training: training,
             endpoints: endpoints, monitors: monitors, retraining: retraining,
-            loop: loop
+            loop: loop, experiments: experiments, duty: duty
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }
         }
         router = Router(log: logger)
         WorksAPI(
             Services(
-                journal: journal, objects: objects, features: features, experiments: experiments, training: training,
+                journal: journal, checkpointer: checkpointer, objects: objects, features: features,
+                experiments: experiments, training: training,
                 registry: registry, loader: loader, endpoints: endpoints, monitors: monitors, rollouts: rollouts,
-                retraining: retraining, factory: factory)
+                retraining: retraining, factory: factory), access: access
         ).install(on: router)
         OpenInference(
-            table: endpoints.table, time: clock, random: random, slots: slots, metrics: metrics
+            table: endpoints.table, time: clock, random: random, loops: options.threads, workers: workers,
+            answersOnLoops: stores.online.isLocal, metrics: metrics
         ).install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
-        try await experiments.failAbandoned()
         try await factory.resume()
     }
 
     /// Listens until `stop` returns, then drains: requests under way are answered, new connections refused.
     ///
-    /// - Parameter ready: called with the address once requests are answered.
+    /// - Parameters:
+    ///   - security: who is let in, and the certificate.
+    ///   - ready: called with the address once requests are answered.
+    /// - Throws: `AccessFailure.exposed` where the host lies beyond this machine and nothing keeps strangers out, or
+    ///   the `HTTPFailure` for which the server can not start.
     public func serve(
-        host: String, port: Int, ready: @Sendable (String) -> Void, until stop: @Sendable () async -> Void
+        host: String, port: Int, security: ServerSecurity = ServerSecurity(), ready: @Sendable (String) -> Void,
+        until stop: @Sendable () async -> Void
     ) async throws {
+        let isEncrypted = security.certificate != nil
+        try security.access.check(host: host, encrypted: isEncrypted, insecure: security.insecure)
         var configuration = HTTPServerConfiguration(host: host, port: port)
         configuration.threads = threads
+        configuration.certificate = security.certificate
+        let authenticator = Authenticator(store: access, time: time, metrics: metrics, log: logger)
+        if security.access == .on { router.protect(with: authenticator) }
         let server = HTTPServer(configuration: configuration, router: router, log: logger, metrics: metrics)
         let bound = try server.start()
-        let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(bound)"
+        let url = "\(isEncrypted ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(bound)"
         try lock.publish(url: url)
         let ticking = Task { [factory, logger] in
             while !Task.isCancelled {
@@ -158,18 +211,50 @@ public final class Works: Sendable {
                 try? await Task.sleep(for: .seconds(1))
             }
         }
+        let following = Task { [factory, stores, logger] in
+            guard stores.isShared else { return }
+            while !Task.isCancelled {
+                do { try await factory.follow() } catch {
+                    logger.error("what other processes changed is not in force here", ["error": .string("\(error)")])
+                }
+                try? await Task.sleep(for: .milliseconds(500))
+            }
+        }
+        let anchoring = Task { [checkpointer, logger] in
+            await checkpointer.run { error in
+                logger.error("the journal could not be anchored", ["error": .string("\(error)")])
+            }
+        }
+        let shipping = Task { [stores, logger] in await stores.records.shipContinually(log: logger) }
+        let guarding = Task { [logger] in
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await security.keepCertificate(of: server, log: logger) }
+                group.addTask {
+                    while !Task.isCancelled {
+                        try? await Task.sleep(for: .seconds(30))
+                        do { try await authenticator.flushUses() } catch {
+                            logger.warning("the last uses of tokens were not noted", ["error": .string("\(error)")])
+                        }
+                    }
+                }
+            }
+        }
         ready(url)
         await stop()
-        ticking.cancel()
+        for task in [ticking, following, shipping, anchoring, guarding] { task.cancel() }
         try lock.publish(url: nil)
         await server.shutdown(drainSeconds: 10)
+        for task in [ticking, following, shipping, anchoring, guarding] { await task.value }
         await close()
     }
 
     /// Closes every store, in order.
     public func close() async {
-        await logs.close()
-        await database.close()
+        await duty.end()
+        do { try await checkpointer.checkpoint() } catch {
+            logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
+        }
+        await stores.close()
     }
 
     /// Answers a request without a socket.

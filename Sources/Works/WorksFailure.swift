@@ -6,10 +6,12 @@ public enum WorksFailure: Failure {
     case rootUnusable(root: String, reason: String)
     case brokenReference(file: String, problem: String, known: [String])
     case badFile(String, problem: String)
+    case otherStore(String, named: String, running: String)
+    case otherProcessDrives(holder: String)
 
     public var code: FailureCode {
         switch self {
-        case .rootInUse: .failedPrecondition
+        case .rootInUse, .otherStore, .otherProcessDrives: .failedPrecondition
         case .rootUnusable: .unavailable
         case .brokenReference, .badFile: .invalidArgument
         }
@@ -22,6 +24,9 @@ public enum WorksFailure: Failure {
         case .rootUnusable(let root, let reason): "the root \(root) can not be used: \(reason)"
         case .brokenReference(let file, let problem, _): "\(file): \(problem)"
         case .badFile(let path, let problem): "\(path): \(problem)"
+        case .otherStore(let store, let named, let running):
+            "works.yaml names \(named) as its '\(store)' store, and this factory runs on \(running)"
+        case .otherProcessDrives(let holder): "another process drives this factory's clock: \(holder)"
         }
     }
 
@@ -32,6 +37,9 @@ public enum WorksFailure: Failure {
         case .brokenReference(_, _, let known):
             known.isEmpty ? nil : "Defined: \(known.sorted().joined(separator: ", "))."
         case .badFile: nil
+        case .otherStore:
+            "Move what is stored with 'modelworks migrate', then start with 'modelworks up DIRECTORY'."
+        case .otherProcessDrives: "Send the request to that process, or stop it."
         }
     }
 }

@@ -34,7 +34,7 @@ func modelworks(_ words: [String], _ context: Context) async -> Int32 {
             return 0
         }
         let output = try await verb.run(arguments, context)
-        say(json ? try JSON.string(output.document) : output.text)
+        if json || !output.text.isEmpty { say(json ? try JSON.string(output.document) : output.text) }
         return output.good ? 0 : 1
     } catch {
         return complain(error, json: json)

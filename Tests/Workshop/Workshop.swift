@@ -36,10 +36,15 @@ public final class Workshop: Sendable {
     }
 
     /// Opens a factory in a folder of its own, or again in one that a closed factory left.
-    public init(in folder: TemporaryFolder? = nil) async throws {
+    /// - Parameter adjust: changes how it is opened.
+    public init(
+        in folder: TemporaryFolder? = nil, _ adjust: @Sendable (inout WorksOptions) -> Void = { _ in }
+    ) async throws {
         let folder = try folder ?? TemporaryFolder()
         self.folder = folder
-        works = try await Works.open(WorksOptions(root: "\(folder.path)/root"))
+        var options = WorksOptions(root: "\(folder.path)/root")
+        adjust(&options)
+        works = try await Works.open(options)
     }
 
     /// Asks the factory's own API without a socket.
@@ -106,15 +111,16 @@ public final class Workshop: Sendable {
     }
 
     /// Serves on a free port while `body` runs, then drains and closes the factory.
+    /// - Parameter security: who is let in.
     public func serving<Result: Sendable>(
-        _ body: @Sendable (HTTPClient) async throws -> Result
+        _ security: ServerSecurity = ServerSecurity(), _ body: @Sendable (HTTPClient) async throws -> Result
     ) async throws -> Result {
         let (addresses, announce) = AsyncStream<String>.makeStream()
         let (stops, stop) = AsyncStream<Void>.makeStream()
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { [works] in
                 defer { announce.finish() }
-                try await works.serve(host: "127.0.0.1", port: 0) {
+                try await works.serve(host: "127.0.0.1", port: 0, security: security) {
                     announce.yield($0)
                 } until: {
                     for await _ in stops { return }

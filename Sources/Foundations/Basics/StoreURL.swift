@@ -49,6 +49,21 @@ public struct StoreURL: Sendable, Hashable, CustomStringConvertible {
         self.secrets = secrets
     }
 
+    private init(_ other: StoreURL, path: String) {
+        scheme = other.scheme
+        host = other.host
+        port = other.port
+        user = other.user
+        self.path = path
+        settings = other.settings
+        secrets = other.secrets
+    }
+
+    /// The same address with a relative path taken as one under `root`.
+    public func rooted(at root: String) -> StoreURL {
+        host != nil || path.isEmpty || path.hasPrefix("/") ? self : StoreURL(self, path: "\(root)/\(path)")
+    }
+
     /// The secret of a name: `password` for the address's own.
     public func secret(_ name: String) -> Secret? { secrets[name] }
 

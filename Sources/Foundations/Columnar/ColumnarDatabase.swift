@@ -42,6 +42,7 @@ final class ColumnarDatabase: Sendable {
     let greeting: String
 
     init(_ options: ColumnarOptions) throws {
+        if let reason = mw_duckdb_load() { throw ColumnarFailure(libraryMissing: String(cString: reason)) }
         let version = duckdb_library_version().map { String(cString: $0) } ?? "unknown"
         guard version == ColumnarDatabase.pinnedVersion else {
             throw ColumnarFailure(

@@ -16,6 +16,15 @@ public struct ColumnarFailure: Failure {
         self.remedy = remedy
     }
 
+    /// The library is not where it is looked for, or is another one.
+    ///
+    /// - Parameter reason: what the loader said, such as `libduckdb.so: cannot open shared object file`.
+    init(libraryMissing reason: String) {
+        self.init(
+            .failedPrecondition, "the DuckDB library can not be used: \(reason)",
+            remedy: "Run make setup, or put libduckdb.so of \(ColumnarDatabase.pinnedVersion) into lib/ beside bin/.")
+    }
+
     /// Translates a message of DuckDB.
     ///
     /// - Parameters:

@@ -25,7 +25,8 @@ public struct FactoryDocuments: Sendable {
                 file: Self.manifestName, "the directory has no such file",
                 remedy: "Run 'modelworks init DIRECTORY', or name a factory directory.")
         }
-        let documents = try YAMLParser.parse(try Self.substitute(text, environment), file: Self.manifestName)
+        let documents = try YAMLParser.parse(
+            try Self.substitute(text, environment, file: Self.manifestName), file: Self.manifestName)
         guard documents.count == 1, let manifest = documents.first else {
             throw ConfigurationFailure(file: Self.manifestName, "the file must hold one document")
         }
@@ -59,7 +60,10 @@ public struct FactoryDocuments: Sendable {
         return text
     }
 
-    private static func substitute(_ text: String, _ environment: [String: String]) throws -> String {
+    /// A text with `${NAME}` and `${NAME:-default}` replaced by what the environment says.
+    /// - Parameter file: where the text stands, for messages.
+    /// - Throws: ``ConfigurationFailure`` where a variable is missing and has no default.
+    public static func substitute(_ text: String, _ environment: [String: String], file: String) throws -> String {
         var result = ""
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             if index > 0 { result += "\n" }
@@ -69,13 +73,13 @@ public struct FactoryDocuments: Sendable {
                 let inner = rest[start.upperBound...]
                 guard let end = inner.firstIndex(of: "}") else {
                     throw ConfigurationFailure(
-                        SourcePlace(file: manifestName, line: index + 1, column: 1), "'${' has no '}'")
+                        SourcePlace(file: file, line: index + 1, column: 1), "'${' has no '}'")
                 }
                 let parts = inner[..<end].split(separator: ":-", maxSplits: 1, omittingEmptySubsequences: false)
                 let name = String(parts.first ?? "")
                 guard let value = environment[name] ?? (parts.count == 2 ? parts.last.map(String.init) : nil) else {
                     throw ConfigurationFailure(
-                        SourcePlace(file: manifestName, line: index + 1, column: 1),
+                        SourcePlace(file: file, line: index + 1, column: 1),
                         "the environment has no '\(name)'", remedy: "Set it, or write ${\(name):-default}.")
                 }
                 result += value

@@ -8,7 +8,10 @@ struct Exchange: @unchecked Sendable {
     let pointer: OpaquePointer
 
     /// The request with its target taken apart, or the reason why it can not be.
-    func request(random: any RandomSource) -> (request: HTTPRequest, problem: HTTPFailure?) {
+    /// - Parameter withBody: false leaves the body where it is, for requests that are turned away.
+    func request(
+        random: any RandomSource, withBody: Bool = true
+    ) -> (request: HTTPRequest, problem: HTTPFailure?) {
         let rawMethod = String(mw_exchange_method(pointer))
         let rawTarget = UnsafeRawBufferPointer(mw_exchange_target(pointer))
         var headers = HTTPHeaders()
@@ -32,11 +35,23 @@ struct Exchange: @unchecked Sendable {
             problem = .methodNotAllowed(method: rawMethod, path: target.path, allowed: allowed)
         }
         let given = headers["X-Request-Id"].flatMap { HTTPRequest.isSaneID($0.utf8) ? $0 : nil }
-        let request = HTTPRequest(
+        var request = HTTPRequest(
             method: method ?? .get, target: target, headers: headers,
-            body: [UInt8](UnsafeRawBufferPointer(mw_exchange_body(pointer))),
+            body: withBody ? [UInt8](UnsafeRawBufferPointer(mw_exchange_body(pointer))) : [],
             requestID: given ?? random.identifier(), remoteAddress: String(mw_exchange_remote(pointer)))
+        let subject = mw_exchange_client_subject(pointer)
+        if subject.size > 0 { request.clientSubject = String(subject) }
         return (request, problem)
+    }
+
+    /// Runs a closure on the loop of the exchange, which must not have been answered.
+    func onLoop(_ body: @escaping @Sendable () -> Void) {
+        mw_exchange_post(
+            pointer,
+            { context in
+                guard let context else { return }
+                Unmanaged<LoopWork>.fromOpaque(context).takeRetainedValue().body()
+            }, Unmanaged.passRetained(LoopWork(body)).toOpaque())
     }
 
     /// Gives a whole answer; the exchange is gone afterwards.
@@ -149,6 +164,12 @@ private final class StreamSink: ResponseSink {
             if !waits { continuation.resume() }
         }
     }
+}
+
+private final class LoopWork: Sendable {
+    let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }
 
 private final class Waiter: Sendable {

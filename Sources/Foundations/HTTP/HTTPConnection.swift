@@ -16,12 +16,17 @@ public final class HTTPConnection {
     private var head: [UInt8] = []
 
     /// - Parameter url: such as `http://127.0.0.1:5000`; a path in it goes before the path of each request.
+    /// - Parameter identity: the client's own certificate.
     /// - Throws: `HTTPFailure.badURL`. No connection is made before the first request.
-    public convenience init(url: String, timeout: Double = 30, trust: HTTPTrust = .system) throws(HTTPFailure) {
-        try self.init(endpoint: HTTPEndpoint(url), timeout: timeout, trust: trust)
+    public convenience init(
+        url: String, timeout: Double = 30, trust: HTTPTrust = .system, identity: HTTPIdentity? = nil
+    ) throws(HTTPFailure) {
+        try self.init(endpoint: HTTPEndpoint(url), timeout: timeout, trust: trust, identity: identity)
     }
 
-    init(endpoint: HTTPEndpoint, timeout: Double, trust: HTTPTrust) throws(HTTPFailure) {
+    init(
+        endpoint: HTTPEndpoint, timeout: Double, trust: HTTPTrust, identity: HTTPIdentity? = nil
+    ) throws(HTTPFailure) {
         self.endpoint = endpoint
         self.timeout = timeout
         let made: OpaquePointer? =
@@ -32,6 +37,7 @@ public final class HTTPConnection {
             }
         guard let made else { throw .badURL(endpoint.description) }
         client = made
+        if let identity { mw_client_set_identity(made, identity.chainPath, identity.keyPath) }
     }
 
     deinit { mw_client_free(client) }

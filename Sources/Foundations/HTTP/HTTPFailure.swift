@@ -27,6 +27,8 @@ public enum HTTPFailure: Failure, Equatable {
     /// The connection ended in the middle of an exchange.
     case connectionLost(String, String)
     case badAnswer(String, String)
+    /// It is not known who asks, and why; and what to do about it.
+    case unauthenticated(String, remedy: String)
     /// Nobody reads the streamed answer any more.
     case peerGone
 
@@ -36,7 +38,7 @@ public enum HTTPFailure: Failure, Equatable {
             .invalidArgument
         case .unknownPath: .notFound
         case .portInUse, .cannotListen: .failedPrecondition
-        case .portNotPermitted: .permissionDenied
+        case .portNotPermitted, .unauthenticated: .permissionDenied
         case .cannotConnect, .connectionLost, .peerGone: .unavailable
         case .timedOut: .deadlineExceeded
         case .badAnswer: .internal
@@ -60,6 +62,7 @@ public enum HTTPFailure: Failure, Equatable {
         case .timedOut(let server, let seconds): "\(server) did not answer within \(seconds) s"
         case .connectionLost(let server, let reason): "the connection to \(server) was lost: \(reason)"
         case .badAnswer(let server, let reason): "the answer of \(server) can not be used: \(reason)"
+        case .unauthenticated(let reason, _): reason
         case .peerGone: "the peer has closed the connection"
         }
     }
@@ -71,6 +74,7 @@ public enum HTTPFailure: Failure, Equatable {
         case .badHost: "Use an address of this machine, such as 127.0.0.1 or 0.0.0.0"
         case .badCertificate: "Give a PEM certificate chain and the unencrypted PEM key that belongs to it"
         case .methodNotAllowed(_, _, let allowed): "Use \(allowed.map(\.rawValue).joined(separator: ", "))"
+        case .unauthenticated(_, let remedy): remedy
         case .cannotConnect: "Check that the server is running and the address is right"
         default: nil
         }

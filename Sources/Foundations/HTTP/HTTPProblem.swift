@@ -23,6 +23,8 @@ public struct HTTPProblem: Sendable {
             remedy = failure.remedy
             if case HTTPFailure.methodNotAllowed = error {
                 status = .methodNotAllowed
+            } else if case HTTPFailure.unauthenticated = error {
+                status = .unauthorized
             } else {
                 status = HTTPProblem.status(for: failure.code)
             }

@@ -13,6 +13,10 @@ public struct HTTPRequest: Sendable {
     public var requestID: String
     /// The address of the peer, without its port; empty for requests that came by no socket.
     public var remoteAddress: String
+    /// The subject of the client's certificate, as RFC 2253 text; nil where it showed none that was verified.
+    public internal(set) var clientSubject: String?
+    /// Who asks; nil where no guard stands before the routes.
+    public internal(set) var caller: Caller?
     /// Decoded path parameters by name; set by the router.
     public internal(set) var parameters: [String: String] = [:]
     /// The pattern of the route that answers, such as `/v2/models/{name}`; empty before the router has found one.
@@ -57,6 +61,9 @@ public struct HTTPRequest: Sendable {
         }
         return value
     }
+
+    /// The name of who asks, such as `user:mina`; nil where no guard stands before the routes.
+    public var principal: String? { caller?.name }
 
     /// The first value of a header, its name compared without case.
     public func header(_ name: String) -> String? { headers[name] }

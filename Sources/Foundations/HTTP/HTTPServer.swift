@@ -51,6 +51,7 @@ public final class HTTPServer: Sendable {
         guard let wanted = UInt16(exactly: configuration.port) else {
             throw .cannotListen("\(configuration.port) is no port number")
         }
+        try configuration.certificate?.check()
         let access = AccessMetrics(registry: metrics)
         let core = ServerCore(router: router, metrics: access, log: log, random: random)
         let result = running.withLock { running -> Result<Int, HTTPFailure> in
@@ -69,6 +70,18 @@ public final class HTTPServer: Sendable {
                 "tls": .bool(configuration.certificate != nil),
             ])
         return port
+    }
+
+    /// Reads the files of the certificate again. Connections made from now on use them; the others go on as they are.
+    /// - Throws: `HTTPFailure.badCertificate`; what was in use stays in use.
+    public func reloadCertificate() throws(HTTPFailure) {
+        guard let certificate = configuration.certificate, let running = running.withLock({ $0 }) else { return }
+        try certificate.check()
+        var text = [CChar](repeating: 0, count: 512)
+        guard mw_server_reload_tls(running.pointer, &text, text.count) == MW_OK else {
+            throw .badCertificate(nullTerminated(text))
+        }
+        log.info("the TLS certificate was read again", ["file": .string(certificate.chainPath)])
     }
 
     /// Open connections at this moment.
@@ -115,9 +128,12 @@ public final class HTTPServer: Sendable {
             }
             return certificate.chainPath.withCString { chain in
                 certificate.keyPath.withCString { key in
-                    options.certificate_path = chain
-                    options.key_path = key
-                    return mw_server_start(&options, &bound, &outcome, &text, text.count)
+                    (certificate.clientAuthorityPath ?? "").withCString { authority in
+                        options.certificate_path = chain
+                        options.key_path = key
+                        if certificate.clientAuthorityPath != nil { options.client_ca_path = authority }
+                        return mw_server_start(&options, &bound, &outcome, &text, text.count)
+                    }
                 }
             }
         }

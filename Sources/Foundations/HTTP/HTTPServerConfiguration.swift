@@ -1,14 +1,33 @@
+import Foundation
+
 /// Where a server listens, and how much it puts up with. Times are in seconds, sizes in bytes.
 public struct HTTPServerConfiguration: Sendable {
     /// PEM files for TLS 1.2 and 1.3.
     public struct Certificate: Sendable {
         /// The certificate, followed by those between it and the root.
         public var chainPath: String
+        /// The unencrypted key. Nobody but its owner and group may have the right to read it.
         public var keyPath: String
+        /// Authorities of client certificates. Where there is one, only clients whose certificate it signed can connect.
+        public var clientAuthorityPath: String?
 
-        public init(chainPath: String, keyPath: String) {
+        public init(chainPath: String, keyPath: String, clientAuthorityPath: String? = nil) {
             self.chainPath = chainPath
             self.keyPath = keyPath
+            self.clientAuthorityPath = clientAuthorityPath
+        }
+
+        /// - Throws: `HTTPFailure.badCertificate` where others may read the key, or a file can not be found.
+        func check() throws(HTTPFailure) {
+            for path in [chainPath, keyPath, clientAuthorityPath].compactMap({ $0 }) {
+                guard access(path, R_OK) == 0 else {
+                    throw .badCertificate("'\(path)': \(String(cString: strerror(errno)))")
+                }
+            }
+            var facts = stat()
+            guard stat(keyPath, &facts) == 0, facts.st_mode & 0o007 == 0 else {
+                throw .badCertificate("'\(keyPath)': every user of this machine may read the key")
+            }
         }
     }
 

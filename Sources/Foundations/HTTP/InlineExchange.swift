@@ -41,6 +41,12 @@ public struct InlineExchange: ~Copyable {
         return found.data == nil ? nil : UnsafeRawBufferPointer(found)
     }
 
+    /// The bytes of the subject of the client's certificate, as RFC 2253 text; nil where it showed none.
+    public var clientSubject: UnsafeRawBufferPointer? {
+        let subject = mw_exchange_client_subject(exchange)
+        return subject.size == 0 ? nil : UnsafeRawBufferPointer(subject)
+    }
+
     /// The caller's `X-Request-Id` where it is fit for a log.
     public var requestID: String? {
         guard let bytes = header("x-request-id"), HTTPRequest.isSaneID(bytes) else { return nil }

@@ -41,11 +41,14 @@ struct InlineRoute: Sendable {
     let methodName: [UInt8]
     let pattern: RoutePattern
     let names: [String]
+    let need: RouteNeed?
+    /// The place among the parameters of the one that names the resource.
+    let resource: Int?
     let handler: InlineHandler
     private let segments: [Segment]
 
     /// Nil where the pattern has more parameters than fit, or one that takes the rest of the path.
-    init?(method: HTTPMethod, pattern: RoutePattern, handler: @escaping InlineHandler) {
+    init?(method: HTTPMethod, pattern: RoutePattern, need: RouteNeed?, handler: @escaping InlineHandler) {
         names = pattern.segments.compactMap(\.parameter)
         guard names.count <= InlineParameters.limit else { return nil }
         var segments: [Segment] = []
@@ -61,6 +64,8 @@ struct InlineRoute: Sendable {
         self.method = method
         methodName = Array(method.rawValue.utf8)
         self.pattern = pattern
+        self.need = need
+        resource = need?.parameter.flatMap(names.firstIndex)
         self.handler = handler
     }
 

@@ -5,6 +5,7 @@ public typealias HTTPHandler = @Sendable (HTTPRequest) async throws -> HTTPRespo
 struct RouteTable: Sendable {
     struct Endpoint: Sendable {
         let pattern: RoutePattern
+        let need: RouteNeed?
         let handler: HTTPHandler
     }
 
@@ -30,8 +31,12 @@ struct RouteTable: Sendable {
     private var nodes = [Node()]
     private(set) var inline: [InlineRoute] = []
     private(set) var problems: [String] = []
+    private(set) var routes: [RouteDescription] = []
+    var access: (any AccessGuard)?
 
-    mutating func add(_ method: HTTPMethod, _ text: String, _ handler: @escaping HTTPHandler) {
+    mutating func add(
+        _ method: HTTPMethod, _ text: String, needs need: RouteNeed?, _ handler: @escaping HTTPHandler
+    ) {
         switch RoutePattern.parse(text) {
         case .failure(let problem): problems.append(problem.text)
         case .success(let pattern):
@@ -41,20 +46,31 @@ struct RouteTable: Sendable {
                 problems.append("\(method.rawValue) '\(text)' is registered twice")
                 return
             }
-            nodes[place].endpoints[method] = Endpoint(pattern: pattern, handler: handler)
+            noteMissing(need, pattern)
+            nodes[place].endpoints[method] = Endpoint(pattern: pattern, need: need, handler: handler)
+            routes.append(RouteDescription(method: method, pattern: text, need: need, isInline: false))
         }
     }
 
-    mutating func addInline(_ method: HTTPMethod, _ text: String, _ handler: @escaping InlineHandler) {
+    mutating func addInline(
+        _ method: HTTPMethod, _ text: String, needs need: RouteNeed?, _ handler: @escaping InlineHandler
+    ) {
         switch RoutePattern.parse(text) {
         case .failure(let problem): problems.append(problem.text)
         case .success(let pattern):
-            guard let route = InlineRoute(method: method, pattern: pattern, handler: handler) else {
+            guard let route = InlineRoute(method: method, pattern: pattern, need: need, handler: handler) else {
                 problems.append("'\(text)' has more than \(InlineParameters.limit) parameters for an inline route")
                 return
             }
+            noteMissing(need, pattern)
             inline.append(route)
+            routes.append(RouteDescription(method: method, pattern: text, need: need, isInline: true))
         }
+    }
+
+    private mutating func noteMissing(_ need: RouteNeed?, _ pattern: RoutePattern) {
+        guard let name = need?.parameter, !pattern.segments.contains(where: { $0.parameter == name }) else { return }
+        problems.append("'\(pattern.text)' has no parameter '\(name)' to name the resource it needs a right on")
     }
 
     func find(_ method: HTTPMethod, _ segments: [String]) -> Outcome {

@@ -25,22 +25,47 @@ public final class Router: Sendable {
     /// - Parameter log: told of errors that are answered by a status of 500 or above.
     public init(log: Logger = .silent) { self.log = log }
 
-    public func get(_ pattern: String, _ handler: @escaping HTTPHandler) { route(.get, pattern, handler) }
-    public func post(_ pattern: String, _ handler: @escaping HTTPHandler) { route(.post, pattern, handler) }
-    public func put(_ pattern: String, _ handler: @escaping HTTPHandler) { route(.put, pattern, handler) }
-    public func patch(_ pattern: String, _ handler: @escaping HTTPHandler) { route(.patch, pattern, handler) }
-    public func delete(_ pattern: String, _ handler: @escaping HTTPHandler) { route(.delete, pattern, handler) }
+    public func get(_ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler) {
+        route(.get, pattern, needs: need, handler)
+    }
+
+    public func post(_ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler) {
+        route(.post, pattern, needs: need, handler)
+    }
+
+    public func put(_ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler) {
+        route(.put, pattern, needs: need, handler)
+    }
+
+    public func patch(_ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler) {
+        route(.patch, pattern, needs: need, handler)
+    }
+
+    public func delete(_ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler) {
+        route(.delete, pattern, needs: need, handler)
+    }
 
     /// Registers a handler; a pattern that is malformed or taken is told by `problems`, and no server starts with it.
-    public func route(_ method: HTTPMethod, _ pattern: String, _ handler: @escaping HTTPHandler) {
-        state.withLock { $0.table.add(method, pattern, handler) }
+    /// - Parameter need: what it asks of its caller. Where there is none, a guard lets only callers with every right in.
+    public func route(
+        _ method: HTTPMethod, _ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler
+    ) {
+        state.withLock { $0.table.add(method, pattern, needs: need, handler) }
     }
+
+    /// Puts a guard before every route, those registered later too. Give it before the server starts.
+    public func protect(with guardian: any AccessGuard) { state.withLock { $0.table.access = guardian } }
+
+    /// Every route that was registered, in order.
+    public var routes: [RouteDescription] { state.withLock { $0.table.routes } }
 
     /// Registers a handler for the hot path, called on the loop thread before any other route is looked at. It must not
     /// block. Where it returns false without a reply, the asynchronous route of the same path goes on; register one.
     /// Paths with percent escapes never come here.
-    public func inline(_ method: HTTPMethod, _ pattern: String, _ handler: @escaping InlineHandler) {
-        state.withLock { $0.table.addInline(method, pattern, handler) }
+    public func inline(
+        _ method: HTTPMethod, _ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping InlineHandler
+    ) {
+        state.withLock { $0.table.addInline(method, pattern, needs: need, handler) }
     }
 
     /// Takes the place of the mapping of errors; `problemResponse` is what it would have answered.
@@ -76,6 +101,11 @@ public final class Router: Sendable {
         if case HTTPFailure.methodNotAllowed(_, _, let allowed) = error {
             response.headers["Allow"] = allowed.map(\.rawValue).joined(separator: ", ")
         }
+        if problem.status == .unauthorized {
+            response.headers.add("WWW-Authenticate", "Bearer realm=\"modelworks\"")
+            response.headers.add("WWW-Authenticate", "Basic realm=\"modelworks\", charset=\"UTF-8\"")
+        }
+        if problem.status == .tooManyRequests { response.headers["Retry-After"] = "1" }
         return response
     }
 
@@ -89,6 +119,12 @@ public final class Router: Sendable {
             case .found(let match):
                 request.parameters = match.parameters
                 request.route = match.endpoint.pattern.text
+                if let access = table.access, match.endpoint.need != .nothing {
+                    let need = match.endpoint.need
+                    let caller = try await access.admit(RequestCredentials(request))
+                    request.caller = caller
+                    try caller.require(need, on: need?.parameter.flatMap { request.parameters[$0] })
+                }
                 return (try await match.endpoint.handler(request), request.route)
             case .otherMethods(let allowed):
                 if request.method == .options {

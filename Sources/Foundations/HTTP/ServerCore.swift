@@ -40,29 +40,84 @@ final class ServerCore: Sendable {
             guard let places = entry.route.match(path) else { continue }
             let query = UnsafeRawBufferPointer(rebasing: target[min(end + 1, target.count)...])
             let view = InlineExchange(exchange: pointer, path: path, query: query, places: places)
-            let done = entry.route.handler(view)
-            if !view.hasReplied {
-                guard done else { return false }
-                log.error(
-                    "an inline handler left a request without a reply", ["route": .string(entry.route.pattern.text)])
-                view.reply(.internalServerError, contentType: "", UnsafeRawBufferPointer(start: nil, count: 0))
+            if let access = table.access, entry.route.need != .nothing {
+                switch access.verdict(on: view, for: entry.route.need, resource: entry.route.resource) {
+                case .allowed: break
+                case .refused(let error):
+                    refuse(Exchange(pointer: pointer), error, start: start)
+                    return true
+                case .unknown:
+                    var resource: String?
+                    if let place = entry.route.resource { resource = view.parameterText(place) }
+                    admit(pointer, entry, resource: resource, access, start: start)
+                    return true
+                }
             }
-            let elapsed = SystemTime.monotonicNanoseconds &- start
-            let status = Int(mw_exchange_status(pointer))
-            if status == 200 {
-                entry.handles.succeeded.increment()
-                entry.handles.seconds.observe(nanoseconds: elapsed)
-            } else {
-                metrics.record(
-                    entry.route.method, route: entry.route.pattern.text, status: HTTPStatus(status),
-                    nanoseconds: elapsed)
-            }
-            return true
+            return run(entry, view, pointer, start: start)
         }
         return false
     }
 
-    private func answer(_ exchange: Exchange, _ request: HTTPRequest, _ problem: HTTPFailure?, start: UInt64) async {
+    private func run(
+        _ entry: (route: InlineRoute, handles: AccessMetrics.InlineHandles), _ view: borrowing InlineExchange,
+        _ pointer: OpaquePointer, start: UInt64
+    ) -> Bool {
+        let done = entry.route.handler(view)
+        if !view.hasReplied {
+            guard done else { return false }
+            log.error(
+                "an inline handler left a request without a reply", ["route": .string(entry.route.pattern.text)])
+            view.reply(.internalServerError, contentType: "", UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        let elapsed = SystemTime.monotonicNanoseconds &- start
+        let status = Int(mw_exchange_status(pointer))
+        if status == 200 {
+            entry.handles.succeeded.increment()
+            entry.handles.seconds.observe(nanoseconds: elapsed)
+        } else {
+            metrics.record(
+                entry.route.method, route: entry.route.pattern.text, status: HTTPStatus(status), nanoseconds: elapsed)
+        }
+        return true
+    }
+
+    /// Finds out who asks away from the loop, then goes on there.
+    private func admit(
+        _ pointer: OpaquePointer, _ entry: (route: InlineRoute, handles: AccessMetrics.InlineHandles),
+        resource: String?, _ access: any AccessGuard, start: UInt64
+    ) {
+        let exchange = Exchange(pointer: pointer)
+        let (request, problem) = exchange.request(random: random, withBody: false)
+        Task.immediate {
+            do {
+                if let problem { throw problem }
+                let caller = try await access.admit(RequestCredentials(request))
+                try caller.require(entry.route.need, on: resource)
+            } catch {
+                await self.answer(exchange, request, error, start: start)
+                return
+            }
+            exchange.onLoop {
+                let target = UnsafeRawBufferPointer(mw_exchange_target(exchange.pointer))
+                let end = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
+                let path = UnsafeRawBufferPointer(rebasing: target[..<end])
+                if let places = entry.route.match(path) {
+                    let query = UnsafeRawBufferPointer(rebasing: target[min(end + 1, target.count)...])
+                    let view = InlineExchange(exchange: exchange.pointer, path: path, query: query, places: places)
+                    if self.run(entry, view, exchange.pointer, start: start) { return }
+                }
+                let (request, problem) = exchange.request(random: self.random)
+                Task.immediate { await self.answer(exchange, request, problem, start: start) }
+            }
+        }
+    }
+
+    private func refuse(_ exchange: Exchange, _ error: any Error, start: UInt64) {
+        let (request, problem) = exchange.request(random: random, withBody: false)
+        Task.immediate { await self.answer(exchange, request, problem ?? error, start: start) }
+    }
+
+    private func answer(_ exchange: Exchange, _ request: HTTPRequest, _ problem: (any Error)?, start: UInt64) async {
         var (response, route) =
             if let problem {
                 (router.onError(problem, request), "unmatched")

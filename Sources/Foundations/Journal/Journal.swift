@@ -31,13 +31,25 @@ public struct Journal: Sendable {
                     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
                 CREATE TRIGGER journal_undeletable BEFORE DELETE ON journal
                     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-                """)
+                """),
+        Migration(
+            room: "journal", version: 2,
+            sql: """
+                CREATE TABLE journal_checkpoints (
+                    sequence INTEGER PRIMARY KEY, time INTEGER NOT NULL, hash TEXT NOT NULL, key_id TEXT NOT NULL,
+                    signature TEXT NOT NULL);
+                CREATE TRIGGER journal_checkpoints_unchanging BEFORE UPDATE ON journal_checkpoints
+                    BEGIN SELECT RAISE(ABORT, 'checkpoints of the journal are append-only'); END;
+                CREATE TRIGGER journal_checkpoints_undeletable BEFORE DELETE ON journal_checkpoints
+                    BEGIN SELECT RAISE(ABORT, 'checkpoints of the journal are append-only'); END;
+                """),
     ]
 
     /// Appends an entry inside the change it tells of.
     ///
-    /// The last sequence and hash are read inside the transaction: a cache would be wrong after a change is undone, and
-    /// when another process writes.
+    /// The row that names the last entry is taken for this transaction until it ends: a cache would be wrong after a
+    /// change is undone, and two processes that appended at once would take the same sequence, or commit a later one
+    /// before an earlier one.
     /// - Throws: `JournalFailure.body` where the body can not be JSON (a NaN), or the `SQLFailure` of the engine.
     @discardableResult
     public static func append(
@@ -51,8 +63,7 @@ public struct Journal: Sendable {
         } catch {
             throw JournalFailure.body(type: draft.type, reason: "it holds a number that JSON can not express")
         }
-        let (last, previous) = try end(in: transaction)
-        let sequence = last + 1
+        let (sequence, previous) = try next(in: transaction)
         let hash = JournalEntry.hash(
             sequence: sequence, time: time, principal: draft.principal, type: draft.type, subject: draft.subject,
             bodyText: text, previousHash: previous)
@@ -65,11 +76,7 @@ public struct Journal: Sendable {
                 .integer(sequence), .init(time), .text(draft.principal), .text(draft.type), .text(draft.subject),
                 .text(text), .init(previous), .init(hash),
             ])
-        try transaction.execute(
-            """
-            INSERT INTO journal_head (id, sequence, hash) VALUES (1, ?, ?)
-            ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash
-            """, [.integer(sequence), .init(hash)])
+        try transaction.execute("UPDATE journal_head SET hash = ? WHERE id = 1", [.init(hash)])
         return JournalEntry(
             sequence: sequence, time: time, principal: draft.principal, type: draft.type, subject: draft.subject,
             bodyText: text, previousHash: previous, hash: hash)
@@ -118,6 +125,20 @@ public struct Journal: Sendable {
     /// How many entries there are and the hash of the last: enough to notice later that the journal was replaced.
     public func head() async throws -> (sequence: Int64, hash: Digest) {
         try await database.read { try Journal.end(in: $0) }
+    }
+
+    /// Takes the next sequence, and with it the right to append until the transaction ends.
+    private static func next(in transaction: Transaction) throws -> (sequence: Int64, previous: Digest) {
+        let take = "UPDATE journal_head SET sequence = sequence + 1 WHERE id = 1 RETURNING sequence, hash"
+        var rows = try transaction.query(take)
+        if rows.isEmpty {
+            try transaction.execute(
+                "INSERT INTO journal_head (id, sequence, hash) VALUES (1, 0, ?) ON CONFLICT (id) DO NOTHING",
+                [.init(genesis)])
+            rows = try transaction.query(take)
+        }
+        guard let row = rows.first else { throw JournalFailure.damaged(sequence: 1, reason: "its end is not recorded") }
+        return (try row.integer("sequence"), try row.digest("hash"))
     }
 
     static func end(in transaction: Transaction) throws -> (sequence: Int64, hash: Digest) {

@@ -12,7 +12,18 @@ extension Journal {
     public static func consume(
         _ consumer: String, limit: Int, in transaction: Transaction
     ) throws -> [JournalEntry] {
-        let batch = try entries(in: transaction, after: try position(of: consumer, in: transaction), limit: limit)
+        guard limit > 0 else { throw JournalFailure.limit(limit) }
+        let seen = try position(of: consumer, in: transaction)
+        if try entries(in: transaction, after: seen, limit: 1).isEmpty { return [] }
+        // Another process may consume under the same name: the row of the cursor is taken before the entries are read
+        // for good, so that the second finds it moved.
+        try transaction.execute(
+            "INSERT INTO journal_cursors (consumer, position) VALUES (?, ?) ON CONFLICT (consumer) DO NOTHING",
+            [.text(consumer), .integer(seen)])
+        let taken = try transaction.query(
+            "UPDATE journal_cursors SET position = position WHERE consumer = ? RETURNING position", [.text(consumer)])
+        let batch = try entries(
+            in: transaction, after: try taken.first?.integer("position") ?? seen, limit: limit)
         if let last = batch.last { try move(consumer, to: last.sequence, in: transaction) }
         return batch
     }

@@ -46,31 +46,10 @@ public struct JournalEntry: Sendable, Hashable {
         sequence: Int64, time: Timestamp, principal: String, type: String, subject: String, bodyText: String,
         previousHash: Digest
     ) -> Digest {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(192 + bodyText.utf8.count)
-        func append(_ number: Int64) {
-            withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
-        }
-        func append(_ text: String) {
-            append(Int64(text.utf8.count))
-            bytes.append(contentsOf: text.utf8)
-        }
-        bytes.append(contentsOf: "modelworks.journal.1".utf8)
-        append(sequence)
-        append(time.microseconds)
-        append(principal)
-        append(type)
-        append(subject)
-        append(bodyText)
-        append(previousHash.hex)
-        return Digest(of: bytes)
-    }
-
-    /// The hash that the fields of this entry must have.
-    var expectedHash: Digest {
-        JournalEntry.hash(
-            sequence: sequence, time: time, principal: principal, type: type, subject: subject, bodyText: bodyText,
-            previousHash: previousHash)
+        var encoding = FieldEncoding()
+        return encoding.entry(
+            sequence: sequence, time: time.microseconds, principal: principal, type: type, subject: subject,
+            body: bodyText, previousHash: previousHash.hex)
     }
 
     /// One line of JSON with the fields in alphabetical order; `body` is the stored text as it is.

@@ -13,6 +13,22 @@ public enum KeyValueFailure: Failure, Hashable {
     case unknownTable(name: String)
     case mapGrown(path: String)
     case engine(path: String, action: String, reason: String)
+    /// The server can not be reached now.
+    case unreachable(store: String, reason: String)
+    case timedOut(store: String, milliseconds: Int)
+    /// The server does not take our name, password or certificate, or does not let this user do it.
+    case refused(store: String, reason: String)
+    /// A passing state of the server, such as loading its data or electing a master.
+    case busy(store: String, reason: String)
+    case tooOld(store: String, version: String, minimum: String)
+    case replyTooLarge(store: String, limitBytes: Int)
+    case memoryFull(store: String)
+    /// Others changed what a change had read each time it was tried.
+    case conflict(store: String, attempts: Int)
+    /// The connection was lost after a change was sent and before it was acknowledged.
+    case inDoubt(store: String)
+    case misconfigured(store: String, reason: String)
+    case closed(store: String)
 
     public var code: FailureCode {
         switch self {
@@ -24,6 +40,11 @@ public enum KeyValueFailure: Failure, Hashable {
         case .unknownTable: .notFound
         case .mapGrown: .unavailable
         case .engine: .internal
+        case .unreachable, .busy, .inDoubt, .conflict: .unavailable
+        case .timedOut: .deadlineExceeded
+        case .refused: .permissionDenied
+        case .tooOld, .misconfigured, .closed: .failedPrecondition
+        case .replyTooLarge, .memoryFull: .resourceExhausted
         }
     }
 
@@ -40,6 +61,22 @@ public enum KeyValueFailure: Failure, Hashable {
         case .unknownTable(let name): "the table '\(name)' was not opened in this key-value store"
         case .mapGrown(let path): "another process has enlarged the key-value store '\(path)'"
         case .engine(let path, let action, let reason): "\(action) in the key-value store '\(path)' failed: \(reason)"
+        case .unreachable(let store, let reason): "the key-value store '\(store)' can not be reached: \(reason)"
+        case .timedOut(let store, let milliseconds):
+            "the key-value store '\(store)' gave no answer within \(milliseconds) ms"
+        case .refused(let store, let reason): "the key-value store '\(store)' refuses us: \(reason)"
+        case .busy(let store, let reason): "the key-value store '\(store)' can not answer now: \(reason)"
+        case .tooOld(let store, let version, let minimum):
+            "the key-value store '\(store)' is Redis \(version), it must be \(minimum) or newer"
+        case .replyTooLarge(let store, let limit):
+            "a reply of the key-value store '\(store)' has more than \(limit) bytes"
+        case .memoryFull(let store): "the key-value store '\(store)' has no memory left, the change was not made"
+        case .conflict(let store, let attempts):
+            "a change to the key-value store '\(store)' was given up after \(attempts) conflicts with others"
+        case .inDoubt(let store):
+            "the connection to the key-value store '\(store)' was lost during a change, which was made or was not"
+        case .misconfigured(let store, let reason): "the key-value store '\(store)' can not be used: \(reason)"
+        case .closed(let store): "the key-value store '\(store)' has been closed"
         }
     }
 
@@ -51,7 +88,15 @@ public enum KeyValueFailure: Failure, Hashable {
         case .denied: "Give this user the right to read and write there, or choose another root"
         case .corrupt: "Delete the store's folder and fill it again from the offline store"
         case .tooManyReaders: "Stop other processes that work on this root"
-        case .mapGrown: "Try again"
+        case .mapGrown, .busy, .conflict: "Try again"
+        case .unreachable: "Check its host and port and that the server runs; we try again by ourselves"
+        case .timedOut: "Check the server's load and the network, or set a larger timeout_ms"
+        case .refused: "Check user, password, certificates and the rights of the user in the server's ACL"
+        case .tooOld: "Upgrade the server"
+        case .replyTooLarge: "Set a larger reply_limit_mb, or store smaller values"
+        case .memoryFull: "Raise the server's maxmemory, or delete entries that have expired"
+        case .inDoubt: "Read what is there, then make the change again if it is missing"
+        case .misconfigured: "Correct the store's address or the server's settings"
         default: nil
         }
     }

@@ -2,6 +2,7 @@ import Basics
 import CLMDB
 import Foundation
 import Synchronization
+import Telemetry
 
 /// A key-value store in one memory-mapped file on this machine, of the LMDB engine.
 ///
@@ -13,6 +14,9 @@ public final class LMDBStore: KeyValueStore {
     private let thread = BlockingThread(name: "keyvalue.writer")
     private let tables = Mutex<[String: KeyValueTable]>([:])
     private let maximumBytes: Int
+    private let durable: Bool
+    private let metrics: KeyValueMetrics
+    private let isClosed = Atomic<Bool>(false)
 
     /// Opens the store, making its folder when there is none; the folder above must exist.
     /// - Parameters:
@@ -21,23 +25,27 @@ public final class LMDBStore: KeyValueStore {
     ///   - maximumBytes: the store doubles its map as it fills, up to this.
     ///   - durable: flush each change to the disk before it is acknowledged.
     ///   - tables: how many tables there can be.
+    ///   - metrics: where the store is counted; nil for nowhere.
     /// - Throws: `KeyValueFailure`.
     public init(
-        path: String, mapSizeBytes: Int = 1 << 30, maximumBytes: Int = 1 << 40, durable: Bool = true, tables: Int = 128
+        path: String, mapSizeBytes: Int = 1 << 30, maximumBytes: Int = 1 << 40, durable: Bool = true, tables: Int = 128,
+        metrics: MetricsRegistry? = nil
     ) throws {
         let page = max(4096, sysconf(Int32(_SC_PAGESIZE)))
         let pages = max(16, mapSizeBytes / page)
         environment = try LMDBEnvironment(
             path: path, mapSizeBytes: pages * page, durable: durable, readers: 512, tables: UInt32(clamping: tables))
         self.maximumBytes = max(maximumBytes, pages * page)
-        slots = ReaderSlots(environment, count: 128)
+        self.durable = durable
+        self.metrics = KeyValueMetrics(metrics, engine: "lmdb")
+        slots = ReaderSlots(environment, count: 128, metrics: self.metrics)
     }
 
-    deinit {
-        // Readers at rest must end before their environment does.
-        slots.abort()
-        mdb_env_close(environment.pointer)
-    }
+    deinit { end() }
+
+    public var isLocal: Bool { true }
+
+    public var isAtomic: Bool { true }
 
     public func table(_ name: String) async throws -> KeyValueTable {
         if let known = tables.withLock({ $0[name] }) { return known }
@@ -59,7 +67,13 @@ public final class LMDBStore: KeyValueStore {
     public func write<Result: Sendable>(
         _ body: @escaping @Sendable (any KeyValueWriting) throws -> Result
     ) async throws -> Result {
-        try await thread.run { [self] in try growing { try change(body) } }
+        let start = SystemTime.monotonicNanoseconds
+        return try await thread.run { [self] in
+            let result = try growing { try change(body) }
+            metrics.writes.increment()
+            metrics.writeSeconds.observe(nanoseconds: SystemTime.monotonicNanoseconds - start)
+            return result
+        }
     }
 
     public func read<Result>(_ body: (any KeyValueReading) throws -> Result) throws -> Result {
@@ -77,11 +91,44 @@ public final class LMDBStore: KeyValueStore {
 
     /// Flushes what is not on the disk yet; needed only where the store is not durable.
     public func sync() async throws {
-        try await thread.run { [self] in try environment.check(mdb_env_sync(environment.pointer, 1), "flushing") }
+        try await thread.run { [self] in
+            try open()
+            try environment.check(mdb_env_sync(environment.pointer, 1), "flushing")
+        }
+    }
+
+    public func check() async throws -> KeyValueCheck {
+        try await thread.run { [self] in
+            try open()
+            return try LMDBInspection(
+                environment: environment, slots: slots, maximumBytes: maximumBytes, durable: durable
+            ).check()
+        }
+    }
+
+    public func close() async throws {
+        try await thread.run { [self] in
+            if !durable, !isClosed.load(ordering: .acquiring) {
+                try environment.check(mdb_env_sync(environment.pointer, 1), "flushing")
+            }
+            end()
+        }
+    }
+
+    /// Ends readers and then the environment, once.
+    private func end() {
+        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        slots.close()
+        mdb_env_close(environment.pointer)
+    }
+
+    private func open() throws {
+        guard !isClosed.load(ordering: .acquiring) else { throw KeyValueFailure.closed(store: environment.path) }
     }
 
     /// One transaction, on the writer's thread.
     private func change<Result>(_ body: (LMDBTransaction) throws -> Result) throws -> Result {
+        try open()
         var begun: OpaquePointer?
         try environment.check(mdb_txn_begin(environment.pointer, nil, 0, &begun), "beginning a change")
         guard let begun else {

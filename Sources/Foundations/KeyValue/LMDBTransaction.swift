@@ -19,6 +19,13 @@ struct LMDBTransaction: KeyValueWriting {
         return try body(UnsafeRawBufferPointer(start: found.mv_data, count: found.mv_size))
     }
 
+    func withValues(
+        _ keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, in table: KeyValueTable,
+        _ body: (Int, UnsafeRawBufferPointer?) throws -> Void
+    ) throws {
+        for index in keys.indices { try withValue(keys[index], in: table) { try body(index, $0) } }
+    }
+
     func forEach(
         prefix: UnsafeRawBufferPointer, in table: KeyValueTable,
         _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Bool

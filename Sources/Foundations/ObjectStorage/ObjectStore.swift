@@ -7,7 +7,7 @@ public protocol ObjectStore: Sendable {
     /// Stores bytes and returns their name. Storing the same bytes again changes nothing. Durable on return.
     func put(_ bytes: [UInt8]) async throws -> Digest
 
-    /// Stores the content of a local file; the file stays where it is.
+    /// Stores the content of a local file; the file stays where it is. Memory stays bounded, however long the file is.
     func put(file path: String) async throws -> Digest
 
     /// The bytes of an object, checked against its name.
@@ -28,4 +28,10 @@ public protocol ObjectStore: Sendable {
 
     /// The names of all objects, in ascending order.
     func list() async throws -> [Digest]
+
+    /// Writes, reads and removes a probe, and tells what the store is and can do. Tries once, without patience.
+    func check() async throws -> StoreReport
+
+    /// Lets calls that run come to their end and refuses new ones with `StorageFailure.closed`.
+    func close() async
 }

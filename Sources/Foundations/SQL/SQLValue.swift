@@ -4,7 +4,9 @@ import Basics
 public enum SQLValue: Hashable, Sendable {
     case null
     case integer(Int64)
+    /// Every number but NaN comes back bit for bit; negative zero as zero.
     case double(Double)
+    /// Any text without a NUL character.
     case text(String)
     case blob([UInt8])
 
@@ -22,6 +24,17 @@ public enum SQLValue: Hashable, Sendable {
 
     /// Stored as 64 hexadecimal digits.
     public init(_ value: Digest?) { self = value.map { .text($0.hex) } ?? .null }
+
+    /// Refuses what not every engine can keep.
+    func check(index: Int, sql: String) throws {
+        switch self {
+        case .double(let number) where number.isNaN:
+            throw SQLFailure.parameter(index: index, sql: sql, reason: "is not a number; use null")
+        case .text(let text) where text.utf8.contains(0):
+            throw SQLFailure.parameter(index: index, sql: sql, reason: "holds a NUL character; use bytes")
+        default: break
+        }
+    }
 
     /// What kind of value this is, in words for messages.
     var kind: String {
@@ -43,4 +56,9 @@ extension SQLValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Exp
     public init(floatLiteral value: Double) { self = .double(value) }
     public init(booleanLiteral value: Bool) { self = .integer(value ? 1 : 0) }
     public init(nilLiteral: ()) { self = .null }
+}
+
+extension Double {
+    /// SQLite keeps whole numbers of REAL columns as integers, which know one zero only.
+    var withoutNegativeZero: Double { self == 0 ? 0 : self }
 }

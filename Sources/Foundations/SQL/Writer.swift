@@ -2,13 +2,14 @@ import Basics
 import Foundation
 import Synchronization
 
-/// The one thread that changes the database. Changes that wait while another group is committed form the next group:
-/// one transaction, one flush to the disk, a savepoint for each.
+/// The one thread that changes the database. Changes that wait while another group is committed form the next group.
 final class Writer: Sendable {
-    /// A change on its way: `run` makes it and returns what tells the caller it is durable.
+    /// A change on its way: `run` makes it and returns what tells the caller it is durable. It may be run again.
     struct Job: Sendable {
         let run: @Sendable (Transaction) throws -> @Sendable () -> Void
         let fail: @Sendable (any Error) -> Void
+        /// When it was asked for, in monotonic nanoseconds.
+        let asked = SystemTime.monotonicNanoseconds
     }
 
     private struct Waiting {
@@ -17,15 +18,17 @@ final class Writer: Sendable {
     }
 
     private let queue = DispatchQueue(label: "modelworks.sql.writer", qos: .userInitiated)
-    private let connection: Mutex<Connection?>
+    private let committer: Mutex<(any Committer)?>
     private let waiting = Mutex(Waiting())
     private let path: String
+    private let metrics: SQLMetrics
     // Bounds how long the first of a group waits for the last.
     private static let groupLimit = 1024
 
-    init(path: String, connection: sending Connection) {
+    init(path: String, committer: sending any Committer, metrics: SQLMetrics) {
         self.path = path
-        self.connection = Mutex(connection)
+        self.metrics = metrics
+        self.committer = Mutex(committer)
     }
 
     func submit(_ job: Job) {
@@ -41,7 +44,10 @@ final class Writer: Sendable {
     func close() async {
         await withCheckedContinuation { continuation in
             queue.async {
-                self.connection.withLock { $0 = nil }
+                self.committer.withLock {
+                    $0?.close()
+                    $0 = nil
+                }
                 continuation.resume()
             }
         }
@@ -57,74 +63,16 @@ final class Writer: Sendable {
             }
             guard !group.isEmpty else { return }
             // Callers are told only after the lock is given back: they may be resumed on this very thread.
-            let outcomes = connection.withLock { connection -> [@Sendable () -> Void] in
-                guard let connection else {
+            let outcomes = committer.withLock { committer -> [@Sendable () -> Void] in
+                guard let committer else {
                     let failure = SQLFailure.closed(path: path)
                     return group.map { job in { job.fail(failure) } }
                 }
-                return Writer.commit(group, on: connection)
+                let start = SystemTime.monotonicNanoseconds
+                defer { metrics.committed(group.count, nanoseconds: SystemTime.monotonicNanoseconds &- start) }
+                return committer.commit(group)
             }
             for outcome in outcomes { outcome() }
-        }
-    }
-
-    private static func commit(_ jobs: [Job], on connection: Connection) -> [@Sendable () -> Void] {
-        var outcomes: [@Sendable () -> Void] = []
-        var sound: [(job: Job, finish: @Sendable () -> Void)] = []
-        var rest = jobs[...]
-        while !rest.isEmpty {
-            do {
-                try connection.script("BEGIN IMMEDIATE")
-            } catch {
-                outcomes += rest.map { job in { job.fail(error) } }
-                return outcomes
-            }
-            var lost: (any Error)?
-            while lost == nil, let job = rest.popFirst() {
-                do {
-                    sound.append((job, try attempt(job, on: connection)))
-                } catch {
-                    outcomes.append { job.fail(error) }
-                    // On a full disk or an I/O error the engine undoes the whole transaction, not one savepoint.
-                    if connection.isIdle || !undo(on: connection) { lost = error }
-                }
-            }
-            if lost == nil, !sound.isEmpty {
-                do { try connection.script("COMMIT") } catch { lost = error }
-            }
-            if !connection.isIdle { try? connection.script("ROLLBACK") }
-            if let lost {
-                let failure = (lost as? SQLFailure) ?? .groupLost(reason: "\(lost)")
-                outcomes += sound.map { entry in { entry.job.fail(failure) } }
-            } else {
-                outcomes += sound.map(\.finish)
-            }
-            sound = []
-        }
-        return outcomes
-    }
-
-    private static func attempt(_ job: Job, on connection: Connection) throws -> @Sendable () -> Void {
-        try connection.run("SAVEPOINT change", [], screened: false) { _ in }
-        let transaction = Transaction(connection, writable: true)
-        defer { transaction.end() }
-        let finish = try job.run(transaction)
-        // A body may have swallowed the error that ended the transaction.
-        guard !connection.isIdle else {
-            throw SQLFailure.groupLost(reason: "the engine ended the transaction during a statement")
-        }
-        try connection.run("RELEASE change", [], screened: false) { _ in }
-        return finish
-    }
-
-    /// Takes back what the failed change did.
-    private static func undo(on connection: Connection) -> Bool {
-        do {
-            try connection.run("ROLLBACK TO change", [], screened: false) { _ in }
-            try connection.run("RELEASE change", [], screened: false) { _ in }
-            return true
-        } catch {
-            return false
         }
     }
 }

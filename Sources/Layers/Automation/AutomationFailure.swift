@@ -3,7 +3,8 @@ import Basics
 /// What can go wrong in the control loop.
 public enum AutomationFailure: Failure {
     case rolloutUnderWay(endpoint: String, candidate: String)
-    case unknownRollout(String)
+    /// A stored run of a pipeline came to a step without what an earlier step should have left.
+    case incompleteRun(String, step: PipelineRun.Step, missing: String)
     case clockGoesBack(now: Timestamp, asked: Timestamp)
     case clockIsSystem
     case gatesRefused(candidate: String, verdicts: [String])
@@ -11,7 +12,7 @@ public enum AutomationFailure: Failure {
     public var code: FailureCode {
         switch self {
         case .rolloutUnderWay, .clockIsSystem, .gatesRefused: .failedPrecondition
-        case .unknownRollout: .notFound
+        case .incompleteRun: .dataLoss
         case .clockGoesBack: .invalidArgument
         }
     }
@@ -19,7 +20,8 @@ public enum AutomationFailure: Failure {
     public var message: String {
         switch self {
         case .rolloutUnderWay(let endpoint, let candidate): "\(candidate) is already being rolled out on '\(endpoint)'"
-        case .unknownRollout(let id): "there is no rollout '\(id)'"
+        case .incompleteRun(let id, let step, let missing):
+            "the stored pipeline run '\(id)' came to its step '\(step.rawValue)' without a \(missing)"
         case .clockGoesBack(let now, let asked): "the clock is at \(now) and can not go back to \(asked)"
         case .clockIsSystem: "this factory runs on the system's clock"
         case .gatesRefused(let candidate, let verdicts):
@@ -30,7 +32,7 @@ public enum AutomationFailure: Failure {
     public var remedy: String? {
         switch self {
         case .rolloutUnderWay(let endpoint, _): "Wait for it, or take it back with 'modelworks rollback \(endpoint)'."
-        case .unknownRollout: nil
+        case .incompleteRun: "Wait for the next alert, which starts the pipeline anew; this run can not go on."
         case .clockGoesBack: "Advance to a later time."
         case .clockIsSystem: "Set 'clock: replay' in works.yaml to drive it yourself."
         case .gatesRefused: "Look at the run's metrics; improve the model, or change the gates in its training."

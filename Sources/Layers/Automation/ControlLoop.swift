@@ -41,6 +41,14 @@ public actor ControlLoop {
         public var rollouts: [Rollout]
     }
 
+    /// Forgets what it remembers of the stores, because another process may have worked on them since.
+    public func takeOver() async {
+        await materialisation.forget()
+        await monitors.forget()
+        await retraining.forget()
+        await rollouts.forget()
+    }
+
     /// Does everything that is due at the clock's present time. Doing it twice has the effect of once.
     public func tick() async throws -> Turn {
         let services = Set(endpoints.table.all.filter { $0.traffic != nil }.map(\.definition.service))

@@ -44,6 +44,9 @@ public actor RetrainService {
 
     public func use(_ definitions: [PipelineDefinition]) { self.definitions = definitions }
 
+    /// Looks at the stored runs anew: another process may have started or ended some.
+    public func forget() { idle = false }
+
     /// Every run, oldest first.
     public func runs() async throws -> [PipelineRun] {
         try await database.read { transaction in
@@ -163,13 +166,17 @@ public actor RetrainService {
                     separator: "; ")
             }
         case .register:
-            guard let candidate = run.candidate else { throw AutomationFailure.unknownRollout(run.id) }
+            guard let candidate = run.candidate else {
+                throw AutomationFailure.incompleteRun(run.id, step: step, missing: "candidate")
+            }
             let version = try await registry.register(candidate, by: "system:pipeline", why: run.trigger)
             try await registry.move(version.id, to: .staging, reason: "passed its gates", by: "system:pipeline")
             run.version = version.id
             run.step = .rollout
         case .rollout:
-            guard let version = run.version else { throw AutomationFailure.unknownRollout(run.id) }
+            guard let version = run.version else {
+                throw AutomationFailure.incompleteRun(run.id, step: step, missing: "registered version")
+            }
             run.rollout = try await rollouts.start(
                 version, on: definition.endpoint, id: "rollout-\(run.id)", by: "system:pipeline"
             ).id

@@ -64,6 +64,9 @@ public actor RolloutService {
         return rollout
     }
 
+    /// Reads anew which rollouts are under way: another process may have moved them.
+    public func forget() { active = nil }
+
     /// Every rollout, oldest first.
     public func all() async throws -> [Rollout] {
         try await database.read { transaction in

@@ -73,7 +73,10 @@ public final class ExperimentStore: Sendable {
             try Self.requireRunning(run, in: transaction)
             for point in points {
                 try transaction.execute(
-                    "INSERT OR REPLACE INTO run_metrics (run, key, step, value, time) VALUES (?, ?, ?, ?, ?)",
+                    """
+                    INSERT INTO run_metrics (run, key, step, value, time) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT (run, key, step, time) DO UPDATE SET value = excluded.value
+                    """,
                     [.text(run), .text(point.key), .integer(point.step), .double(point.value), .init(point.time)])
             }
             try Self.insert(pairs: tags, into: "run_tags", run: run, in: transaction)
@@ -87,7 +90,10 @@ public final class ExperimentStore: Sendable {
         try await database.write { transaction in
             try Self.requireRunning(run, in: transaction)
             try transaction.execute(
-                "INSERT OR REPLACE INTO run_artifacts (run, path, digest, bytes) VALUES (?, ?, ?, ?)",
+                """
+                INSERT INTO run_artifacts (run, path, digest, bytes) VALUES (?, ?, ?, ?)
+                ON CONFLICT (run, path) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes
+                """,
                 [.text(run), .text(path), .text(digest.description), .integer(Int64(bytes.count))])
         }
         return digest
@@ -189,7 +195,10 @@ public final class ExperimentStore: Sendable {
     ) throws {
         for (key, value) in pairs {
             try transaction.execute(
-                "INSERT OR REPLACE INTO \(table) (run, key, value) VALUES (?, ?, ?)",
+                """
+                INSERT INTO \(table) (run, key, value) VALUES (?, ?, ?)
+                ON CONFLICT (run, key) DO UPDATE SET value = excluded.value
+                """,
                 [.text(run), .text(key), .text(value)])
         }
     }

@@ -4,11 +4,10 @@ import Basics
 public enum ExperimentsFailure: Failure {
     case unknownRun(String)
     case runEnded(String, RunStatus)
-    case unknownArtifact(run: String, path: String)
 
     public var code: FailureCode {
         switch self {
-        case .unknownRun, .unknownArtifact: .notFound
+        case .unknownRun: .notFound
         case .runEnded: .failedPrecondition
         }
     }
@@ -17,7 +16,6 @@ public enum ExperimentsFailure: Failure {
         switch self {
         case .unknownRun(let id): "there is no run '\(id)'"
         case .runEnded(let id, let status): "the run '\(id)' has ended (\(status.rawValue)) and takes no more records"
-        case .unknownArtifact(let run, let path): "the run '\(run)' has no artifact '\(path)'"
         }
     }
 
@@ -25,7 +23,6 @@ public enum ExperimentsFailure: Failure {
         switch self {
         case .unknownRun: "List them with 'modelworks runs'."
         case .runEnded: "Start a new run."
-        case .unknownArtifact: "See 'modelworks runs RUN' for its artifacts."
         }
     }
 }

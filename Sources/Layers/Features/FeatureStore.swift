@@ -72,6 +72,14 @@ public final class FeatureStore: Sendable {
         return versions
     }
 
+    /// Takes over dataset versions that another process of the factory has ingested.
+    public func follow() async throws {
+        guard let bound = state.withLock({ $0.bound }) else { return }
+        let latest = try await datasets.latest().mapValues(\.digest)
+        guard bound.contains(where: { latest[$0.key] != $0.value }) else { return }
+        state.withLock { $0.generation += 1 }
+    }
+
     /// The newest dataset version of every defined table.
     ///
     /// - Throws: ``FeaturesFailure/notIngested(table:)``.

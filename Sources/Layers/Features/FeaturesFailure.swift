@@ -10,7 +10,6 @@ public enum FeaturesFailure: Failure {
     case badEvents(name: String, problem: String)
     case badView(view: String, problem: String)
     case notIngested(table: String)
-    case notBuilt(view: String)
     case leak(LeakFinding)
 
     public var code: FailureCode {
@@ -18,7 +17,7 @@ public enum FeaturesFailure: Failure {
         case .definition, .badView, .badEvents: .invalidArgument
         case .unknown, .missingFile: .notFound
         case .wrongHash: .dataLoss
-        case .expectation, .notIngested, .notBuilt, .leak: .failedPrecondition
+        case .expectation, .notIngested, .leak: .failedPrecondition
         }
     }
 
@@ -34,7 +33,6 @@ public enum FeaturesFailure: Failure {
         case .badEvents(let name, let problem): "the event source '\(name)' can not be used: \(problem)"
         case .badView(let view, let problem): "the feature view '\(view)' can not be used: \(problem)"
         case .notIngested(let table): "the table '\(table)' has no dataset version yet"
-        case .notBuilt(let view): "the feature view '\(view)' has no history yet"
         case .leak(let finding): "the feature view '\(finding.view)' sees the future: \(finding.explanation)"
         }
     }
@@ -49,7 +47,6 @@ public enum FeaturesFailure: Failure {
             "Mend the data, or change the expectation's severity to quarantine if such rows can be left out."
         case .badEvents, .badView: "Correct its definition and apply again."
         case .notIngested: "Run 'modelworks data ingest'."
-        case .notBuilt: "Run 'modelworks features build'."
         case .leak: "Let the view use only rows whose available_at is not after the row it publishes."
         }
     }

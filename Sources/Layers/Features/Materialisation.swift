@@ -34,6 +34,9 @@ public actor Materialisation {
 
     public init(features: FeatureStore) { self.features = features }
 
+    /// Reads the watermarks anew at the next call: another process may have moved them.
+    public func forget() { cursors = [:] }
+
     /// Brings every view of the given services up to `moment`; returns how many values were written.
     @discardableResult
     public func advance(services: Set<String>, to moment: Timestamp) async throws -> Int {

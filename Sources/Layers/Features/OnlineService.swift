@@ -28,6 +28,8 @@ public final class OnlineService: Sendable {
         var positions: [Int]
         var storedCount: Int
         var ttlMicroseconds: Int64
+        /// Where its first feature goes, counted after the request's own inputs.
+        var firstInput: Int
     }
 
     static let keyBytesMax = 480
@@ -40,15 +42,19 @@ public final class OnlineService: Sendable {
         requestCount = service.request.count
         var joinKeys: [String] = []
         var parts: [Part] = []
+        var firstInput = 0
         for selection in service.views {
             let view = try catalogue.view(selection.view)
+            let positions = selection.features.compactMap { view.features.firstIndex(of: $0) }
             for key in view.joinKeys where !joinKeys.contains(key) { joinKeys.append(key) }
             parts.append(
                 Part(
                     prefix: OnlineCodec.prefix(try catalogue.digest(ofView: view.name)),
                     keys: view.joinKeys.compactMap { joinKeys.firstIndex(of: $0) },
-                    positions: selection.features.compactMap { view.features.firstIndex(of: $0) },
-                    storedCount: view.features.count, ttlMicroseconds: view.ttlSeconds * 1_000_000))
+                    positions: positions,
+                    storedCount: view.features.count, ttlMicroseconds: view.ttlSeconds * 1_000_000,
+                    firstInput: firstInput))
+            firstInput += positions.count
         }
         self.joinKeys = joinKeys
         self.parts = parts
@@ -56,7 +62,8 @@ public final class OnlineService: Sendable {
         self.table = table
     }
 
-    /// Reads the newest stored values as of a moment into the inputs after the request's own.
+    /// Reads the newest stored values as of a moment into the inputs after the request's own: all views in one look-up,
+    /// which is one round trip where the store is remote.
     ///
     /// A value is null (NaN) when there is none, when it is older than the view's ttl, or when its event time lies after
     /// the moment asked for.
@@ -69,15 +76,22 @@ public final class OnlineService: Sendable {
         into inputs: UnsafeMutableBufferPointer<Double>
     ) throws {
         guard !parts.isEmpty else { return }
-        try withUnsafeTemporaryAllocation(byteCount: Self.keyBytesMax, alignment: 8) { buffer in
-            try store.read { transaction in
-                var target = requestCount
-                for part in parts {
-                    let count = OnlineCodec.key(part, keys, into: buffer)
-                    try transaction.withValue(UnsafeRawBufferPointer(rebasing: buffer[..<count]), in: table) { value in
-                        Self.copy(value, part, moment, inputs, target)
+        let bytes = parts.reduce(0) { $0 + OnlineCodec.length($1, keys) }
+        try withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 8) { buffer in
+            try withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: parts.count) { lookups in
+                var start = 0
+                for (index, part) in parts.enumerated() {
+                    let end = start + OnlineCodec.length(part, keys)
+                    let count = OnlineCodec.key(
+                        part, keys, into: UnsafeMutableRawBufferPointer(rebasing: buffer[start..<end]))
+                    lookups.initializeElement(
+                        at: index, to: UnsafeRawBufferPointer(rebasing: buffer[start..<start + count]))
+                    start = end
+                }
+                try store.read { transaction in
+                    try transaction.withValues(UnsafeBufferPointer(lookups), in: table) { index, value in
+                        Self.copy(value, parts[index], moment, inputs, requestCount + parts[index].firstInput)
                     }
-                    target += part.positions.count
                 }
             }
         }
@@ -109,6 +123,13 @@ enum OnlineCodec {
         let digits = Array(digest.hex.utf8.prefix(16))
         func nibble(_ byte: UInt8) -> UInt8 { byte < 58 ? byte - 48 : byte - 87 }
         return stride(from: 0, to: 16, by: 2).map { nibble(digits[$0]) << 4 | nibble(digits[$0 + 1]) }
+    }
+
+    /// How many bytes a key takes.
+    static func length(
+        _ part: OnlineService.Part, _ keys: UnsafeBufferPointer<UnsafeRawBufferPointer>
+    ) -> Int {
+        min(OnlineService.keyBytesMax, part.keys.reduce(part.prefix.count) { $0 + 2 + keys[$1].count })
     }
 
     /// Writes a key and returns its length; a key that does not fit is cut, and so finds nothing.

@@ -83,7 +83,10 @@ extension FeatureStore {
         let now = time.now
         try await database.write { transaction in
             try transaction.execute(
-                "INSERT OR IGNORE INTO view_histories (view, \"key\", digest, rows, created) VALUES (?, ?, ?, ?, ?)",
+                """
+                INSERT INTO view_histories (view, "key", digest, rows, created) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (view, "key") DO NOTHING
+                """,
                 [
                     .text(history.view), .text(history.key.description), .text(history.digest.description),
                     .integer(history.rows), .init(now),

@@ -1,4 +1,5 @@
 import Basics
+import Features
 import Inference
 import Journal
 import ObjectStorage
@@ -44,6 +45,9 @@ public actor MonitorService {
         nextWindow = [:]
     }
 
+    /// Reads anew which window is next: another process may have judged some.
+    public func forget() { nextWindow = [:] }
+
     /// Reports of an endpoint's windows, oldest first.
     public func reports(of endpoint: String) async throws -> [WindowReport] {
         try await database.read { transaction in
@@ -82,7 +86,7 @@ public actor MonitorService {
                 return last.advanced(bySeconds: definition.windowSeconds)
             }
             try transaction.execute(
-                "INSERT OR IGNORE INTO monitor_starts (endpoint, start) VALUES (?, ?)",
+                "INSERT INTO monitor_starts (endpoint, start) VALUES (?, ?) ON CONFLICT (endpoint) DO NOTHING",
                 [.text(definition.endpoint), .init(first)])
             return try transaction.first(
                 "SELECT start FROM monitor_starts WHERE endpoint = ?", [.text(definition.endpoint)]
@@ -99,8 +103,12 @@ public actor MonitorService {
         let labels = try await endpoints.labels(of: definition.endpoint)
         let previous = try await reports(of: definition.endpoint)
         let bookmark = previous.last?.next ?? WindowReport.Bookmark(records: .start, labels: .start)
+        let predictions = try await endpoint.predictions(from: bookmark.records)
+        let told = try await labels.labels(from: bookmark.labels)
         let sample = try await worker.run {
-            try WindowSample.collect(endpoint: endpoint, labels: labels, from: bookmark, start: start, end: end)
+            try WindowSample.collect(
+                inputNames: endpoint.service.inputNames, predictions: predictions, labels: told, from: bookmark,
+                start: start, end: end)
         }
         // Who answered most is who is judged: traffic may have changed hands since the window ended.
         let reference =
@@ -179,10 +187,12 @@ public actor MonitorService {
         -> [WindowReport.VersionPart]
     {
         let endpoint = try endpoints.table.endpoint(name)
-        let labels = try await endpoints.labels(of: name)
+        let predictions = try await endpoint.predictions(from: .start)
+        let labels = try await endpoints.labels(of: name).labels(from: .start)
         let model = try await loader.load(try await registry.version(id).bundle).model
         return try await worker.run {
-            try Rescoring(model: model, windows: windows).run(endpoint: endpoint, labels: labels, version: id.version)
+            try Rescoring(model: model, windows: windows).run(
+                predictions: predictions, labels: labels, version: id.version)
         }
     }
 }

@@ -19,14 +19,15 @@ struct WindowSample {
     var next: WindowReport.Bookmark
 
     static func collect(
-        endpoint: Endpoint, labels: LabelStore, from bookmark: WindowReport.Bookmark, start: Timestamp, end: Timestamp
+        inputNames: [String], predictions: PredictionReader, labels: LabelReader, from bookmark: WindowReport.Bookmark,
+        start: Timestamp, end: Timestamp
     ) throws -> WindowSample {
         var sample = WindowSample(next: bookmark)
-        sample.inputNames = endpoint.service.inputNames
+        sample.inputNames = inputNames
         sample.columns = Array(repeating: [], count: sample.inputNames.count)
         var rows: [String: Int] = [:]
         var nextFound = false
-        try endpoint.records(from: bookmark.records) { record, position in
+        try predictions.forEach { record, position in
             if record.eventTime >= end, !nextFound {
                 sample.next.records = position
                 nextFound = true
@@ -43,7 +44,7 @@ struct WindowSample {
         }
 
         nextFound = false
-        try labels.labels(from: bookmark.labels) { label, position in
+        try labels.forEach { label, position in
             if label.time >= end, !nextFound {
                 sample.next.labels = position
                 nextFound = true

@@ -49,7 +49,7 @@ public final class ModelRegistry: Sendable {
                 return try Self.load(row)
             }
             try transaction.execute(
-                "INSERT OR IGNORE INTO models (name, created, last_version) VALUES (?, ?, 0)",
+                "INSERT INTO models (name, created, last_version) VALUES (?, ?, 0) ON CONFLICT (name) DO NOTHING",
                 [.text(model), .init(now)])
             try transaction.execute(
                 "UPDATE models SET last_version = last_version + 1 WHERE name = ?", [.text(model)])

@@ -6,13 +6,12 @@ public enum RegistryFailure: Failure {
     case unknownVersion(ModelVersionID)
     case forbiddenTransition(ModelVersionID, from: Stage, to: Stage)
     case incomplete(ModelVersionID, missing: [String])
-    case noProduction(model: String)
     case badReference(String)
     case noProfile(Digest)
 
     public var code: FailureCode {
         switch self {
-        case .unknownModel, .unknownVersion, .noProduction, .noProfile: .notFound
+        case .unknownModel, .unknownVersion, .noProfile: .notFound
         case .forbiddenTransition, .incomplete: .failedPrecondition
         case .badReference: .invalidArgument
         }
@@ -26,7 +25,6 @@ public enum RegistryFailure: Failure {
             "\(id) can not go from \(from.rawValue) to \(to.rawValue)"
         case .incomplete(let id, let missing):
             "\(id) can not go to Production: its record lacks \(missing.joined(separator: ", "))"
-        case .noProduction(let model): "no version of '\(model)' is in Production"
         case .badReference(let text): "'\(text)' is no model version"
         case .noProfile(let bundle): "the bundle \(bundle.short) holds no profile of its training"
         }
@@ -37,7 +35,6 @@ public enum RegistryFailure: Failure {
         case .unknownModel, .unknownVersion: "List them with 'modelworks models'."
         case .forbiddenTransition: "Allowed: None, Staging, Production and Archived, but nothing returns to None."
         case .incomplete: "Register a version from a tracked run."
-        case .noProduction: "Promote one with 'modelworks models promote MODEL/VERSION --stage Production'."
         case .noProfile: "Register a version trained here."
         case .badReference: "Write MODEL/VERSION, for example flight-delay/3."
         }

@@ -2,6 +2,7 @@ import Basics
 import Features
 import Inference
 import ObjectStorage
+import Records
 import Registry
 import Synchronization
 
@@ -88,7 +89,7 @@ struct CanaryTrip: Sendable {
 public final class Endpoint: Sendable {
     public let definition: EndpointDefinition
     public let service: OnlineService
-    let log: RecordLog
+    let records: any RecordChannel
     private let time: any TimeSource
     private let slots: [Slot]
     private let current: Mutex<Deployment?>
@@ -120,12 +121,13 @@ public final class Endpoint: Sendable {
 
     /// - Parameter slots: how many callers may ask at once; each names its own slot from 0.
     init(
-        definition: EndpointDefinition, service: OnlineService, log: RecordLog, time: any TimeSource, slots: Int,
+        definition: EndpointDefinition, service: OnlineService, records: any RecordChannel, time: any TimeSource,
+        slots: Int,
         onCanaryTripped: @escaping @Sendable (CanaryTrip) -> Void
     ) {
         self.definition = definition
         self.service = service
-        self.log = log
+        self.records = records
         self.time = time
         self.slots = (0..<max(1, slots)).map { _ in Slot(features: service.inputNames.count) }
         self.onCanaryTripped = onCanaryTripped
@@ -226,7 +228,7 @@ public final class Endpoint: Sendable {
             featureNanoseconds: UInt32(clamping: prediction.featureNanoseconds),
             inferenceNanoseconds: UInt32(clamping: prediction.inferenceNanoseconds), features: features)
         do {
-            try log.append(UnsafeRawBufferPointer(rebasing: slot.record[..<count]))
+            try records.append(UnsafeRawBufferPointer(rebasing: slot.record[..<count]))
         } catch {
             throw ServingFailure.notRecorded(
                 endpoint: definition.name, reason: (error as? any Failure)?.message ?? "\(error)")
@@ -276,11 +278,21 @@ public final class Endpoint: Sendable {
         return SplitMix.mix(value)
     }
 
-    /// Reads the record of answers from `position` on, each with its own position.
-    public func records(
-        from position: RecordPosition, _ body: (PredictionRecord, RecordPosition) throws -> Void
-    ) throws {
-        try log.forEach(from: position) { logged in
+    /// The record of answers from `position` on.
+    public func predictions(from position: RecordPosition) async throws -> PredictionReader {
+        PredictionReader(try await records.reader(from: position))
+    }
+}
+
+/// A stretch of the record of an endpoint's answers.
+public struct PredictionReader: Sendable {
+    private let records: RecordReader
+
+    init(_ records: RecordReader) { self.records = records }
+
+    /// Hands over the answers in the order they were kept, each with its own position. Blocks while it reads.
+    public func forEach(_ body: (PredictionRecord, RecordPosition) throws -> Void) throws {
+        try records.forEach { logged in
             guard let record = PredictionRecord(logged.bytes) else { return }
             try body(record, logged.position)
         }

@@ -3,6 +3,7 @@ import Features
 import Inference
 import Journal
 import ObjectStorage
+import Records
 import Registry
 import SQL
 import Synchronization
@@ -18,7 +19,7 @@ public actor EndpointStore {
     private let registry: ModelRegistry
     private let loader: ModelLoader
     private let features: FeatureStore
-    private let logs: @Sendable (_ kind: String, _ endpoint: String) throws -> RecordLog
+    private let channels: RecordChannels
     private let time: any TimeSource
     private let wallTime: any TimeSource
     private let slots: Int
@@ -26,18 +27,19 @@ public actor EndpointStore {
     private let worker = BlockingThread(name: "serving")
     private var labelStores: [String: LabelStore] = [:]
     private var versions: [ModelVersionID: DeployedVersion] = [:]
+    /// Counts the changes of traffic made here, by endpoint.
+    private var changes: [String: Int] = [:]
     /// What requests look up without waiting for the actor.
     public nonisolated let table = EndpointTable()
 
     /// - Parameters:
-    ///   - logs: opens the record log of a kind (`predictions`, `labels`) for an endpoint.
+    ///   - channels: where answers and labels are kept.
     ///   - time: the factory's clock, for the journal.
     ///   - wallTime: when answers are recorded.
     ///   - slots: how many requests may be answered at once.
     public init(
         database: Database, registry: ModelRegistry, loader: ModelLoader, features: FeatureStore,
-        time: any TimeSource, wallTime: any TimeSource, slots: Int, logger: Logger,
-        logs: @escaping @Sendable (_ kind: String, _ endpoint: String) throws -> RecordLog
+        time: any TimeSource, wallTime: any TimeSource, slots: Int, logger: Logger, channels: RecordChannels
     ) {
         self.database = database
         self.registry = registry
@@ -47,7 +49,7 @@ public actor EndpointStore {
         self.wallTime = wallTime
         self.slots = slots
         self.logger = logger
-        self.logs = logs
+        self.channels = channels
     }
 
     public static let migrations = [
@@ -95,12 +97,13 @@ public actor EndpointStore {
         if let existing, existing.definition == definition, existing.service.digest == service.digest { return }
         let name = definition.name
         let endpoint = Endpoint(
-            definition: definition, service: service, log: try existing?.log ?? logs("predictions", name),
+            definition: definition, service: service,
+            records: try existing?.records ?? channels.channel("predictions", name),
             time: wallTime, slots: slots
         ) { [weak self] trip in
             Task { await self?.canaryTripped(name, trip) }
         }
-        if labelStores[name] == nil { labelStores[name] = LabelStore(log: try logs("labels", name)) }
+        if labelStores[name] == nil { labelStores[name] = LabelStore(records: try channels.channel("labels", name)) }
         if let traffic = try await storedTraffic(of: name) {
             endpoint.deploy(try await deployment(for: traffic, on: endpoint))
         }
@@ -141,6 +144,21 @@ public actor EndpointStore {
         return version
     }
 
+    /// Takes over the traffic that another process of the factory has stored.
+    public func follow() async throws {
+        for endpoint in table.all {
+            let name = endpoint.definition.name
+            let before = changes[name, default: 0]
+            guard let stored = try await storedTraffic(of: name), stored != endpoint.traffic else { continue }
+            let deployment = try await deployment(for: stored, on: endpoint)
+            // What was read may be older than a change made here meanwhile; the next call looks again.
+            guard changes[name, default: 0] == before, table[name] === endpoint else { continue }
+            endpoint.deploy(deployment)
+            logger.info("traffic changed elsewhere", ["endpoint": .string(name)])
+        }
+        prune()
+    }
+
     /// Changes who answers: loads what is needed, stores and journals the policy, then swaps.
     ///
     /// - Parameters:
@@ -153,6 +171,7 @@ public actor EndpointStore {
     ) async throws -> TrafficPolicy {
         let endpoint = try table.endpoint(name)
         let deployment = try await deployment(for: traffic, on: endpoint)
+        changes[name, default: 0] += 1
         try await store(
             traffic, on: name, type: type, reason: reason, facts: facts, by: principal, with: companion)
         endpoint.deploy(deployment)
@@ -171,7 +190,10 @@ public actor EndpointStore {
         try await database.write { transaction in
             try companion(transaction)
             try transaction.execute(
-                "INSERT OR REPLACE INTO endpoint_traffic (endpoint, traffic, changed) VALUES (?, ?, ?)",
+                """
+                INSERT INTO endpoint_traffic (endpoint, traffic, changed) VALUES (?, ?, ?)
+                ON CONFLICT (endpoint) DO UPDATE SET traffic = excluded.traffic, changed = excluded.changed
+                """,
                 [.text(name), .text(text), .init(now)])
             try Journal.append(
                 JournalDraft(
@@ -212,6 +234,7 @@ public actor EndpointStore {
     }
 
     private func canaryTripped(_ name: String, _ trip: CanaryTrip) async {
+        changes[name, default: 0] += 1
         do {
             try await store(
                 trip.policy, on: name, type: "endpoint.rolled_back",
@@ -236,9 +259,9 @@ public actor EndpointStore {
     ///
     /// - Throws: ``ServingFailure/unknownEndpoint(_:known:)``, or what the record log throws where it is damaged.
     public func totals(of name: String) async throws -> RecordTotals {
-        let endpoint = try table.endpoint(name)
-        let labels = try labels(of: name)
-        return try await worker.run { try RecordTotals(endpoint: endpoint, labels: labels) }
+        let predictions = try await table.endpoint(name).predictions(from: .start)
+        let labels = try await labels(of: name).labels(from: .start)
+        return try await worker.run { try RecordTotals(predictions: predictions, labels: labels) }
     }
 
     /// Forgets versions that no endpoint names any more.

@@ -1,11 +1,12 @@
 import Basics
 import ObjectStorage
+import Records
 
 /// The labels of one endpoint, in the order they arrived.
 public final class LabelStore: Sendable {
-    private let log: RecordLog
+    private let records: any RecordChannel
 
-    init(log: RecordLog) { self.log = log }
+    init(records: any RecordChannel) { self.records = records }
 
     /// Keeps labels; when this returns, they survive a crash of the process.
     ///
@@ -19,15 +20,25 @@ public final class LabelStore: Sendable {
             }
         }
         for label in labels {
-            try label.encoded().withUnsafeBytes { _ = try log.append($0) }
+            try label.encoded().withUnsafeBytes { try records.append($0) }
         }
     }
 
-    /// Reads labels from `position` on, each with its own position.
-    public func labels(
-        from position: RecordPosition, _ body: (LabelRecord, RecordPosition) throws -> Void
-    ) throws {
-        try log.forEach(from: position) { logged in
+    /// The labels from `position` on.
+    public func labels(from position: RecordPosition) async throws -> LabelReader {
+        LabelReader(try await records.reader(from: position))
+    }
+}
+
+/// A stretch of an endpoint's labels.
+public struct LabelReader: Sendable {
+    private let records: RecordReader
+
+    init(_ records: RecordReader) { self.records = records }
+
+    /// Hands over the labels in the order they were kept, each with its own position. Blocks while it reads.
+    public func forEach(_ body: (LabelRecord, RecordPosition) throws -> Void) throws {
+        try records.forEach { logged in
             guard let label = LabelRecord(logged.bytes) else { return }
             try body(label, logged.position)
         }

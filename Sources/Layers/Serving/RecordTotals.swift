@@ -63,14 +63,14 @@ public struct RecordTotals: Sendable, Codable, Equatable {
     /// Reads the whole record of an endpoint; blocks while it reads.
     ///
     /// - Throws: what the record log throws where it is damaged.
-    init(endpoint: Endpoint, labels: LabelStore) throws {
+    init(predictions: PredictionReader, labels: LabelReader) throws {
         var answered = Counter()
-        try endpoint.records(from: .start) { record, _ in
+        try predictions.forEach { record, _ in
             answered.add(record.id, Self.hash(prediction: record.id, output: record.output))
         }
         var told = Counter()
-        try labels.labels(from: .start) { label, _ in told.add(label.id, Self.hash(label)) }
-        predictions = answered.total
+        try labels.forEach { label, _ in told.add(label.id, Self.hash(label)) }
+        self.predictions = answered.total
         self.labels = told.total
     }
 }

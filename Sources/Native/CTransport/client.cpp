@@ -39,7 +39,7 @@ struct mw_client {
     std::string host;
     uint16_t port = 0;
     bool tls = false, verify = true;
-    std::string ca_path;
+    std::string ca_path, certificate_path, key_path;
     int socket = -1;
     SSL_CTX *context = nullptr;
     SSL *ssl = nullptr;
@@ -130,6 +130,17 @@ struct mw_client {
             bool loaded = ca_path.empty() ? SSL_CTX_set_default_verify_paths(context) == 1
                                           : SSL_CTX_load_verify_locations(context, ca_path.c_str(), nullptr) == 1;
             if (verify && !loaded) throw Broken{MW_BAD_TLS, "the authorities in '" + ca_path + "' can not be read"};
+            // A key with a passphrase must fail, not ask on the terminal.
+            SSL_CTX_set_default_passwd_cb(context, [](char *, int, int, void *) { return 0; });
+            if (!certificate_path.empty() &&
+                (SSL_CTX_use_certificate_chain_file(context, certificate_path.c_str()) != 1 ||
+                 SSL_CTX_use_PrivateKey_file(context, key_path.c_str(), SSL_FILETYPE_PEM) != 1 ||
+                 SSL_CTX_check_private_key(context) != 1)) {
+                Broken broken{MW_BAD_TLS, "the client certificate '" + certificate_path + "' or its key can not be used: " + tls_text()};
+                SSL_CTX_free(context);
+                context = nullptr;
+                throw broken;
+            }
             SSL_CTX_set_verify(context, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
         }
         ssl = SSL_new(context);
@@ -296,6 +307,11 @@ mw_client *mw_client_new(const char *host, uint16_t port, int tls, int verify, c
 }
 
 void mw_client_free(mw_client *client) { delete client; }
+
+void mw_client_set_identity(mw_client *client, const char *certificate_path, const char *key_path) {
+    client->certificate_path = certificate_path;
+    client->key_path = key_path;
+}
 
 mw_outcome mw_client_send(mw_client *client, mw_slice head, const void *body, size_t size, int head_only, int timeout_ms, size_t body_limit, char *error, size_t error_size) {
     client->deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);

@@ -1,6 +1,9 @@
 #include "include/CTransport.h"
 
 #include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -84,8 +87,8 @@ thread_local Loop *current_loop = nullptr;
 struct mw_server : std::enable_shared_from_this<mw_server> {
     std::shared_ptr<mw_server> owner;
     mw_server_options options;
-    std::string host, certificate, key;
-    std::unique_ptr<net::ssl::context> tls;
+    std::string host, certificate, key, client_ca;
+    std::shared_ptr<net::ssl::context> tls;  // read and replaced atomically: connections of every loop start with it
     std::vector<std::shared_ptr<Loop>> loops;
     std::optional<tcp::acceptor> acceptor;
     std::optional<net::steady_timer> accept_pause;
@@ -124,6 +127,7 @@ struct mw_exchange {
     std::vector<std::pair<beast::string_view, beast::string_view>> headers;
     beast::string_view method, target;
     std::string remote;
+    std::string client_subject;
     std::atomic<bool> replied{false};
     bool keep = true;
     bool head = false;
@@ -177,6 +181,21 @@ struct mw_exchange {
 };
 
 namespace {
+
+std::string subject_of(SSL *ssl) {
+    std::string text;
+    X509 *certificate = SSL_get_verify_result(ssl) == X509_V_OK ? SSL_get1_peer_certificate(ssl) : nullptr;
+    if (!certificate) return text;
+    if (BIO *memory = BIO_new(BIO_s_mem())) {
+        char *data = nullptr;
+        X509_NAME_print_ex(memory, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+        long size = BIO_get_mem_data(memory, &data);
+        if (size > 0) text.assign(data, static_cast<size_t>(size));
+        BIO_free(memory);
+    }
+    X509_free(certificate);
+    return text;
+}
 
 struct Session : mw_exchange, std::enable_shared_from_this<Session> {
     Phase phase = Phase::idle;
@@ -275,6 +294,7 @@ struct Connection final : Session {
             enter(Phase::handshake, options().header_timeout_ms);
             stream.async_handshake(net::ssl::stream_base::server, [me = self()](error_code error) {
                 if (error) return me->cut();
+                me->client_subject = subject_of(me->stream.native_handle());
                 me->next_request(me->options().header_timeout_ms);
             });
         } else {
@@ -626,8 +646,8 @@ void mw_server::take(tcp::socket socket, size_t index) {
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     std::shared_ptr<Session> session;
-    if (tls) {
-        session = std::make_shared<SecureConnection>(loop, std::move(socket), *tls);
+    if (auto context = std::atomic_load(&tls)) {
+        session = std::make_shared<SecureConnection>(loop, std::move(socket), *context);
     } else {
         session = std::make_shared<PlainConnection>(loop, std::move(socket));
     }
@@ -651,7 +671,7 @@ void mw_server::accept() {
             left();
             static const char busy[] =
                 "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
-            if (!tls) (void)::send(socket.native_handle(), busy, sizeof busy - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (!std::atomic_load(&tls)) (void)::send(socket.native_handle(), busy, sizeof busy - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
             if (options.on_refused) options.on_refused(options.context, 503);
         } else if (index == 0) {
             take(std::move(socket), 0);
@@ -693,20 +713,59 @@ void open_acceptor(mw_server &server) {
     throw StartFailure{outcome, error.message()};
 }
 
-void open_tls(mw_server &server) {
-    if (!server.options.certificate_path) return;
-    error_code error;
-    server.tls = std::make_unique<net::ssl::context>(net::ssl::context::tls_server);
-    auto options = net::ssl::context::default_workarounds | net::ssl::context::no_sslv2 | net::ssl::context::no_sslv3 |
-                   net::ssl::context::no_tlsv1 | net::ssl::context::no_tlsv1_1;
-    server.tls->set_options(options, error);
-    if (!error) server.tls->use_certificate_chain_file(server.certificate, error);
-    if (error) throw StartFailure{MW_BAD_TLS, server.certificate + ": " + error.message()};
-    server.tls->use_private_key_file(server.key, net::ssl::context::pem, error);
-    if (error) throw StartFailure{MW_BAD_TLS, server.key + ": " + error.message()};
+std::string tls_reason() {
+    unsigned long code = ERR_peek_last_error();
+    const char *text = code ? ERR_reason_error_string(code) : nullptr;
+    ERR_clear_error();
+    return text ? text : "it can not be read";
+}
+
+std::string utc(const ASN1_TIME *time) {
+    tm parts{};
+    char text[32] = "an unknown time";
+    if (ASN1_TIME_to_tm(time, &parts)) strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+void load_tls(net::ssl::context &context, const mw_server &server) {
+    SSL_CTX *handle = context.native_handle();
+    auto failed = [](const std::string &file, const std::string &text) -> StartFailure {
+        return {MW_BAD_TLS, "'" + file + "': " + text};
+    };
+    ERR_clear_error();
+    SSL_CTX_set_min_proto_version(handle, TLS1_2_VERSION);
+    SSL_CTX_set_options(handle, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // A key with a passphrase must fail, not ask on the terminal.
+    SSL_CTX_set_default_passwd_cb(handle, [](char *, int, int, void *) { return 0; });
+    if (SSL_CTX_use_certificate_chain_file(handle, server.certificate.c_str()) != 1)
+        throw failed(server.certificate, tls_reason());
+    X509 *leaf = SSL_CTX_get0_certificate(handle);
+    if (X509_cmp_current_time(X509_get0_notAfter(leaf)) <= 0)
+        throw failed(server.certificate, "the certificate expired at " + utc(X509_get0_notAfter(leaf)));
+    if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0)
+        throw failed(server.certificate, "the certificate is valid from " + utc(X509_get0_notBefore(leaf)) + " only");
+    if (SSL_CTX_use_PrivateKey_file(handle, server.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+        bool mismatch = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH ||
+                        ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_TYPE_MISMATCH;
+        auto text = tls_reason();
+        throw failed(server.key, mismatch ? "the key does not belong to the certificate '" + server.certificate + "'" : text);
+    }
+    if (SSL_CTX_check_private_key(handle) != 1)
+        throw failed(server.key, "the key does not belong to the certificate '" + server.certificate + "'");
+    if (!server.client_ca.empty()) {
+        auto *names = SSL_load_client_CA_file(server.client_ca.c_str());
+        if (!names || SSL_CTX_load_verify_locations(handle, server.client_ca.c_str(), nullptr) != 1) {
+            sk_X509_NAME_pop_free(names, X509_NAME_free);
+            throw failed(server.client_ca, tls_reason());
+        }
+        SSL_CTX_set_client_CA_list(handle, names);
+        SSL_CTX_set_verify(handle, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+        static const unsigned char scope[] = "modelworks";
+        SSL_CTX_set_session_id_context(handle, scope, sizeof scope - 1);
+    }
     // ALPN: a client that insists on h2 alone is told at once instead of getting bytes it can not read.
     SSL_CTX_set_alpn_select_cb(
-        server.tls->native_handle(),
+        handle,
         [](SSL *, const unsigned char **out, unsigned char *size, const unsigned char *in, unsigned int count, void *) {
             static const unsigned char ours[] = "\x08http/1.1";
             auto *chosen = const_cast<unsigned char **>(out);
@@ -714,6 +773,13 @@ void open_tls(mw_server &server) {
             return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
         },
         nullptr);
+}
+
+void open_tls(mw_server &server) {
+    if (server.certificate.empty()) return;
+    auto context = std::make_shared<net::ssl::context>(net::ssl::context::tls_server);
+    load_tls(*context, server);
+    std::atomic_store(&server.tls, context);
 }
 
 void copy_text(const std::string &text, char *target, size_t size) {
@@ -738,6 +804,7 @@ mw_server *mw_server_start(const mw_server_options *options, uint16_t *port, mw_
         server->host = options->host;
         if (options->certificate_path) server->certificate = options->certificate_path;
         if (options->key_path) server->key = options->key_path;
+        if (options->client_ca_path) server->client_ca = options->client_ca_path;
         for (int index = 0; index < std::max(1, options->threads); index++) {
             auto loop = std::make_shared<Loop>();
             loop->server = server;
@@ -824,6 +891,25 @@ void mw_server_free(mw_server *server) {
     mw_server_stop(server, 0);
     auto last = std::move(server->owner);
     server->loops.clear();
+}
+
+mw_outcome mw_server_reload_tls(mw_server *server, char *error, size_t size) {
+    try {
+        open_tls(*server);
+        return MW_OK;
+    } catch (const StartFailure &failure) {
+        copy_text(failure.text, error, size);
+        return failure.outcome;
+    } catch (const std::exception &failure) {
+        copy_text(failure.what(), error, size);
+        return MW_OTHER;
+    }
+}
+
+mw_slice mw_exchange_client_subject(const mw_exchange *exchange) { return slice(exchange->client_subject); }
+
+void mw_exchange_post(mw_exchange *exchange, void (*run)(void *), void *context) {
+    net::post(exchange->loop->io, [run, context] { run(context); });
 }
 
 size_t mw_server_connections(const mw_server *server) { return server->connections; }

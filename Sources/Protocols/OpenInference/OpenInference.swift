@@ -2,6 +2,7 @@ import Basics
 import Features
 import HTTP
 import Registry
+import Security
 import Serving
 import Telemetry
 
@@ -11,13 +12,20 @@ import Telemetry
 /// and, optionally, `event_time`; its one output is `score`.
 public struct OpenInference: Sendable {
     private let table: EndpointTable
-    private let sessions: [InferenceSession]
+    private let loops: [InferenceSession]
+    private let workers: InferenceWorkers
+    private let answersOnLoops: Bool
 
-    /// - Parameter slots: the number of network threads; each has a session of its own.
+    /// - Parameters:
+    ///   - loops: the number of network threads; each has a session and a slot of its own, from 0.
+    ///   - workers: the number of threads that answer what a loop does not; their slots follow.
+    ///   - answersOnLoops: false where reading features waits for a network.
     public init(
-        table: EndpointTable, time: any TimeSource, random: any RandomSource, slots: Int, metrics: MetricsRegistry
+        table: EndpointTable, time: any TimeSource, random: any RandomSource, loops: Int, workers: Int,
+        answersOnLoops: Bool, metrics: MetricsRegistry
     ) {
         self.table = table
+        self.answersOnLoops = answersOnLoops
         func stage(_ name: String) -> Histogram {
             metrics.histogram(
                 "modelworks_inference_stage_seconds", help: "Time in a stage of answering an infer request.",
@@ -25,9 +33,12 @@ public struct OpenInference: Sendable {
         }
         let stages = InferenceSession.Stages(
             parse: stage("parse"), features: stage("features"), inference: stage("inference"))
-        sessions = (0..<max(1, slots)).map {
-            InferenceSession(slot: $0, table: table, time: time, random: random, stages: stages)
+        let (loops, workers) = (max(1, loops), max(1, workers))
+        func session(_ slot: Int) -> InferenceSession {
+            InferenceSession(slot: slot, table: table, time: time, random: random, stages: stages)
         }
+        self.loops = (0..<loops).map(session)
+        self.workers = InferenceWorkers((loops..<loops + workers).map(session))
     }
 
     /// Puts the protocol's routes on a router, with its own shape of errors.
@@ -35,24 +46,25 @@ public struct OpenInference: Sendable {
         router.errorShape(prefix: "/v2") { problem in
             .bytes(Self.body(of: problem), contentType: "application/json", status: problem.status)
         }
-        router.get("/v2") { _ in
+        router.get("/v2", needs: .right(to: .read)) { _ in
             try .json(ServerMetadata())
         }
         for path in ["live", "ready"] {
-            router.get("/v2/health/\(path)") { _ in try .json([path: true]) }
+            router.get("/v2/health/\(path)", needs: .nothing) { _ in try .json([path: true]) }
         }
-        router.get("/v2/models/{name}") { request in
+        router.get("/v2/models/{name}", needs: .right(to: .read, on: "endpoint", named: "name")) { request in
             try .json(ModelMetadata(try table.endpoint(try request.parameter("name"))))
         }
-        router.get("/v2/models/{name}/ready") { request in
+        router.get("/v2/models/{name}/ready", needs: .right(to: .read, on: "endpoint", named: "name")) { request in
             let endpoint = try table.endpoint(try request.parameter("name"))
             guard endpoint.traffic != nil else { throw ServingFailure.notDeployed(endpoint.definition.name) }
             return try .json(Ready(name: endpoint.definition.name, ready: true))
         }
-        router.inline(.post, "/v2/models/{name}/infer") { exchange in
-            guard sessions.indices.contains(exchange.loopIndex) else { return false }
+        router.inline(.post, "/v2/models/{name}/infer", needs: .right(to: .infer, on: "endpoint", named: "name")) {
+            exchange in
+            guard answersOnLoops, loops.indices.contains(exchange.loopIndex) else { return false }
             do {
-                let answer = try sessions[exchange.loopIndex].answer(exchange.parameterText(0), exchange.body)
+                let answer = try loops[exchange.loopIndex].answer(exchange.parameterText(0), exchange.body)
                 exchange.reply(.ok, contentType: "application/json", answer)
             } catch {
                 let problem = HTTPProblem(error, requestID: exchange.requestID ?? "")
@@ -61,6 +73,10 @@ public struct OpenInference: Sendable {
                 }
             }
             return true
+        }
+        router.post("/v2/models/{name}/infer", needs: .right(to: .infer, on: "endpoint", named: "name")) { request in
+            .bytes(
+                try await workers.answer(try request.parameter("name"), request.body), contentType: "application/json")
         }
     }
 

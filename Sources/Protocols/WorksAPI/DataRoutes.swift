@@ -1,23 +1,24 @@
 import Basics
 import Features
 import HTTP
+import Security
 import Training
 
 extension WorksAPI {
     func installData(on router: Router) {
-        router.get("\(Self.prefix)/data") { _ in
+        router.get("\(Self.prefix)/data", needs: .right(to: .read)) { _ in
             let latest = try await services.features.datasets.latest()
             return try .json(latest.values.sorted { $0.table < $1.table })
         }
-        router.get("\(Self.prefix)/data/{table}") { request in
+        router.get("\(Self.prefix)/data/{table}", needs: .right(to: .read, on: "table")) { request in
             try .json(try await services.features.datasets.versions(of: try request.parameter("table")))
         }
-        router.post("\(Self.prefix)/data/ingest") { request in
+        router.post("\(Self.prefix)/data/ingest", needs: .right(to: .define)) { request in
             struct Body: Decodable { var tables: [String]? }
             let tables = try body(Body.self, request).tables
             return try .json(try await services.features.ingest(tables, by: principal(request)))
         }
-        router.get("\(Self.prefix)/features") { _ in
+        router.get("\(Self.prefix)/features", needs: .right(to: .read)) { _ in
             struct Item: Encodable {
                 var name: String
                 var owner: String
@@ -40,10 +41,10 @@ extension WorksAPI {
                         }.map(\.name).sorted())
                 })
         }
-        router.post("\(Self.prefix)/features/build") { request in
+        router.post("\(Self.prefix)/features/build", needs: .right(to: .define)) { request in
             try .json(try await services.features.buildViews(by: principal(request)))
         }
-        router.post("\(Self.prefix)/features/leak-check") { request in
+        router.post("\(Self.prefix)/features/leak-check", needs: .right(to: .experiment)) { request in
             struct Body: Decodable {
                 var training: String
                 var sample: Int?
@@ -56,7 +57,8 @@ extension WorksAPI {
                     definition.population, service: definition.service, from: definition.from, to: definition.to,
                     sample: min(max(options.sample ?? 8, 1), 1000), random: SeededRandom(seed: options.seed ?? 7)))
         }
-        router.get("\(Self.prefix)/training/{name}/population") { request in
+        router.get("\(Self.prefix)/training/{name}/population", needs: .right(to: .read, on: "training", named: "name"))
+        { request in
             let definition = try services.training.definition(try request.parameter("name"))
             guard let from = try request.timestamp("from"), let to = try request.timestamp("to") else {
                 throw WorksAPIFailure.badParameter("from", "and 'to' are needed")

@@ -1,10 +1,11 @@
 import Automation
 import Basics
 import HTTP
+import Security
 
 extension WorksAPI {
     func installFactory(on router: Router) {
-        router.get("\(Self.prefix)/status") { _ in
+        router.get("\(Self.prefix)/status", needs: .right(to: .read)) { _ in
             struct Status: Encodable {
                 var now: Timestamp
                 var revision: Int64?
@@ -17,14 +18,14 @@ extension WorksAPI {
                     now: services.factory.now, revision: revision?.number, digest: revision?.digest,
                     facts: try await services.factory.facts()))
         }
-        router.post("\(Self.prefix)/plan") { request in
+        router.post("\(Self.prefix)/plan", needs: .right(to: .read)) { request in
             try .json(try await services.factory.plan(try body(FactoryFiles.self, request)))
         }
-        router.post("\(Self.prefix)/apply") { request in
+        router.post("\(Self.prefix)/apply", needs: .right(to: .define)) { request in
             try .json(
                 try await services.factory.apply(try body(FactoryFiles.self, request), by: principal(request)))
         }
-        router.post("\(Self.prefix)/clock") { request in
+        router.post("\(Self.prefix)/clock", needs: .right(to: .operate)) { request in
             struct Body: Decodable { var now: Timestamp }
             return try .json(try await services.factory.advance(to: try body(Body.self, request).now))
         }

@@ -5,37 +5,46 @@ import HTTP
 import Inference
 import ObjectStorage
 import Registry
+import Security
 import Training
 
 extension WorksAPI {
     func installModels(on router: Router) {
-        router.get("\(Self.prefix)/runs") { request in
+        router.get("\(Self.prefix)/runs", needs: .right(to: .read)) { request in
             try .json(
                 try await services.experiments.runs(
                     experiment: request.query("experiment"),
                     limit: try request.integer("limit", default: 50, in: 1...1000)))
         }
-        router.get("\(Self.prefix)/runs/{id}") { request in
+        router.get("\(Self.prefix)/runs/{id}", needs: .right(to: .read)) { request in
             try .json(try await services.experiments.run(try request.parameter("id")))
         }
-        router.get("\(Self.prefix)/runs/{id}/metrics/{key}") { request in
+        router.get("\(Self.prefix)/runs/{id}/metrics/{key}", needs: .right(to: .read)) { request in
             try .json(
                 try await services.experiments.history(
                     of: try request.parameter("key"), run: try request.parameter("id")))
         }
-        router.post("\(Self.prefix)/train/{name}") { request in try await train(request) }
-        router.get("\(Self.prefix)/models") { _ in try .json(try await services.registry.versions()) }
-        router.get("\(Self.prefix)/models/{model}") { request in
+        router.post("\(Self.prefix)/train/{name}", needs: .right(to: .train, on: "training", named: "name")) {
+            request in try await train(request)
+        }
+        router.get("\(Self.prefix)/models", needs: .right(to: .read)) { _ in
+            try .json(try await services.registry.versions())
+        }
+        router.get("\(Self.prefix)/models/{model}", needs: .right(to: .read, on: "model")) { request in
             try .json(try await services.registry.versions(of: try request.parameter("model")))
         }
-        router.get("\(Self.prefix)/models/{model}/versions/{version:int}") { request in
+        router.get("\(Self.prefix)/models/{model}/versions/{version:int}", needs: .right(to: .read, on: "model")) {
+            request in
             try .json(try await services.registry.version(try version(request)))
         }
-        router.get("\(Self.prefix)/models/{model}/versions/{version:int}/bundle") { request in
+        router.get("\(Self.prefix)/models/{model}/versions/{version:int}/bundle", needs: .right(to: .read, on: "model"))
+        { request in
             let record = try await services.registry.version(try version(request))
             return .bytes(try await services.objects.get(record.bundle), contentType: "application/json")
         }
-        router.post("\(Self.prefix)/models/{model}/versions/{version:int}/stage") { request in
+        router.post(
+            "\(Self.prefix)/models/{model}/versions/{version:int}/stage", needs: .right(to: .promote, on: "model")
+        ) { request in
             struct Body: Decodable {
                 var stage: Stage
                 var reason: String?
@@ -47,7 +56,7 @@ extension WorksAPI {
                     try version(request), to: change.stage, reason: change.reason ?? "asked for",
                     override: change.override, by: principal(request)))
         }
-        router.post("\(Self.prefix)/models/{model}/versions") { request in
+        router.post("\(Self.prefix)/models/{model}/versions", needs: .right(to: .register, on: "model")) { request in
             struct Body: Decodable {
                 var bundle: Digest
                 var reason: String
@@ -60,10 +69,10 @@ extension WorksAPI {
                     metrics: [:],
                     description: wanted.reason, by: principal(request)))
         }
-        router.get("\(Self.prefix)/objects/{digest}") { request in
+        router.get("\(Self.prefix)/objects/{digest}", needs: .right(to: .read)) { request in
             .bytes(try await services.objects.get(try digest(request)), contentType: "application/octet-stream")
         }
-        router.post("\(Self.prefix)/objects") { request in
+        router.post("\(Self.prefix)/objects", needs: .right(to: .experiment)) { request in
             try .json(["digest": try await services.objects.put(request.body)])
         }
     }
@@ -95,10 +104,12 @@ extension WorksAPI {
         let options = try body(Body.self, request)
         let principal = principal(request)
         let definition = try services.training.definition(try request.parameter("name"))
+        let registers = options.register ?? true
+        if registers { try request.caller?.require(.right(to: .register, on: "model"), on: definition.model) }
         let candidate = try await services.training.train(
             definition, from: options.from, to: options.to, by: principal)
         var version: ModelVersion?
-        if options.register ?? true {
+        if registers {
             guard candidate.passed else {
                 throw AutomationFailure.gatesRefused(
                     candidate: "run \(candidate.run)",

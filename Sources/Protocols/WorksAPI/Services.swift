@@ -12,6 +12,7 @@ import Training
 /// The services that the API speaks for.
 public struct Services: Sendable {
     public let journal: Journal
+    public let checkpointer: Checkpointer
     public let objects: any ObjectStore
     public let features: FeatureStore
     public let experiments: ExperimentStore
@@ -25,11 +26,13 @@ public struct Services: Sendable {
     public let factory: any FactoryControl
 
     public init(
-        journal: Journal, objects: any ObjectStore, features: FeatureStore, experiments: ExperimentStore,
-        training: TrainingService, registry: ModelRegistry, loader: ModelLoader, endpoints: EndpointStore,
+        journal: Journal, checkpointer: Checkpointer, objects: any ObjectStore, features: FeatureStore,
+        experiments: ExperimentStore, training: TrainingService, registry: ModelRegistry, loader: ModelLoader,
+        endpoints: EndpointStore,
         monitors: MonitorService, rollouts: RolloutService, retraining: RetrainService, factory: any FactoryControl
     ) {
         self.journal = journal
+        self.checkpointer = checkpointer
         self.objects = objects
         self.features = features
         self.experiments = experiments

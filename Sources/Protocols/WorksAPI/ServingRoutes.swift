@@ -3,6 +3,7 @@ import Basics
 import HTTP
 import Monitoring
 import Registry
+import Security
 import Serving
 
 extension WorksAPI {
@@ -15,11 +16,15 @@ extension WorksAPI {
     }
 
     func installServing(on router: Router) {
-        router.get("\(Self.prefix)/endpoints") { _ in try .json(services.endpoints.table.all.map(status)) }
-        router.get("\(Self.prefix)/endpoints/{name}") { request in
+        router.get("\(Self.prefix)/endpoints", needs: .right(to: .read)) { _ in
+            try .json(services.endpoints.table.all.map(status))
+        }
+        router.get("\(Self.prefix)/endpoints/{name}", needs: .right(to: .read, on: "endpoint", named: "name")) {
+            request in
             try .json(status(try services.endpoints.table.endpoint(try request.parameter("name"))))
         }
-        router.post("\(Self.prefix)/endpoints/{name}/deploy") { request in
+        router.post("\(Self.prefix)/endpoints/{name}/deploy", needs: .right(to: .deploy, on: "endpoint", named: "name"))
+        { request in
             struct Body: Decodable {
                 var version: String
                 var canary: Bool?
@@ -35,26 +40,33 @@ extension WorksAPI {
                 try await services.endpoints.deploy(
                     version, on: name, reason: options.reason ?? "asked for", by: principal(request)))
         }
-        router.post("\(Self.prefix)/endpoints/{name}/rollback") { request in
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/rollback", needs: .right(to: .rollback, on: "endpoint", named: "name")
+        ) { request in
             struct Body: Decodable { var reason: String? }
             return try .json(
                 try await services.endpoints.rollBack(
                     try request.parameter("name"), reason: try body(Body.self, request).reason ?? "asked for",
                     by: principal(request)))
         }
-        router.post("\(Self.prefix)/endpoints/{name}/labels") { request in
+        router.post("\(Self.prefix)/endpoints/{name}/labels", needs: .right(to: .label, on: "endpoint", named: "name"))
+        { request in
             struct Body: Decodable { var labels: [LabelRecord] }
             let labels = try body(Body.self, request).labels
             try await services.endpoints.labels(of: try request.parameter("name")).append(labels)
             return try .json(["accepted": labels.count])
         }
-        router.get("\(Self.prefix)/endpoints/{name}/totals") { request in
+        router.get("\(Self.prefix)/endpoints/{name}/totals", needs: .right(to: .read, on: "endpoint", named: "name")) {
+            request in
             try .json(try await services.endpoints.totals(of: try request.parameter("name")))
         }
-        router.get("\(Self.prefix)/endpoints/{name}/monitor") { request in
+        router.get("\(Self.prefix)/endpoints/{name}/monitor", needs: .right(to: .read, on: "endpoint", named: "name")) {
+            request in
             try .json(try await services.monitors.reports(of: try request.parameter("name")))
         }
-        router.post("\(Self.prefix)/endpoints/{name}/rescore") { request in
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/rescore", needs: .right(to: .experiment, on: "endpoint", named: "name")
+        ) { request in
             struct Body: Decodable {
                 var version: String
                 var windows: [Timestamp]
@@ -64,8 +76,12 @@ extension WorksAPI {
                 try await services.monitors.rescore(
                     try ModelVersionID(options.version), on: try request.parameter("name"), windows: options.windows))
         }
-        router.get("\(Self.prefix)/rollouts") { _ in try .json(try await services.rollouts.all()) }
-        router.get("\(Self.prefix)/pipelines/runs") { _ in try .json(try await services.retraining.runs()) }
+        router.get("\(Self.prefix)/rollouts", needs: .right(to: .read)) { _ in
+            try .json(try await services.rollouts.all())
+        }
+        router.get("\(Self.prefix)/pipelines/runs", needs: .right(to: .read)) { _ in
+            try .json(try await services.retraining.runs())
+        }
     }
 
     private func status(_ endpoint: Endpoint) -> EndpointStatus {

@@ -1,12 +1,18 @@
 import Basics
 import HTTP
+import Security
 
 /// Modelworks' own API under `/api/works/v1`: what the command line speaks.
 public struct WorksAPI: Sendable {
     let services: Services
+    let access: AccessStore?
     static let prefix = "/api/works/v1"
 
-    public init(_ services: Services) { self.services = services }
+    /// - Parameter access: principals and tokens; nil leaves their routes out.
+    public init(_ services: Services, access: AccessStore? = nil) {
+        self.services = services
+        self.access = access
+    }
 
     /// Puts every route on a router.
     public func install(on router: Router) {
@@ -15,10 +21,12 @@ public struct WorksAPI: Sendable {
         installModels(on: router)
         installServing(on: router)
         installJournal(on: router)
+        if let access { installAccess(access, on: router) }
     }
 
     /// Who asks. Without authentication it is whom the client says it is.
     func principal(_ request: HTTPRequest) -> String {
+        if let principal = request.principal { return principal }
         let name = request.header("X-Modelworks-Principal") ?? ""
         let usable = !name.isEmpty && name.utf8.count <= 128 && name.utf8.allSatisfy { $0 > 32 && $0 < 127 }
         return usable ? name : "user:anonymous"

@@ -31,6 +31,7 @@ struct Usage: Sendable {
     static let common = [
         Option(name: "root", value: "DIR", help: "the factory's state (default: ./.modelworks, or MODELWORKS_ROOT)"),
         Option(name: "url", value: "URL", help: "a running server, in place of a root (or MODELWORKS_URL)"),
+        Option(name: "token-file", value: "FILE", help: "holds the token for the server (or MODELWORKS_TOKEN itself)"),
         Option(name: "json", value: nil, help: "print JSON"),
         Option(name: "help", value: nil, help: "show this"),
     ]

@@ -12,26 +12,35 @@ struct Client: Sendable {
 
     private let way: Way
     private let principal: String
+    private let token: Secret?
     private static let prefix = "/api/works/v1"
 
     /// - Throws: a `UsageError` for a URL that is none, or what opening the root throws.
     static func open(_ arguments: Arguments, _ context: Context) async throws -> Client {
         let principal = "user:\(context.environment["USER"] ?? "operator")"
-        if let url = arguments.option("url") ?? context.environment["MODELWORKS_URL"] {
-            return try Client(url: url, principal: principal)
-        }
         let root = context.root(arguments)
-        if let url = RootLock.serverURL(root: root) { return try Client(url: url, principal: principal) }
-        return Client(way: .here(try await Works.open(WorksOptions(root: root))), principal: principal)
+        let given = arguments.option("url") ?? context.environment["MODELWORKS_URL"]
+        if let url = given ?? RootLock.serverURL(root: root) {
+            return try Client(
+                url: url, principal: principal, token: try ClientProof.token(arguments, context),
+                trust: ClientProof.trust(context), identity: try ClientProof.identity(context))
+        }
+        return Client(way: .here(try await Works.open(context.works(arguments))), principal: principal)
     }
 
-    init(url: String, principal: String) throws {
-        self.init(way: .server(try HTTPClient(baseURL: url, connections: 1, timeout: 3600)), principal: principal)
+    init(
+        url: String, principal: String, token: Secret? = nil, trust: HTTPTrust = .system, identity: HTTPIdentity? = nil
+    ) throws {
+        self.init(
+            way: .server(
+                try HTTPClient(baseURL: url, connections: 1, timeout: 3600, trust: trust, identity: identity)),
+            principal: principal, token: token)
     }
 
-    private init(way: Way, principal: String) {
+    private init(way: Way, principal: String, token: Secret? = nil) {
         self.way = way
         self.principal = principal
+        self.token = token
     }
 
     /// Asks for a document; `JSONValue` where its shape does not matter.
@@ -48,6 +57,12 @@ struct Client: Sendable {
         async throws -> Value
     {
         try JSON.decode(type, from: try await exchange(.post, path, try JSON.canonical(body)))
+    }
+
+    /// Asks for bytes that are no document.
+    func bytes(_ path: String, _ query: [(String, String?)] = []) async throws -> [UInt8] {
+        let pairs = query.compactMap { name, value in value.map { "\(name)=\(Client.escape($0))" } }
+        return try await exchange(.get, path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")), nil)
     }
 
     /// The bytes of an object.
@@ -73,7 +88,8 @@ struct Client: Sendable {
         _ method: HTTPMethod, _ path: String, _ body: [UInt8]?, prefix: String = Client.prefix
     ) async throws -> [UInt8] {
         let target = prefix + path
-        let headers: HTTPHeaders = ["X-Modelworks-Principal": principal, "Content-Type": "application/json"]
+        var headers: HTTPHeaders = ["X-Modelworks-Principal": principal, "Content-Type": "application/json"]
+        if let token { headers["Authorization"] = "Bearer \(token.revealed)" }
         let (status, bytes): (Int, [UInt8])
         switch way {
         case .server(let client):
@@ -83,7 +99,9 @@ struct Client: Sendable {
             let response = try await works.dispatch(method, target, headers: headers, body: body ?? [])
             (status, bytes) = (response.status, response.body)
         }
-        guard (200..<300).contains(status) else { throw RemoteFailure(status: status, body: bytes) }
+        guard (200..<300).contains(status) else {
+            throw RemoteFailure(status: status, body: bytes, hadToken: token != nil)
+        }
         return bytes
     }
 
@@ -96,14 +114,20 @@ struct Client: Sendable {
 struct RemoteFailure: Failure {
     let code: FailureCode
     let message: String
+    let remedy: String?
 
-    init(status: Int, body: [UInt8]) {
+    init(status: Int, body: [UInt8], hadToken: Bool = false) {
         struct Body: Decodable {
             var error: String
             var code: FailureCode?
         }
         let decoded = try? JSON.decode(Body.self, from: body)
         code = decoded?.code ?? .internal
+        remedy =
+            status == 401
+            ? (hadToken
+                ? "The token in use does not work: put a valid one in MODELWORKS_TOKEN or name its file with --token-file"
+                : "This server wants a token: put it in MODELWORKS_TOKEN or name its file with --token-file") : nil
         message =
             decoded?.error ?? "the server answered \(status): \(String(decoding: body.prefix(300), as: UTF8.self))"
     }

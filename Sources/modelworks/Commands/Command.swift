@@ -1,4 +1,5 @@
 import Basics
+import Works
 
 /// One verb of the command line.
 protocol Command: Sendable {
@@ -25,6 +26,12 @@ struct Context: Sendable {
 
     func root(_ arguments: Arguments) -> String {
         absolute(arguments.option("root") ?? environment["MODELWORKS_ROOT"] ?? ".modelworks")
+    }
+
+    /// How the root is opened, with the stores that the environment names.
+    func works(_ arguments: Arguments) -> WorksOptions {
+        WorksOptions(
+            root: root(arguments), stores: StoreAddresses(environment: environment), environment: environment)
     }
 
     func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(workingDirectory)/\(path)" }

@@ -18,7 +18,7 @@ struct DoctorCommand: Command {
         }
         await check("root") {
             if let url = RootLock.serverURL(root: root) { return "\(root), in use by the server at \(url)" }
-            let works = try await Works.open(WorksOptions(root: root))
+            let works = try await Works.open(context.works(arguments))
             await works.close()
             return "\(root) can be opened and written"
         }

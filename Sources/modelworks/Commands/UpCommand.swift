@@ -1,17 +1,24 @@
 import Basics
 import Foundation
+import HTTP
+import Security
 import Telemetry
 import Works
 
 struct UpCommand: Command {
     let usage = Usage(
-        name: "up", summary: "Serve everything on one HTTP port",
+        name: "up", summary: "Serve everything on one HTTP port", positionals: ["[DIRECTORY]"],
         options: [
             .init(name: "host", value: "HOST", help: "address to listen on (default 127.0.0.1)"),
             .init(name: "http-port", value: "PORT", help: "port to listen on, 0 for any free one (default 5000)"),
             .init(name: "threads", value: "N", help: "network threads (default 2)"),
+            .init(name: "auth", value: "on|off", help: "ask callers for a token (default: off on loopback, else on)"),
+            .init(name: "tls-cert", value: "FILE", help: "certificate chain for TLS, PEM; read again when it changes"),
+            .init(name: "tls-key", value: "FILE", help: "its unencrypted key, PEM, readable by its owner alone"),
+            .init(name: "tls-client-ca", value: "FILE", help: "let in only clients with a certificate of these, PEM"),
+            .init(name: "insecure", value: nil, help: "allow a network address without authentication and TLS"),
             .init(name: "log-level", value: "LEVEL", help: "debug, info, warning or error (default warning)"),
-        ], example: "modelworks up --root /var/lib/modelworks --http-port 5000")
+        ], example: "modelworks up Examples/flights --root /var/lib/modelworks --http-port 5000")
 
     func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
         let port = try arguments.integer("http-port", default: 5000, in: 0...65_535)
@@ -20,13 +27,34 @@ struct UpCommand: Command {
         guard let logLevel = LogLevel(level) else {
             throw UsageError("'--log-level' must be debug, info, warning or error")
         }
+        let host = arguments.option("host") ?? "127.0.0.1"
+        var security = try security(arguments, context, host: host)
         let json = arguments.flag("json")
         // Taken before anything is opened, so that a signal during start ends in a drain too.
         let stop = StopSignal()
-        let works = try await Works.open(
-            WorksOptions(root: context.root(arguments), threads: threads, logLevel: logLevel))
+        // Without a certificate there is nothing to read again, and a closed terminal ends the server as ever.
+        let reload = security.certificate == nil ? nil : StopSignal([SIGHUP])
+        security.reloads = reload?.stream
+        var options = context.works(arguments)
+        options.threads = threads
+        options.logLevel = logLevel
+        if let directory = arguments.positional(0) {
+            let manifest = "\(context.absolute(directory))/works.yaml"
+            guard let text = FileManager.default.contents(atPath: manifest) else {
+                throw CommandFailure(.notFound, "there is no \(manifest)", remedy: "Name a factory directory.")
+            }
+            options.stores = options.stores.over(
+                try StoreAddresses(manifest: String(decoding: text, as: UTF8.self)))
+        }
+        let works = try await Works.open(options)
+        if security.access == .on, try await !works.access.hasAdmin() {
+            let root = context.root(arguments)
+            complain(
+                "nobody can sign in yet. Stop this server, run 'modelworks token create --principal admin --role admin"
+                    + " --root \(root)', and start it again")
+        }
         try await works.serve(
-            host: arguments.option("host") ?? "127.0.0.1", port: port,
+            host: host, port: port, security: security,
             ready: { url in
                 say(json ? "{\"url\":\"\(url)\"}" : "Modelworks is ready at \(url)")
             }, until: { await stop.wait() })
@@ -34,17 +62,47 @@ struct UpCommand: Command {
     }
 }
 
-/// SIGTERM or SIGINT, waited for.
+extension UpCommand {
+    private func security(_ arguments: Arguments, _ context: Context, host: String) throws -> ServerSecurity {
+        var security = ServerSecurity(access: .standard(host: host), insecure: arguments.flag("insecure"))
+        if let word = arguments.option("auth") {
+            guard let mode = AccessMode(rawValue: word) else { throw UsageError("'--auth' must be on or off") }
+            security.access = mode
+        }
+        switch (arguments.option("tls-cert"), arguments.option("tls-key")) {
+        case (let chain?, let key?):
+            security.certificate = HTTPServerConfiguration.Certificate(
+                chainPath: context.absolute(chain), keyPath: context.absolute(key),
+                clientAuthorityPath: arguments.option("tls-client-ca").map(context.absolute))
+        case (nil, nil):
+            guard arguments.option("tls-client-ca") == nil else {
+                throw UsageError("'--tls-client-ca' needs '--tls-cert' and '--tls-key'")
+            }
+        default: throw UsageError("'--tls-cert' and '--tls-key' go together")
+        }
+        // Before any store is opened: nothing is to be seen of a server that may not start.
+        try security.access.check(
+            host: host, encrypted: security.certificate != nil, insecure: security.insecure)
+        return security
+    }
+
+    private func complain(_ text: String) {
+        FileHandle.standardError.write(Data("modelworks: \(text)\n".utf8))
+    }
+}
+
+/// SIGTERM or SIGINT, or other signals that are named, waited for.
 final class StopSignal: @unchecked Sendable {
-    private let stream: AsyncStream<Void>
+    /// One element for each signal.
+    let stream: AsyncStream<Void>
     /// Kept so that they go on; never touched again.
     private let sources: [any DispatchSourceSignal]
 
-    init() {
+    init(_ numbers: [Int32] = [SIGTERM, SIGINT]) {
         let (stream, continuation) = AsyncStream<Void>.makeStream()
         self.stream = stream
         signal(SIGPIPE, SIG_IGN)
-        sources = [SIGTERM, SIGINT].map { number in
+        sources = numbers.map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler { continuation.yield() }

@@ -6,7 +6,7 @@ enum Verbs {
     static let all: [any Command] = [
         InitCommand(), PlanCommand(), ApplyCommand(), UpCommand(), DemoCommand(), DoctorCommand(), VersionCommand(),
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), DeployCommand(),
-        RollbackCommand(), MonitorCommand(), JournalCommand(),
+        RollbackCommand(), MonitorCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(),
     ]
 
     static func find(_ name: String) throws -> any Command {

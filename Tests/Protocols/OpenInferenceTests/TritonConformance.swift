@@ -4,7 +4,7 @@ import HTTP
 import Testing
 import Workshop
 
-/// What `scripts/setup-peers` made.
+/// What `scripts/setup-wheels` made.
 enum StockClients {
     /// Its interpreter; nil where it was not run.
     static let python: String? = {

@@ -39,6 +39,7 @@ typedef struct {
     int threads;
     const char *certificate_path;  // PEM chain; NULL: plain TCP
     const char *key_path;
+    const char *client_ca_path;  // PEM; clients must show a certificate of these authorities. NULL: none is asked for
     size_t header_limit;
     size_t body_limit;
     size_t connection_limit;
@@ -59,6 +60,15 @@ mw_server *mw_server_start(const mw_server_options *options, uint16_t *port, mw_
 size_t mw_server_stop(mw_server *server, int drain_ms);
 void mw_server_free(mw_server *server);
 size_t mw_server_connections(const mw_server *server);
+
+/// Reads certificate, key and client authorities again. New connections use them; the others go on as they are. On
+/// failure nothing changes.
+mw_outcome mw_server_reload_tls(mw_server *server, char *error, size_t error_size);
+
+/// The subject of the certificate that the client proved to own, as RFC 2253 text; empty where there is none.
+mw_slice mw_exchange_client_subject(const mw_exchange *exchange);
+/// Calls `run` on the loop of an exchange that has not been answered yet.
+void mw_exchange_post(mw_exchange *exchange, void (*run)(void *context), void *context);
 
 mw_slice mw_exchange_method(const mw_exchange *exchange);
 mw_slice mw_exchange_target(const mw_exchange *exchange);
@@ -92,6 +102,8 @@ void mw_exchange_stream_end(mw_exchange *exchange, int complete);
 /// A client connection; it connects at the first request. `ca_path` NULL: the system's authorities.
 mw_client *mw_client_new(const char *host, uint16_t port, int tls, int verify, const char *ca_path);
 void mw_client_free(mw_client *client);
+/// The certificate chain and key, as PEM files, that the client shows to servers that ask for one.
+void mw_client_set_identity(mw_client *client, const char *certificate_path, const char *key_path);
 /// Sends `head` (request line and headers up to and with the empty line) and `body`, and reads the whole answer.
 mw_outcome mw_client_send(mw_client *client, mw_slice head, const void *body, size_t size, int head_only, int timeout_ms, size_t body_limit, char *error, size_t error_size);
 int mw_client_status(const mw_client *client);

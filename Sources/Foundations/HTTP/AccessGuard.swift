@@ -1,0 +1,69 @@
+/// Decides who may use which route. A router has at most one, given before its server starts.
+public protocol AccessGuard: Sendable {
+    /// The decision from what is in memory, on the loop thread: it must not block, and should not allocate.
+    /// - Parameters:
+    ///   - need: nil where the route declares none.
+    ///   - resource: the place of the parameter that names the resource among those of the path.
+    func verdict(on exchange: borrowing InlineExchange, for need: RouteNeed?, resource: Int?) -> AccessVerdict
+
+    /// Finds out who asks.
+    /// - Throws: `HTTPFailure.unauthenticated`, or any `Failure` for which the caller is turned away.
+    func admit(_ credentials: RequestCredentials) async throws -> Caller
+}
+
+/// What a guard says of a request on the hot path.
+public enum AccessVerdict {
+    case allowed
+    /// The answer is the one for this error.
+    case refused(any Error)
+    /// It has to be looked up: `admit` is asked, and the handler runs afterwards.
+    case unknown
+}
+
+/// What a request brings along to show who asks.
+public struct RequestCredentials: Sendable {
+    public var method: HTTPMethod
+    /// The Authorization header as it came. Never to be logged.
+    public var authorization: String?
+    public var origin: String?
+    public var host: String?
+    /// The address of the peer, without its port.
+    public var remoteAddress: String
+    /// The subject of a client certificate that was verified, as RFC 2253 text.
+    public var clientSubject: String?
+
+    public init(
+        method: HTTPMethod, authorization: String? = nil, origin: String? = nil, host: String? = nil,
+        remoteAddress: String = "", clientSubject: String? = nil
+    ) {
+        self.method = method
+        self.authorization = authorization
+        self.origin = origin
+        self.host = host
+        self.remoteAddress = remoteAddress
+        self.clientSubject = clientSubject
+    }
+
+    init(_ request: HTTPRequest) {
+        self.init(
+            method: request.method, authorization: request.header("Authorization"), origin: request.header("Origin"),
+            host: request.header("Host"), remoteAddress: request.remoteAddress, clientSubject: request.clientSubject)
+    }
+}
+
+/// Who asks, and what they may do.
+public struct Caller: Sendable {
+    /// Such as `user:mina`: what the journal says of what they do.
+    public let name: String
+    private let check: @Sendable (RouteNeed?, String?) throws -> Void
+
+    /// - Parameter check: throws where the caller may not do what is needed on the resource of that name.
+    public init(name: String, check: @escaping @Sendable (_ need: RouteNeed?, _ resource: String?) throws -> Void) {
+        self.name = name
+        self.check = check
+    }
+
+    /// Refuses what the caller may not do.
+    /// - Parameter resource: the name of the resource, where the need has a kind.
+    public func require(_ need: RouteNeed?, on resource: String? = nil) throws { try check(need, resource) }
+}

@@ -1,0 +1,39 @@
+/// What a route asks of its caller, declared where the route is registered.
+public struct RouteNeed: Sendable, Hashable {
+    /// What the caller wants to do, such as `deploy`; nil where anybody may, known or not.
+    public let action: String?
+    /// The kind of the resource that the action is done to, such as `model`; nil where it concerns the whole factory.
+    public let kind: String?
+    /// The parameter of the path that names the resource.
+    public let parameter: String?
+
+    private init(action: String?, kind: String? = nil, parameter: String? = nil) {
+        self.action = action
+        self.kind = kind
+        self.parameter = parameter
+    }
+
+    /// Open to everybody: health checks.
+    public static let nothing = RouteNeed(action: nil)
+
+    /// An action that concerns the whole factory.
+    public static func action(_ name: String) -> RouteNeed { RouteNeed(action: name) }
+
+    /// An action on one resource.
+    /// - Parameters:
+    ///   - kind: such as `model`.
+    ///   - parameter: the parameter of the path that names it; the kind itself where nothing else is said.
+    public static func action(_ name: String, on kind: String, named parameter: String? = nil) -> RouteNeed {
+        RouteNeed(action: name, kind: kind, parameter: parameter ?? kind)
+    }
+}
+
+/// A route as it was registered.
+public struct RouteDescription: Sendable {
+    public let method: HTTPMethod
+    public let pattern: String
+    /// Nil where the route declares none: with a guard on the router only callers with every right get there.
+    public let need: RouteNeed?
+    /// Whether it is answered on the loop thread.
+    public let isInline: Bool
+}

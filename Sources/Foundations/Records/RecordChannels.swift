@@ -1,0 +1,96 @@
+import Basics
+import Foundation
+import ObjectStorage
+import SQL
+import Synchronization
+import Telemetry
+
+/// The record channels of a process, each opened once.
+public final class RecordChannels: Sendable {
+    private enum Place: Sendable {
+        /// In folders of this machine.
+        case local
+        /// By way of a spool of this machine into stores that others share.
+        case shared(RecordArchive, source: String, relay: (any RecordRelay)?)
+    }
+
+    private let root: String
+    private let place: Place
+    private let thread = BlockingThread(name: "records")
+    private let open = Mutex<[String: any RecordChannel]>([:])
+
+    /// What the archive keeps in SQL.
+    public static let migrations = [RecordArchive.migration]
+
+    /// Channels for one process, in folders under `root`.
+    public init(localIn root: String) {
+        self.root = root
+        place = .local
+    }
+
+    /// Channels for several processes.
+    /// - Parameters:
+    ///   - root: holds the spools of this process and the name they are known by; never shared with another process.
+    ///   - random: names the spools when there is no name yet.
+    /// - Throws: `StorageFailure` where the root can not be used.
+    public init(
+        sharedBy database: Database, objects: any ObjectStore, spoolsIn root: String, random: any RandomSource
+    ) throws {
+        self.root = root
+        place = .shared(
+            RecordArchive(database: database, objects: objects), source: try Self.name(in: root, random), relay: nil)
+    }
+
+    private static func name(in root: String, _ random: any RandomSource) throws -> String {
+        let path = "\(root)/name"
+        if let bytes = try? AtomicFile.read(path), !bytes.isEmpty { return String(decoding: bytes, as: UTF8.self) }
+        let name = random.identifier()
+        try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+        try AtomicFile.write(path, Array(name.utf8))
+        return name
+    }
+
+    /// The channel of a kind (`predictions`, `labels`) for an endpoint.
+    /// - Throws: `StorageFailure` where its folder can not be used or holds damaged records.
+    public func channel(_ kind: String, _ endpoint: String) throws -> any RecordChannel {
+        let safe = endpoint.addingPercentEncoding(
+            withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-_")))
+        let name = "\(kind)/\(safe ?? Digest(of: endpoint).hex)"
+        return try open.withLock { channels in
+            if let channel = channels[name] { return channel }
+            let folder = "\(root)/\(name)"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let channel: any RecordChannel
+            switch place {
+            case .local: channel = try LocalRecords(folder: folder)
+            case .shared(let archive, let source, let relay):
+                let spool = try RecordLog(folder: folder)
+                channel = SharedRecords(
+                    spool: spool,
+                    shipper: RecordShipper(
+                        spool: spool, channel: name, source: source, archive: archive, relay: relay, thread: thread))
+            }
+            channels[name] = channel
+            return channel
+        }
+    }
+
+    /// Brings spooled records to the archive every now and then, until the task is cancelled. What can not be shipped now
+    /// stays spooled.
+    public func shipContinually(every interval: Duration = .milliseconds(500), log: Logger) async {
+        guard case .shared = place else { return }
+        while !Task.isCancelled {
+            for case let channel as SharedRecords in open.withLock({ Array($0.values) }) {
+                do { try await channel.ship() } catch {
+                    log.warning("records wait in their spool", ["error": .string("\(error)")])
+                }
+            }
+            try? await Task.sleep(for: interval)
+        }
+    }
+
+    /// Closes every channel.
+    public func close() async {
+        for channel in open.withLock({ Array($0.values) }) { await channel.close() }
+    }
+}

@@ -1,0 +1,86 @@
+import Basics
+
+/// Commits groups of changes to a SQLite file: one transaction, one flush to the disk, a savepoint for each change.
+final class SQLiteCommitter: Committer {
+    private let session: SQLiteSession
+
+    init(_ session: sending SQLiteSession) { self.session = session }
+
+    func close() {}
+
+    func commit(_ jobs: [Writer.Job]) -> [@Sendable () -> Void] {
+        var outcomes: [@Sendable () -> Void] = []
+        var sound: [(job: Writer.Job, finish: @Sendable () -> Void)] = []
+        var rest = jobs[...]
+        while !rest.isEmpty {
+            do {
+                try session.control("BEGIN IMMEDIATE")
+            } catch {
+                outcomes += rest.map { job in { job.fail(error) } }
+                return outcomes
+            }
+            var lost: (any Error)?
+            while lost == nil, let job = rest.popFirst() {
+                do {
+                    sound.append((job, try attempt(job)))
+                } catch {
+                    outcomes.append { job.fail(error) }
+                    // On a full disk or an I/O error the engine undoes the whole transaction, not one savepoint.
+                    if session.isIdle || !undo() { lost = error }
+                }
+            }
+            if lost == nil, !sound.isEmpty {
+                do { try session.control("COMMIT") } catch { lost = error }
+            }
+            if !session.isIdle { try? session.control("ROLLBACK") }
+            if let lost {
+                let failure = (lost as? SQLFailure) ?? .groupLost(reason: "\(lost)")
+                outcomes += sound.map { entry in { entry.job.fail(failure) } }
+            } else {
+                outcomes += sound.map(\.finish)
+            }
+            sound = []
+        }
+        return outcomes
+    }
+
+    private func attempt(_ job: Writer.Job) throws -> @Sendable () -> Void {
+        try session.control("SAVEPOINT change")
+        let transaction = Transaction(session, writable: true)
+        defer { transaction.end() }
+        let finish = try job.run(transaction)
+        if let failure = transaction.failure { throw failure }
+        guard !session.isIdle else {
+            throw SQLFailure.groupLost(reason: "the engine ended the transaction during a statement")
+        }
+        try session.control("RELEASE change")
+        return finish
+    }
+
+    /// Takes back what the failed change did.
+    private func undo() -> Bool {
+        do {
+            try session.control("ROLLBACK TO change; RELEASE change")
+            return true
+        } catch {
+            return false
+        }
+    }
+}
+
+/// Snapshots of a SQLite file, one at a time.
+final class SQLiteSnapshots: Snapshots {
+    private let session: SQLiteSession
+
+    init(_ session: sending SQLiteSession) { self.session = session }
+
+    func read<Value>(_ body: (Transaction) throws -> Value) throws -> Value {
+        try session.control("BEGIN")
+        let transaction = Transaction(session, writable: false)
+        defer {
+            transaction.end()
+            if !session.isIdle { try? session.control("COMMIT") }
+        }
+        return try body(transaction)
+    }
+}

@@ -1,0 +1,125 @@
+import Basics
+import Foundation
+import HTTP
+import Journal
+import Sealing
+import WorksAPI
+
+struct JournalCommand: ClientCommand {
+    let usage = Usage(
+        name: "journal", summary: "Show, verify, sign or export the journal",
+        positionals: ["[list|verify|checkpoint|export]"],
+        options: [
+            .init(name: "after", value: "N", help: "list, export: entries after this sequence"),
+            .init(name: "limit", value: "N", help: "list: at most this many (default 100)"),
+            .init(name: "type", value: "TYPE", help: "list, export: only entries of this type"),
+            .init(name: "format", value: "FORMAT", help: "export: jsonl (default) or cloudevents"),
+            .init(name: "out", value: "FILE", help: "export: into a file, in place of standard output"),
+            .init(name: "anchor", value: "FILE|URL", help: "verify: a copy of the anchor, in place of the factory's"),
+            .init(name: "key", value: "FILE", help: "verify: public keys, in place of the factory's"),
+        ], example: "modelworks journal verify --anchor /mnt/audit/journal.jsonl --key auditor.pub")
+
+    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        switch arguments.positional(0) ?? "list" {
+        case "list": return try await list(arguments, client)
+        case "verify": return try await verify(arguments, client, context)
+        case "checkpoint": return try await checkpoint(client)
+        case "export": return try await JournalExport(arguments, client, context).run()
+        case let word:
+            throw UsageError(
+                "'modelworks journal' knows no '\(word)'", remedy: "Use list, verify, checkpoint or export.")
+        }
+    }
+
+    private func list(_ arguments: Arguments, _ client: Client) async throws -> Output {
+        let document = try await client.get(
+            "/journal",
+            [
+                ("after", arguments.option("after")), ("limit", arguments.option("limit")),
+                ("type", arguments.option("type")),
+            ])
+        return Output(
+            document: document,
+            text: table(
+                document,
+                [
+                    (title: "#", path: "sequence"), (title: "time", path: "time"), (title: "who", path: "principal"),
+                    (title: "what", path: "type"), (title: "subject", path: "subject"),
+                ], empty: "The journal is empty."))
+    }
+
+    private func verify(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        var wanted = WorksAPI.VerificationRequest()
+        if let place = arguments.option("anchor") {
+            let copy = try await AnchorCopy(place, context).read()
+            wanted.checkpoints = Self.thinned(try await copy.history())
+            wanted.place = copy.place
+        }
+        if let path = arguments.option("key").map(context.absolute) {
+            let keys = try await BlockingThread(name: "journal.key").run { try SigningKeyring(file: path) }
+            wanted.keys = keys.verifyingKeys.map(\.description)
+        }
+        let document = try await client.post("/journal/verify", wanted)
+        return Output(
+            document: document, text: document["summary"]?.string ?? "", good: document["intact"]?.bool == true)
+    }
+
+    /// The last, and as many of those before as fit into a request: they only tell more exactly where a fork begins.
+    private static func thinned(_ checkpoints: [Checkpoint]) -> [Checkpoint] {
+        let step = checkpoints.count / 5000 + 1
+        return checkpoints.enumerated().filter { (checkpoints.count - 1 - $0.offset) % step == 0 }.map(\.element)
+    }
+
+    private func checkpoint(_ client: Client) async throws -> Output {
+        let document = try await client.post("/journal/checkpoint", [String: String]())
+        let sequence = document.at("checkpoint.sequence")
+        return Output(
+            document: document,
+            text: sequence.map { "Signed up to entry \($0.cell) and anchored in \(document["anchor"]?.cell ?? "")." }
+                ?? "The journal is empty: there is nothing to sign.")
+    }
+}
+
+/// A copy of an anchor, in a file or behind a web address.
+private struct AnchorCopy {
+    private let text: String
+    private let context: Context
+    private static let seconds = 30.0
+
+    init(_ text: String, _ context: Context) {
+        self.text = text
+        self.context = context
+    }
+
+    func read() async throws -> CopiedAnchor {
+        guard let colon = text.firstRange(of: "://"), let parts = URLComponents(string: text) else {
+            return try await read(file: context.absolute(text))
+        }
+        switch text[..<colon.lowerBound] {
+        case "file": return try await read(file: parts.path)
+        case "http", "https":
+            // What stands behind the question mark may be a secret: it is sent, never shown.
+            let host = (parts.host ?? "") + (parts.port.map { ":\($0)" } ?? "")
+            let base = "\(parts.scheme ?? "")://\(host)"
+            let path = parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath
+            let target = path + (parts.percentEncodedQuery.map { "?\($0)" } ?? "")
+            let answer = try await HTTPClient(baseURL: base, connections: 1, timeout: Self.seconds).get(target)
+            guard answer.status.code == 200 else {
+                throw JournalFailure.anchor(place: "'\(base)\(path)'", reason: "it answered \(answer.status.code)")
+            }
+            return try CopiedAnchor(reading: try await answer.collect(), place: "'\(base)\(path)'")
+        case let scheme:
+            throw UsageError(
+                "an anchor can not be read by '\(scheme)'", remedy: "Give a file, or an address of file, http or https."
+            )
+        }
+    }
+
+    private func read(file path: String) async throws -> CopiedAnchor {
+        let data = await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: FileManager.default.contents(atPath: path)) }
+        }
+        guard let data else { throw JournalFailure.anchor(place: "'\(path)'", reason: "it can not be read") }
+        return try CopiedAnchor(reading: [UInt8](data), place: "'\(path)'")
+    }
+}

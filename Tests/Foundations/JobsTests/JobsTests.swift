@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Jobs
-
-@Suite struct JobsTests {}

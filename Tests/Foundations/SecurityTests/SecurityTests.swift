@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Security
-
-@Suite struct SecurityTests {}
