@@ -135,6 +135,9 @@ let package = Package(
             path: "Tests/Engines", swiftSettings: swiftSettings),
         .executableTarget(
             name: "kafka-broker", dependencies: ["CKafka"], path: "Tests/KafkaBroker", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "bench-streams", dependencies: ["Basics", "Telemetry", "Streams"], path: "Benchmarks/streams",
+            swiftSettings: swiftSettings),
         tests(
             "Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar",
             "ObjectStorage", "TestSupport"),

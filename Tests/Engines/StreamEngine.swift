@@ -37,7 +37,8 @@ public struct StreamStore: Sendable {
         var items = settings
         let base: String
         if let server {
-            items.merge(["brokers": server.bootstrap, "prefix": prefix, "session_timeout_ms": "1500"]) { old, _ in old }
+            // The cluster of tests lets a new group wait 3 s, a changed one for the session timeout less 1 s.
+            items.merge(["brokers": server.bootstrap, "prefix": prefix, "session_timeout_ms": "3600"]) { old, _ in old }
             base = "kafka:"
         } else {
             items = items.filter { ["durable", "segment_bytes", "max_record_bytes"].contains($0.key) }

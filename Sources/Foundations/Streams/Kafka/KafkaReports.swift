@@ -47,7 +47,7 @@ final class KafkaReports: Sendable {
     /// Shows queue length, round trips and lag.
     func show(_ statistics: KafkaStatistics) {
         let registry = metrics.registry
-        if let count = statistics.msg_cnt {
+        if let count = statistics.waiting {
             registry.gauge(
                 "modelworks_stream_queue_records", help: "Records that wait in this process for the broker.",
                 labels: ["client": statistics.name]
@@ -74,8 +74,15 @@ struct KafkaStatistics: Decodable {
     }
 
     let name: String
-    let msg_cnt: Double?
+    /// Messages in the producer's queues.
+    let waiting: Double?
     let brokers: [String: Broker]?
+
+    private enum CodingKeys: String, CodingKey {
+        case name
+        case waiting = "msg_cnt"
+        case brokers
+    }
 }
 
 /// The library's callbacks. They run on the thread that polls, or on one of the library's.

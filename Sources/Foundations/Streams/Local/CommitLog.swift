@@ -15,13 +15,14 @@ final class CommitLog: Sendable {
     }
 
     private struct State {
+        /// Nil once closed.
+        var log: RecordLog?
         var offsets: [String: [TopicPartition: Int64]] = [:]
         /// Where everything before is told by a later record as well.
         var summarised: RecordPosition
     }
 
     private let folder: String
-    private let log: RecordLog
     private let state: Mutex<State>
     private static let version: UInt8 = 1
     private static let segmentBytes = 1 << 20
@@ -34,7 +35,7 @@ final class CommitLog: Sendable {
         let log = try StreamFailure.translating { try RecordLog(folder: folder, segmentBytes: CommitLog.segmentBytes) }
         var offsets: [String: [TopicPartition: Int64]] = [:]
         try StreamFailure.translating {
-            try log.forEach { logged in
+            try log.forEach(from: .start) { logged in
                 let entry: Entry
                 do { entry = try CommitLog.decode(logged.bytes) } catch {
                     throw StreamFailure.damaged(
@@ -44,8 +45,7 @@ final class CommitLog: Sendable {
                 if !entry.batches.isEmpty { try replay(entry.batches) }
             }
         }
-        self.log = log
-        state = Mutex(State(offsets: offsets, summarised: log.start))
+        state = Mutex(State(log: log, offsets: offsets, summarised: log.start))
     }
 
     /// What a group has committed.
@@ -54,6 +54,7 @@ final class CommitLog: Sendable {
     /// Appends one record. Called by one thread at a time.
     func append(_ entry: Entry) throws {
         let bytes = CommitLog.encode(entry)
+        let log = try open()
         try StreamFailure.translating { try log.append(bytes) }
         state.withLock { state in
             for (group, own) in entry.offsets { state.offsets[group, default: [:]].merge(own) { $1 } }
@@ -62,13 +63,16 @@ final class CommitLog: Sendable {
 
     /// Returns when everything appended before is on the disk.
     func sync() async throws {
+        let log = try open()
         do { try await log.sync() } catch let failure as StorageFailure { throw StreamFailure(failure) }
     }
 
     /// Where the log ends now, when it has grown so much that it should be summarised.
     var dueForSummary: RecordPosition? {
-        let end = log.end
-        return state.withLock { end.offset - $0.summarised.offset >= CommitLog.bytesPerSummary ? end : nil }
+        state.withLock { state in
+            guard let end = state.log?.end else { return nil }
+            return end.offset - state.summarised.offset >= CommitLog.bytesPerSummary ? end : nil
+        }
     }
 
     /// Writes all offsets anew and removes what lies before `position`. The transactions there must be in their
@@ -76,8 +80,17 @@ final class CommitLog: Sendable {
     func summarise(before position: RecordPosition) throws {
         let all = state.withLock { $0.offsets }
         try append(Entry(offsets: all))
+        let log = try open()
         try StreamFailure.translating { try log.removeSegments(before: position) }
         state.withLock { $0.summarised = position }
+    }
+
+    /// Gives the file back once nobody uses it any more; calls after it throw `.closed`.
+    func close() { state.withLock { $0.log = nil } }
+
+    private func open() throws -> RecordLog {
+        guard let log = state.withLock({ $0.log }) else { throw StreamFailure.closed(store: folder) }
+        return log
     }
 
     private static func encode(_ entry: Entry) -> [UInt8] {

@@ -297,6 +297,7 @@ final class LocalStreams: EventStreams {
         }
         try? await commits.sync()
         state.withLock { $0.topics = [:] }
+        commits.close()
     }
 
     /// The log of a partition.
