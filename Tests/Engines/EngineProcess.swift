@@ -63,7 +63,11 @@ public final class EngineProcess: Sendable {
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
         // A group of its own, so that Ctrl-C at the tests does not reach it before the watcher does.
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        // Threads of the pool hold signals back, and an engine that inherits that never hears SIGTERM.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
         posix_spawnattr_setpgroup(&attributes, 0)
         var watcher = pid_t()
         let status = posix_spawn(&watcher, "/bin/sh", &actions, &attributes, arguments, settings)

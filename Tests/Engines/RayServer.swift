@@ -42,6 +42,11 @@ public actor RayServer {
         let folder = try TemporaryFolder()
         // Ray's sockets lie below its folder, and the path of a socket has at most 107 bytes.
         let short = "/tmp/mw-ray-\(getpid())"
+        // The head is still writing there when the tests end, so the next run tidies up.
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/tmp")) ?? [] {
+            guard name.hasPrefix("mw-ray-"), let owner = pid_t(name.dropFirst(7)), kill(owner, 0) != 0 else { continue }
+            try? FileManager.default.removeItem(atPath: "/tmp/\(name)")
+        }
         let ports = try (0..<5).map { _ in try freePort() }
         let words = [
             try program(), "start", "--head", "--block", "--node-ip-address=127.0.0.1", "--port=\(ports[0])",

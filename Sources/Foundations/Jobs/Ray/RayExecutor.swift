@@ -90,7 +90,7 @@ public final class RayExecutor: JobExecutor {
 
     public func running() async throws -> [String: String] {
         let jobs = try await read("/api/jobs/", [RayJob].self) ?? []
-        let ids = jobs.filter { !$0.execution.state.isFinal }.compactMap(\.submission_id)
+        let ids = jobs.filter { !$0.execution.state.isFinal }.compactMap(\.submissionID)
         return Dictionary(ids.map { ($0, "ray:\($0)") }) { first, _ in first }
     }
 
@@ -98,10 +98,10 @@ public final class RayExecutor: JobExecutor {
         guard let version = try await read("/api/version", RayVersion.self) else {
             throw JobFailure.executorUnavailable(name, reason: "there is no Ray dashboard at this address")
         }
-        guard version.ray_version.split(separator: ".").first.flatMap({ Int($0) }) ?? 0 >= 2 else {
-            throw JobFailure.executorRefused(name, reason: "it is Ray \(version.ray_version), 2.0 or later is needed")
+        guard version.ray.split(separator: ".").first.flatMap({ Int($0) }) ?? 0 >= 2 else {
+            throw JobFailure.executorRefused(name, reason: "it is Ray \(version.ray), 2.0 or later is needed")
         }
-        return JobExecutorCheck(engine: "ray \(version.ray_version)", detail: "jobs interface \(version.version)")
+        return JobExecutorCheck(engine: "ray \(version.ray)", detail: "jobs interface \(version.version)")
     }
 
     public func close() async {}

@@ -1,25 +1,32 @@
-/// A job as Ray's Jobs interface shows it; names are Ray's own.
+/// A job as Ray's Jobs interface shows it.
 struct RayJob: Decodable, Sendable {
-    var submission_id: String?
+    var submissionID: String?
     var status: String
     var message: String?
-    var error_type: String?
-    var driver_exit_code: Int?
+    var errorType: String?
+    var exitCode: Int?
     var metadata: [String: String]?
+
+    private enum CodingKeys: String, CodingKey {
+        case submissionID = "submission_id"
+        case status, message, metadata
+        case errorType = "error_type"
+        case exitCode = "driver_exit_code"
+    }
 
     var execution: JobExecution {
         switch status {
         case "PENDING": return JobExecution(.pending, reason: message)
         case "RUNNING": return JobExecution(.running)
         case "SUCCEEDED": return JobExecution(.succeeded, exitCode: 0)
-        case "STOPPED": return JobExecution(.cancelled, exitCode: driver_exit_code, reason: message)
+        case "STOPPED": return JobExecution(.cancelled, exitCode: exitCode, reason: message)
         default:
             let limited = metadata?["time_limit"]?.isEmpty == false
-            if limited, driver_exit_code == ShellText.timedOut {
-                return JobExecution(.timedOut, exitCode: driver_exit_code, reason: "its time limit was reached")
+            if limited, exitCode == ShellText.timedOut {
+                return JobExecution(.timedOut, exitCode: exitCode, reason: "its time limit was reached")
             }
-            let state: JobExecution.State = RayJob.interruptions.contains(error_type ?? "") ? .interrupted : .failed
-            return JobExecution(state, exitCode: driver_exit_code, reason: message.map { String($0.prefix(2000)) })
+            let state: JobExecution.State = RayJob.interruptions.contains(errorType ?? "") ? .interrupted : .failed
+            return JobExecution(state, exitCode: exitCode, reason: message.map { String($0.prefix(2000)) })
         }
     }
 
@@ -35,5 +42,10 @@ struct RayLogs: Decodable, Sendable {
 
 struct RayVersion: Decodable, Sendable {
     var version: String
-    var ray_version: String
+    var ray: String
+
+    private enum CodingKeys: String, CodingKey {
+        case version
+        case ray = "ray_version"
+    }
 }
