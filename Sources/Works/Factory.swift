@@ -1,5 +1,6 @@
 import Automation
 import Basics
+import Experiments
 import Features
 import Journal
 import Monitoring
@@ -22,6 +23,8 @@ final class Factory: FactoryControl {
     private let monitors: MonitorService
     private let retraining: RetrainService
     private let loop: ControlLoop
+    private let experiments: ExperimentStore
+    private let duty: ControlDuty
     private let turns = TurnGate()
     private let journal: Journal
     /// The last journal entry whose effects are in force here.
@@ -34,7 +37,7 @@ final class Factory: FactoryControl {
         database: Database, addresses: StoreAddresses, clock: FactoryClock, system: any TimeSource,
         features: FeatureStore,
         training: TrainingService, endpoints: EndpointStore, monitors: MonitorService, retraining: RetrainService,
-        loop: ControlLoop,
+        loop: ControlLoop, experiments: ExperimentStore, duty: ControlDuty,
         describe: @escaping @Sendable () async throws -> [String: String]
     ) {
         self.database = database
@@ -48,6 +51,8 @@ final class Factory: FactoryControl {
         self.monitors = monitors
         self.retraining = retraining
         self.loop = loop
+        self.experiments = experiments
+        self.duty = duty
         self.describe = describe
     }
 
@@ -109,6 +114,8 @@ final class Factory: FactoryControl {
 
     /// Puts the definitions in force that were applied last.
     func resume() async throws {
+        try await duty.showLife()
+        try await failAbandoned()
         guard let revision = try await current() else { return }
         try await use(try FactoryDefinitions(revision.directory))
         inForce.withLock { $0 = revision.number }
@@ -116,6 +123,7 @@ final class Factory: FactoryControl {
 
     /// Puts in force here what other processes of the factory have changed.
     func follow() async throws {
+        try await duty.showLife()
         let head = try await journal.head().sequence
         guard followed.withLock({ $0 != head }) else { return }
         if let revision = try await current(), inForce.withLock({ $0 != revision.number }) {
@@ -127,8 +135,22 @@ final class Factory: FactoryControl {
         followed.withLock { $0 = head }
     }
 
-    /// Begins to drive the loop where another process did.
-    func takeOver() async { await loop.takeOver() }
+    /// Runs a turn of the loop where this process drives it; nil where another does.
+    private func drive<Result: Sendable>(_ turn: @Sendable () async throws -> Result) async throws -> Result? {
+        try await duty.drive {
+            await loop.takeOver()
+            try await failAbandoned()
+        } _: {
+            try await turn()
+        }
+    }
+
+    /// Ends as failed what processes that are gone were working on.
+    func failAbandoned() async throws {
+        for process in try await experiments.workingProcesses() where try await duty.isGone(process) {
+            try await experiments.failAbandoned(by: process)
+        }
+    }
 
     private func use(_ definitions: FactoryDefinitions) async throws {
         if definitions.settings.replay {
@@ -152,8 +174,12 @@ final class Factory: FactoryControl {
         return try await turns.run { [self] in
             guard moment >= clock.now else { throw AutomationFailure.clockGoesBack(now: clock.now, asked: moment) }
             let before = clock.now
-            clock.advance(to: moment)
-            let turn = try await loop.tick()
+            guard
+                let turn = try await drive({ [self] in
+                    clock.advance(to: moment)
+                    return try await loop.tick()
+                })
+            else { throw WorksFailure.otherProcessDrives }
             let quiet = turn.windows.isEmpty && turn.pipelines.isEmpty && turn.rollouts.isEmpty
             // After a crash the replay says again what time it is, so the stored clock may lag a little.
             if !quiet || before.floored(toSeconds: 21_600) != moment.floored(toSeconds: 21_600) {
@@ -172,7 +198,7 @@ final class Factory: FactoryControl {
     /// One turn of the loop on the system's clock; nothing while a replay drives it.
     func tick() async throws {
         guard !clock.isReplay else { return }
-        _ = try await turns.run { [self] in try await loop.tick() }
+        _ = try await turns.run { [self] in try await drive { [self] in try await loop.tick() } }
     }
 }
 

@@ -25,6 +25,16 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
         /// The environment variable that names it.
         public var variable: String { "MODELWORKS_\(rawValue.uppercased())" }
 
+        /// The store whose addresses have this scheme, of those that can be moved.
+        public init?(scheme: String) {
+            switch scheme {
+            case "sqlite", "postgresql", "postgres": self = .sql
+            case "file", "s3": self = .objects
+            case "lmdb", "redis", "rediss", "redis+cluster", "rediss+cluster": self = .online
+            default: return nil
+            }
+        }
+
         /// The embedded default, under the root.
         var embedded: String {
             switch self {
@@ -60,6 +70,9 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
         return merged
     }
 
+    /// The addresses that a root remembers.
+    public init(rememberedBy root: String) throws { self = try RememberedStores.read(root: root) }
+
     /// The addresses that the environment names.
     public init(environment: [String: String]) {
         for store in Store.allCases { self[store] = environment[store.variable].flatMap { $0.isEmpty ? nil : $0 } }
@@ -94,7 +107,8 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
     }
 
     /// The addresses with `${NAME}` and `${NAME:-default}` replaced, the defaults filled in and paths under the root.
-    func resolved(root: String, environment: [String: String]) throws -> [Store: StoreURL] {
+    /// - Throws: `ConfigurationFailure` for a variable without a value, `StoreURLFailure` or `SecretFailure`.
+    public func resolved(root: String, environment: [String: String]) throws -> [Store: StoreURL] {
         let secrets = SecretSource(environment: environment)
         var urls: [Store: StoreURL] = [:]
         for store in Store.allCases {

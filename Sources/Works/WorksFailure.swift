@@ -7,11 +7,15 @@ public enum WorksFailure: Failure {
     case brokenReference(file: String, problem: String, known: [String])
     case badFile(String, problem: String)
     case otherStore(String, named: String, running: String)
-    case otherProcessDrives(holder: String)
+    case otherProcessDrives
+    case moveDiffers(part: String, reason: String)
+    case nothingToMove(from: [String], to: [String])
 
     public var code: FailureCode {
         switch self {
         case .rootInUse, .otherStore, .otherProcessDrives: .failedPrecondition
+        case .nothingToMove: .invalidArgument
+        case .moveDiffers: .dataLoss
         case .rootUnusable: .unavailable
         case .brokenReference, .badFile: .invalidArgument
         }
@@ -26,7 +30,10 @@ public enum WorksFailure: Failure {
         case .badFile(let path, let problem): "\(path): \(problem)"
         case .otherStore(let store, let named, let running):
             "works.yaml names \(named) as its '\(store)' store, and this factory runs on \(running)"
-        case .otherProcessDrives(let holder): "another process drives this factory's clock: \(holder)"
+        case .moveDiffers(let part, let reason): "\(part) is not the same on both sides: \(reason)"
+        case .nothingToMove(let from, let to):
+            "there is nothing to move from \(from.joined(separator: ", ")) to \(to.joined(separator: ", "))"
+        case .otherProcessDrives: "another process drives this factory's clock"
         }
     }
 
@@ -39,6 +46,8 @@ public enum WorksFailure: Failure {
         case .badFile: nil
         case .otherStore:
             "Move what is stored with 'modelworks migrate', then start with 'modelworks up DIRECTORY'."
+        case .moveDiffers: "Make sure that nothing works on either side, then run it again."
+        case .nothingToMove: "Name two different stores of one kind."
         case .otherProcessDrives: "Send the request to that process, or stop it."
         }
     }

@@ -17,13 +17,13 @@ public protocol RecordChannel: AnyObject, Sendable {
 
 /// A stretch of a channel, fixed when it was asked for. Each use reads it from its beginning.
 public struct RecordReader: Sendable {
-    private let read: @Sendable ((LoggedRecord) throws -> Void) throws -> Void
+    private let scan: @Sendable ((LoggedRecord) throws -> Void) throws -> Void
 
-    init(_ read: @escaping @Sendable ((LoggedRecord) throws -> Void) throws -> Void) { self.read = read }
+    init(_ scan: @escaping @Sendable ((LoggedRecord) throws -> Void) throws -> Void) { self.scan = scan }
 
     /// Hands over the records, oldest first. Blocks while it reads.
     /// - Throws: `StorageFailure.damaged` naming file and offset, or what `body` throws.
-    public func forEach(_ body: (LoggedRecord) throws -> Void) throws { try read(body) }
+    public func read(_ body: (LoggedRecord) throws -> Void) throws { try scan(body) }
 }
 
 /// A channel in a folder of this machine, for one process.

@@ -115,15 +115,18 @@ actor RecordShipper {
             let from = max(RecordPosition(offset: position), spool.start)
             let limit = RecordPosition(offset: from.offset + Self.batchBytes)
             found.end = try spool.forEach(from: from, upTo: limit) { record in
-                found.records.append(SpooledRecord(end: record.next.offset, bytes: [UInt8](record.bytes)))
+                found.records.append(
+                    SpooledRecord(
+                        start: record.position.offset, end: record.next.offset, bytes: [UInt8](record.bytes)))
             }.offset
             return found
         }
     }
 }
 
-/// A record and where its spool goes on after it.
+/// A record, where it lies in its spool and where the spool goes on after it.
 struct SpooledRecord: Sendable {
+    var start: Int64
     var end: Int64
     var bytes: [UInt8]
 }

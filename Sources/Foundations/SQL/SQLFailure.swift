@@ -37,6 +37,7 @@ public enum SQLFailure: Failure, Hashable {
     case encryptionRefused(path: String, reason: String)
     case versionTooOld(path: String, found: String, needed: String)
     case leaseLost(name: String, token: Int64)
+    case copyDiffers(table: String, reason: String)
     case leaseSeconds(name: String, seconds: Double)
     case migrationChanged(room: String, version: Int)
     case migrationFailed(room: String, version: Int, reason: String)
@@ -47,7 +48,7 @@ public enum SQLFailure: Failure, Hashable {
         switch self {
         case .diskFull: .resourceExhausted
         case .cannotOpen, .databaseNewer, .migrationChanged, .transactionEnded, .closed, .encryptionRefused,
-            .versionTooOld, .leaseLost:
+            .versionTooOld, .leaseLost, .copyDiffers:
             .failedPrecondition
         case .readOnly, .signInRefused, .missingRights: .permissionDenied
         case .locked, .groupLost, .unavailable, .outcomeUnknown: .unavailable
@@ -100,6 +101,7 @@ public enum SQLFailure: Failure, Hashable {
             "no encrypted connection to the database '\(path)' came about: \(reason)"
         case .versionTooOld(let path, let found, let needed):
             "the server of '\(path)' is PostgreSQL \(found), \(needed) or later is needed"
+        case .copyDiffers(let table, let reason): "the copy of the table '\(table)' is not the original: \(reason)"
         case .leaseLost(let name, let token): "the lease '\(name)' with token \(token) is no longer held"
         case .leaseSeconds(let name, let seconds):
             "the lease '\(name)' can not be had for \(seconds) seconds: it must be more than 0 and at most a day"
@@ -124,6 +126,7 @@ public enum SQLFailure: Failure, Hashable {
         case .encryptionRefused:
             "Check sslmode, sslrootcert, sslcert and sslkey in the address, and the server's certificate"
         case .versionTooOld: "Upgrade the server, or name another one"
+        case .copyDiffers: "See that nothing works on either database, then copy again"
         case .leaseLost: "Another holder works on it now; acquire the lease again before going on"
         case .cannotOpen: "Check that the folder exists and that this user may read and write it"
         case .diskFull: "Free some space, then try again; nothing needs repair"

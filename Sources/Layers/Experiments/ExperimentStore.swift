@@ -12,15 +12,17 @@ public final class ExperimentStore: Sendable {
     private let objects: any ObjectStore
     private let time: any TimeSource
     private let random: any RandomSource
+    private let process: String
 
+    /// - Parameter process: names the process that works on the runs started here.
     public init(
-        database: Database, objects: any ObjectStore, time: any TimeSource,
-        random: any RandomSource
+        database: Database, objects: any ObjectStore, time: any TimeSource, random: any RandomSource, process: String
     ) {
         self.database = database
         self.objects = objects
         self.time = time
         self.random = random
+        self.process = process
     }
 
     public static let migrations = [
@@ -41,7 +43,8 @@ public final class ExperimentStore: Sendable {
                 CREATE TABLE run_artifacts (
                   run TEXT NOT NULL REFERENCES runs (id), path TEXT NOT NULL, digest TEXT NOT NULL, bytes INTEGER NOT NULL,
                   PRIMARY KEY (run, path));
-                """)
+                """),
+        Migration(room: "experiments", version: 2, sql: "ALTER TABLE runs ADD COLUMN process TEXT"),
     ]
 
     /// Starts a run and journals it.
@@ -52,8 +55,11 @@ public final class ExperimentStore: Sendable {
         let now = time.now
         try await database.write { transaction in
             try transaction.execute(
-                "INSERT INTO runs (id, experiment, name, status, started) VALUES (?, ?, ?, ?, ?)",
-                [.text(id), .text(experiment), .text(name), .text(RunStatus.running.rawValue), .init(now)])
+                "INSERT INTO runs (id, experiment, name, status, started, process) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    .text(id), .text(experiment), .text(name), .text(RunStatus.running.rawValue), .init(now),
+                    .text(self.process),
+                ])
             try Self.insert(pairs: parameters, into: "run_parameters", run: id, in: transaction)
             try Self.insert(pairs: tags, into: "run_tags", run: id, in: transaction)
             try Journal.append(
@@ -114,13 +120,26 @@ public final class ExperimentStore: Sendable {
         }
     }
 
-    /// Ends as failed what was running when the process ended: nobody works on it any more.
-    public func failAbandoned() async throws {
+    /// The processes that runs which have not ended were started by.
+    public func workingProcesses() async throws -> Set<String> {
+        try await database.read { transaction in
+            Set(
+                try transaction.query(
+                    "SELECT DISTINCT process FROM runs WHERE status = ?", [.text(RunStatus.running.rawValue)]
+                ).map { try $0.optionalString("process") ?? "" })
+        }
+    }
+
+    /// Ends as failed what a process was working on that is gone.
+    public func failAbandoned(by process: String) async throws {
         let now = time.now
         _ = try await database.write { transaction in
             try transaction.execute(
-                "UPDATE runs SET status = ?, ended = ? WHERE status = ?",
-                [.text(RunStatus.failed.rawValue), .init(now), .text(RunStatus.running.rawValue)])
+                "UPDATE runs SET status = ?, ended = ? WHERE status = ? AND coalesce(process, '') = ?",
+                [
+                    .text(RunStatus.failed.rawValue), .init(now), .text(RunStatus.running.rawValue),
+                    .text(self.process),
+                ])
         }
     }
 

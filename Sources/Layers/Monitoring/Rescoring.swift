@@ -14,7 +14,7 @@ struct Rescoring {
         guard windows.count > 1, let first = windows.first, let last = windows.last else { return [] }
         var rows: [String: (window: Int, row: Int)] = [:]
         var scores: [[Double]] = Array(repeating: [], count: windows.count - 1)
-        try predictions.forEach { record, _ in
+        try predictions.read { record, _ in
             guard record.eventTime >= first, record.eventTime < last, rows[record.id] == nil,
                 let after = windows.firstIndex(where: { $0 > record.eventTime }), after > 0
             else { return }
@@ -23,7 +23,7 @@ struct Rescoring {
             scores[after - 1].append(score)
         }
         var truths = scores.map { [Bool?](repeating: nil, count: $0.count) }
-        try labels.forEach { label, _ in
+        try labels.read { label, _ in
             if let place = rows[label.id] { truths[place.window][place.row] = label.value == 1 }
         }
         return zip(scores, truths).map { scores, truths in

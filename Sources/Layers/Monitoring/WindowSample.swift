@@ -27,7 +27,7 @@ struct WindowSample {
         sample.columns = Array(repeating: [], count: sample.inputNames.count)
         var rows: [String: Int] = [:]
         var nextFound = false
-        try predictions.forEach { record, position in
+        try predictions.read { record, position in
             if record.eventTime >= end, !nextFound {
                 sample.next.records = position
                 nextFound = true
@@ -44,7 +44,7 @@ struct WindowSample {
         }
 
         nextFound = false
-        try labels.forEach { label, position in
+        try labels.read { label, position in
             if label.time >= end, !nextFound {
                 sample.next.labels = position
                 nextFound = true

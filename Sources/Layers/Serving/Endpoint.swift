@@ -291,8 +291,8 @@ public struct PredictionReader: Sendable {
     init(_ records: RecordReader) { self.records = records }
 
     /// Hands over the answers in the order they were kept, each with its own position. Blocks while it reads.
-    public func forEach(_ body: (PredictionRecord, RecordPosition) throws -> Void) throws {
-        try records.forEach { logged in
+    public func read(_ body: (PredictionRecord, RecordPosition) throws -> Void) throws {
+        try records.read { logged in
             guard let record = PredictionRecord(logged.bytes) else { return }
             try body(record, logged.position)
         }

@@ -37,8 +37,8 @@ public struct LabelReader: Sendable {
     init(_ records: RecordReader) { self.records = records }
 
     /// Hands over the labels in the order they were kept, each with its own position. Blocks while it reads.
-    public func forEach(_ body: (LabelRecord, RecordPosition) throws -> Void) throws {
-        try records.forEach { logged in
+    public func read(_ body: (LabelRecord, RecordPosition) throws -> Void) throws {
+        try records.read { logged in
             guard let label = LabelRecord(logged.bytes) else { return }
             try body(label, logged.position)
         }

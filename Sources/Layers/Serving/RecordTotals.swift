@@ -65,11 +65,11 @@ public struct RecordTotals: Sendable, Codable, Equatable {
     /// - Throws: what the record log throws where it is damaged.
     init(predictions: PredictionReader, labels: LabelReader) throws {
         var answered = Counter()
-        try predictions.forEach { record, _ in
+        try predictions.read { record, _ in
             answered.add(record.id, Self.hash(prediction: record.id, output: record.output))
         }
         var told = Counter()
-        try labels.forEach { label, _ in told.add(label.id, Self.hash(label)) }
+        try labels.read { label, _ in told.add(label.id, Self.hash(label)) }
         self.predictions = answered.total
         self.labels = told.total
     }

@@ -4,7 +4,8 @@ import Configuration
 /// Every verb, in the order the help shows them.
 enum Verbs {
     static let all: [any Command] = [
-        InitCommand(), PlanCommand(), ApplyCommand(), UpCommand(), DemoCommand(), DoctorCommand(), VersionCommand(),
+        InitCommand(), PlanCommand(), ApplyCommand(), UpCommand(), DemoCommand(), DoctorCommand(), MigrateCommand(),
+        VersionCommand(),
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), DeployCommand(),
         RollbackCommand(), MonitorCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(),
     ]

@@ -67,7 +67,7 @@ struct Screen: Sendable {
         output.write("   \(line)\n")
     }
 
-    func bar(_ label: String, total: Int, unit: String) -> ProgressBar? {
+    func bar(_ label: String, total: Int?, unit: String) -> ProgressBar? {
         guard !silent else { return nil }
         return ProgressBar(
             label, total: total, unit: unit, output: output, style: style,

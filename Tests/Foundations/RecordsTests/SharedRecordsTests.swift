@@ -34,7 +34,7 @@ import Testing
 
     private func texts(_ channel: any RecordChannel, from position: RecordPosition = .start) async throws -> [String] {
         var texts: [String] = []
-        try await channel.reader(from: position).forEach { texts.append(String(decoding: $0.bytes, as: UTF8.self)) }
+        try await channel.reader(from: position).read { texts.append(String(decoding: $0.bytes, as: UTF8.self)) }
         return texts
     }
 
@@ -63,7 +63,7 @@ import Testing
             try append("r\(number)", to: first)
             if number % 3 == 0 { _ = try await texts(first) }
         }
-        try await first.reader(from: .start).forEach { positions.append($0.position) }
+        try await first.reader(from: .start).read { positions.append($0.position) }
         let second = try site.process("second").channel("predictions", "delay")
         for (index, position) in positions.enumerated() {
             #expect(try await texts(second, from: position) == (index..<10).map { "r\($0)" })
