@@ -134,6 +134,7 @@ public final class ObjectCache: Sendable {
         _ digest: Digest, place: String, _ fetch: @Sendable (String) async throws -> Void
     ) async throws -> String {
         let staged = try await threads.run { [self] in try StagedCopy(in: staging) }
+        defer { staged.discard() }
         try await fetch(staged.path)
         return try await threads.run { [self] in
             let path = path(digest)
@@ -190,6 +191,9 @@ final class StagedCopy: Sendable {
         path = file.file.path
         staged = Mutex(file)
     }
+
+    /// Removes what was not published, at once: the value itself may live a little longer.
+    func discard() { staged.withLock { _ = $0.take() } }
 
     /// Gives the file its name when `body` finds nothing wrong with it.
     func publish<Value>(as name: String, _ body: (borrowing OpenFile) throws -> Value) throws -> Value {

@@ -34,6 +34,7 @@ public final class SealedBlobStore: BlobStore {
             try await inner.put(.bytes(sealed), as: name, replacing: replacing)
         case .file(let path):
             let sealed = try await stage()
+            defer { sealed.discard() }
             try await threads.run { try sealer.seal(file: path, into: sealed.path) }
             try await inner.put(.file(sealed.path), as: name, replacing: replacing)
         }
@@ -46,13 +47,17 @@ public final class SealedBlobStore: BlobStore {
 
     public func get(_ name: Digest, into path: String) async throws {
         let (sealed, sealer) = (try await stage(), sealer)
+        defer { sealed.discard() }
         try await inner.get(name, into: sealed.path)
         try await threads.run { try sealer.open(file: sealed.path, into: path) }
     }
 
     public func size(_ name: Digest) async throws -> Int64 {
         if let size = sealer.openedSize(ofSealed: try await inner.size(name)) { return size }
-        let (opened, sealed, sealer) = (try await stage(), try await stage(), sealer)
+        let (sealed, sealer) = (try await stage(), sealer)
+        defer { sealed.discard() }
+        let opened = try await stage()
+        defer { opened.discard() }
         try await inner.get(name, into: sealed.path)
         return try await threads.run {
             try sealer.open(file: sealed.path, into: opened.path)

@@ -18,9 +18,10 @@ struct S3RateSoak {
         }
         try AtomicFile.write(folder("source"), bytes)
         let address = "\(server.endpoint)/rates/plain"
+        let signed = ["-sf", "--aws-sigv4", "aws:amz:us-east-1:s3", "-u", "AKIDTEST:sesame"]
         for _ in 0..<3 {
-            let put = try await seconds { try run(["-sf", "-T", folder("source"), address]) }
-            let get = try await seconds { try run(["-sf", "-o", folder("copy"), address]) }
+            let put = try await seconds { try run(signed + ["-T", folder("source"), address]) }
+            let get = try await seconds { try run(signed + ["-o", folder("copy"), address]) }
             let store = try S3BlobStore(url, environment: [:])
             let name = Digest(of: bytes)
             let ourPut = try await seconds { try await store.put(.file(folder("source")), as: name, replacing: true) }
