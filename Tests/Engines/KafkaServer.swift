@@ -32,6 +32,7 @@ public final class KafkaServer: Sendable {
         }
         bootstrap = line
         self.output = Mutex(lines)
+        announceEngine("kafka", "librdkafka's cluster in memory")
     }
 
     deinit { try? input.close() }

@@ -16,6 +16,7 @@ public enum StreamEngine: String, CaseIterable, Sendable, CustomStringConvertibl
         time: any TimeSource = SystemTime(), settings: [String: String] = [:], server: KafkaServer? = nil
     ) throws -> StreamStore {
         let server = self == .kafka ? try server ?? KafkaServer.shared() : nil
+        if self == .log { announceEngine("log", "of this machine") }
         return StreamStore(
             engine: self, folder: try TemporaryFolder(), prefix: "t\(UUID().uuidString.prefix(8)).", time: time,
             settings: settings, server: server)
