@@ -113,6 +113,7 @@ public actor SlurmCluster {
         MpiDefault=none
         MailProg=/bin/true
         ReturnToService=2
+        SlurmdParameters=config_overrides
         KillWait=2
         MinJobAge=30
         SchedulerParameters=sched_min_interval=10000,batch_sched_delay=1

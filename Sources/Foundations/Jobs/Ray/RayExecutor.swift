@@ -38,6 +38,9 @@ public final class RayExecutor: JobExecutor {
         try spec.checked()
         try JobExecutionID.check(id, executor: name)
         guard spec.secrets.isEmpty || showsSecrets else { throw JobFailure.secretsShown(name) }
+        guard !spec.secrets.values.contains(where: { $0.revealed.contains("$") }) else {
+            throw JobFailure.request(spec.command, reason: "Ray would replace the '$' in one of its secrets")
+        }
         let body = try JSON.canonical(RayExecutor.submission(spec, id: id))
         for attempt in 1... {
             let problem: JobFailure
@@ -162,9 +165,18 @@ extension RayExecutor {
     }
 
     private static func submission(_ spec: JobSpec, id: String) -> JSONValue {
-        let variables = spec.environment.merging(spec.secrets.mapValues(\.revealed)) { $1 }
+        // Ray replaces `$NAME` in the values of variables, so those with a `$` go into the command itself.
+        let direct = spec.environment.filter { $0.value.contains("$") }
+        var inner = spec
+        if !direct.isEmpty {
+            inner.command = "env"
+            inner.arguments = direct.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            inner.arguments += [spec.command] + spec.arguments
+        }
+        let variables = spec.environment.filter { direct[$0.key] == nil }
+            .merging(spec.secrets.mapValues(\.revealed)) { $1 }
         var body: [String: JSONValue] = [
-            "entrypoint": .string(ShellText.line(spec)), "submission_id": .string(id),
+            "entrypoint": .string(ShellText.line(inner)), "submission_id": .string(id),
             "runtime_env": ["env_vars": .object(variables.mapValues(JSONValue.string))],
             "metadata": [
                 "modelworks": .string(id), "time_limit": .string(spec.limits.timeSeconds.map { "\($0)" } ?? ""),
