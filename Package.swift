@@ -134,6 +134,8 @@ let package = Package(
             dependencies: ["Basics", "Telemetry", "SQL", "ObjectStorage", "KeyValue", "Streams", "TestSupport"],
             path: "Tests/Engines", swiftSettings: swiftSettings),
         .executableTarget(
+            name: "with-engines", dependencies: ["Engines"], path: "Tests/WithEngines", swiftSettings: swiftSettings),
+        .executableTarget(
             name: "kafka-broker", dependencies: ["CKafka"], path: "Tests/KafkaBroker", swiftSettings: swiftSettings),
         .executableTarget(
             name: "bench-streams", dependencies: ["Basics", "Telemetry", "Streams"], path: "Benchmarks/streams",
