@@ -45,7 +45,7 @@ actor RecordShipper {
     private let relay: (any RecordRelay)?
     private let thread: BlockingThread
     private var underWay: Task<Void, any Error>?
-    private static let batchBytes: Int64 = 1 << 20
+    private static let batchBytes = 1 << 20
 
     init(
         spool: RecordLog, channel: String, source: String, archive: RecordArchive, relay: (any RecordRelay)?,
@@ -109,16 +109,22 @@ actor RecordShipper {
         var end: Int64
     }
 
+    private struct Enough: Error {}
+
     private func read(from position: Int64) async throws -> Spooled {
         try await thread.run { [spool] in
             var found = Spooled(end: position)
-            let from = max(RecordPosition(offset: position), spool.start)
-            let limit = RecordPosition(offset: from.offset + Self.batchBytes)
-            found.end = try spool.forEach(from: from, upTo: limit) { record in
-                found.records.append(
-                    SpooledRecord(
-                        start: record.position.offset, end: record.next.offset, bytes: [UInt8](record.bytes)))
-            }.offset
+            var bytes = 0
+            do {
+                try spool.forEach(from: max(RecordPosition(offset: position), spool.start)) { record in
+                    guard bytes < Self.batchBytes else { throw Enough() }
+                    bytes += record.bytes.count
+                    found.records.append(
+                        SpooledRecord(
+                            start: record.position.offset, end: record.next.offset, bytes: [UInt8](record.bytes)))
+                    found.end = record.next.offset
+                }
+            } catch is Enough {}
             return found
         }
     }

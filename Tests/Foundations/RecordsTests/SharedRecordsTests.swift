@@ -101,4 +101,13 @@ import Testing
         try append("after", to: channel)
         #expect(try await texts(channel) == ["before", "spooled", "after"])
     }
+
+    /// More than one batch holds, in records that do not divide a batch.
+    @Test func moreThanABatchArrivesWhole() async throws {
+        let site = try await Site(.sqlite)
+        let channel = try site.process("first").channel("predictions", "delay")
+        let texts = (0..<900).map { "\($0)-" + String(repeating: "x", count: 3001) }
+        for text in texts { try append(text, to: channel) }
+        #expect(try await self.texts(channel) == texts)
+    }
 }
