@@ -1,6 +1,7 @@
 import Basics
 import Engines
 import Foundation
+import HTTP
 import TestSupport
 
 /// The seeded factory on the system's clock and on engines that several servers share: its orders are placed now, and
