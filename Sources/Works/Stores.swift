@@ -37,6 +37,8 @@ struct Stores: Sendable {
         let online = try await opener.online()
         let isShared = database.engine != .sqlite
         let streams = try await opener.sharedStreams()
+        // The only store that is not spoken to when it is opened.
+        if let streams { _ = try await streams.check() }
         let records =
             isShared || streams != nil
             ? try RecordChannels(
