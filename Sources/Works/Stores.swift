@@ -37,7 +37,12 @@ struct Stores: Sendable {
         let online = try await opener.online()
         let isShared = database.engine != .sqlite
         let streams = try await opener.sharedStreams()
-        // The only store that is not spoken to when it is opened.
+        // These two are not spoken to when they are opened; a server that can not work shall not say that it is ready.
+        if opener.urls[.objects]?.scheme != "file" {
+            for warning in try await objects.check().warnings {
+                logger.warning("the object store has a flaw", ["detail": .string(warning)])
+            }
+        }
         if let streams { _ = try await streams.check() }
         let records =
             isShared || streams != nil
