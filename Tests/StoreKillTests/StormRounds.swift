@@ -57,7 +57,7 @@ struct StormRounds: Sendable {
                 usleep(UInt32(random.next() % 40_000))
                 try place.killServer()
                 // A survey of Redis is no snapshot: it wants a store at rest.
-                if kind == .redisServer { child.signal(SIGSTOP) }
+                if kind == .redisServer { try Self.stop(child) }
             }
             outcome.ledger.read(child.output)
             let survey = try await look(finish: false)
@@ -81,7 +81,16 @@ struct StormRounds: Sendable {
             folder: store.folder.path)
     }
 
+    private static func stop(_ child: EngineProcess) throws {
+        child.signal(SIGSTOP)
+        try waitUntil("the writers stand still") {
+            let text = try String(contentsOfFile: "/proc/\(child.pid)/stat", encoding: .utf8)
+            return text.split(separator: ")").last?.split(separator: " ").first == "T"
+        }
+    }
+
     private func look(finish: Bool) async throws -> StormSurvey {
+        try await StormTrial.blocking { try place.settle() }
         let opened = try await kind.open(store.url, folder: store.folder.path)
         do {
             if finish { try await opened.finish() }
