@@ -195,6 +195,11 @@ let package = Package(
         .executableTarget(
             name: "bench-keyvalue", dependencies: ["KeyValue", "Basics", "CLMDB", "Engines", "TestSupport"],
             path: "Benchmarks/keyvalue", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "bench-stores",
+            dependencies: [
+                "Basics", "Sealing", "SQL", "ObjectStorage", "Journal", "Engines", "TestSupport",
+            ], path: "Benchmarks/stores", swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
             name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],
