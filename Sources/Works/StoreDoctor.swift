@@ -16,8 +16,8 @@ public struct StoreDoctor: Sendable {
     private let options: WorksOptions
     private let isInUse: Bool
     private let opener: StoreOpener
-    /// How long one store may take.
-    private static let seconds = 10
+    /// How long one store may take: a little more than most give themselves, as they know better what is wrong.
+    private static let seconds = 11
     private typealias Store = StoreAddresses.Store
 
     /// - Parameters:
@@ -28,7 +28,7 @@ public struct StoreDoctor: Sendable {
         self.isInUse = isInUse
         opener = StoreOpener(
             options: options, cache: NSTemporaryDirectory() + "modelworks-doctor-\(getpid())",
-            metrics: MetricsRegistry(), logger: Logger(sink: options.logSink, level: .error, time: options.time))
+            metrics: MetricsRegistry(), logger: Logger(sink: .none(), level: .error, time: options.time))
     }
 
     /// One verdict for each store.

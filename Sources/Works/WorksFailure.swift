@@ -9,6 +9,7 @@ public enum WorksFailure: Failure {
     case badFile(String, problem: String)
     case otherStore(String, named: String, running: String)
     case otherProcessDrives
+    case appliedMeanwhile
     case moveDiffers(part: String, reason: String)
     case nothingToMove(from: [String], to: [String])
     /// A store of the factory can not be opened, for a reason that its room tells.
@@ -26,7 +27,7 @@ public enum WorksFailure: Failure {
 
     public var code: FailureCode {
         switch self {
-        case .rootInUse, .otherStore, .otherProcessDrives: .failedPrecondition
+        case .rootInUse, .otherStore, .otherProcessDrives, .appliedMeanwhile: .failedPrecondition
         case .nothingToMove: .invalidArgument
         case .moveDiffers: .dataLoss
         case .rootUnusable: .unavailable
@@ -55,6 +56,7 @@ public enum WorksFailure: Failure {
         case .storeBusy(let store, let processes):
             "\(processes == 1 ? "a process works" : "\(processes) processes work") on the factory at \(store)"
         case .otherProcessDrives: "another process drives this factory's clock"
+        case .appliedMeanwhile: "other definitions were applied at the same time, and these were not"
         }
     }
 
@@ -73,6 +75,7 @@ public enum WorksFailure: Failure {
         case .storeSilent: "Check that the server runs and is not overloaded, and that no firewall lies between."
         case .storeBusy:
             "Stop every modelworks that uses it, then run it again; one that died counts for 10 s."
+        case .appliedMeanwhile: "Look at what 'modelworks plan' says now, then apply again."
         case .otherProcessDrives: "Send the request to that process, or stop it."
         }
     }

@@ -63,6 +63,13 @@ public final class RecordLog: Sendable {
         }
     }
 
+    /// Takes no more records and lets the folder be opened again, at once, whoever still holds this value. What was not
+    /// flushed is with the operating system; call `sync` first where that is not enough.
+    public func release() {
+        state.withLock { $0.fault = $0.fault ?? "it was closed" }
+        flock(lock.descriptor, LOCK_UN)
+    }
+
     /// Where the next record will start.
     public var end: RecordPosition { state.withLock { RecordLog.end($0) } }
 
