@@ -261,6 +261,10 @@ public final class Works: Sendable {
         await close()
     }
 
+    /// Makes this process the one that drives the loop, until it closes.
+    /// - Returns: false where another does.
+    func driveLoop() async -> Bool { await duty.claim() }
+
     /// Closes every store, in order.
     public func close() async {
         if await duty.claim() {
