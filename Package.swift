@@ -140,6 +140,17 @@ let package = Package(
         .executableTarget(
             name: "bench-streams", dependencies: ["Basics", "Telemetry", "Streams"], path: "Benchmarks/streams",
             swiftSettings: swiftSettings),
+        // What is killed while it is at work on a store, and the checks of that store.
+        .target(
+            name: "Storms",
+            dependencies: [
+                "Basics", "Telemetry", "SQL", "ObjectStorage", "KeyValue", "Streams", "Journal", "Records", "Jobs",
+            ], path: "Tests/Storms", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "storm", dependencies: ["Storms", "Basics"], path: "Tests/Storm", swiftSettings: swiftSettings),
+        .testTarget(
+            name: "StoreKillTests", dependencies: ["Storms", "storm", "Basics", "Engines", "TestSupport"],
+            path: "Tests/StoreKillTests", swiftSettings: swiftSettings),
         tests(
             "Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar",
             "ObjectStorage", "TestSupport"),
@@ -184,6 +195,11 @@ let package = Package(
         .executableTarget(
             name: "bench-keyvalue", dependencies: ["KeyValue", "Basics", "CLMDB", "Engines", "TestSupport"],
             path: "Benchmarks/keyvalue", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "bench-stores",
+            dependencies: [
+                "Basics", "Sealing", "SQL", "ObjectStorage", "Journal", "Engines", "TestSupport",
+            ], path: "Benchmarks/stores", swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
             name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],

@@ -220,6 +220,7 @@ public final class Works: Sendable {
                 try? await Task.sleep(for: .milliseconds(500))
             }
         }
+        let living = Task { [duty] in await duty.showLifeContinually() }
         let anchoring = Task { [checkpointer, logger] in
             await checkpointer.run { error in
                 logger.error("the journal could not be anchored", ["error": .string("\(error)")])
@@ -241,10 +242,10 @@ public final class Works: Sendable {
         }
         ready(url)
         await stop()
-        for task in [ticking, following, shipping, anchoring, guarding] { task.cancel() }
+        for task in [ticking, following, living, shipping, anchoring, guarding] { task.cancel() }
         try lock.publish(url: nil)
         await server.shutdown(drainSeconds: 10)
-        for task in [ticking, following, shipping, anchoring, guarding] { await task.value }
+        for task in [ticking, following, living, shipping, anchoring, guarding] { await task.value }
         await close()
     }
 

@@ -8,12 +8,13 @@ public enum WorksFailure: Failure {
     case badFile(String, problem: String)
     case otherStore(String, named: String, running: String)
     case otherProcessDrives
+    case appliedMeanwhile
     case moveDiffers(part: String, reason: String)
     case nothingToMove(from: [String], to: [String])
 
     public var code: FailureCode {
         switch self {
-        case .rootInUse, .otherStore, .otherProcessDrives: .failedPrecondition
+        case .rootInUse, .otherStore, .otherProcessDrives, .appliedMeanwhile: .failedPrecondition
         case .nothingToMove: .invalidArgument
         case .moveDiffers: .dataLoss
         case .rootUnusable: .unavailable
@@ -34,6 +35,7 @@ public enum WorksFailure: Failure {
         case .nothingToMove(let from, let to):
             "there is nothing to move from \(from.joined(separator: ", ")) to \(to.joined(separator: ", "))"
         case .otherProcessDrives: "another process drives this factory's clock"
+        case .appliedMeanwhile: "other definitions were applied at the same time, and these were not"
         }
     }
 
@@ -48,6 +50,7 @@ public enum WorksFailure: Failure {
             "Move what is stored with 'modelworks migrate', then start with 'modelworks up DIRECTORY'."
         case .moveDiffers: "Make sure that nothing works on either side, then run it again."
         case .nothingToMove: "Name two different stores of one kind."
+        case .appliedMeanwhile: "Look at what 'modelworks plan' says now, then apply again."
         case .otherProcessDrives: "Send the request to that process, or stop it."
         }
     }

@@ -47,9 +47,10 @@ public struct Journal: Sendable {
 
     /// Appends an entry inside the change it tells of.
     ///
-    /// The row that names the last entry is taken for this transaction until it ends: a cache would be wrong after a
-    /// change is undone, and two processes that appended at once would take the same sequence, or commit a later one
-    /// before an earlier one.
+    /// The first append of a commit group takes the row that names the last entry until the group ends, so that two
+    /// processes that append at once do not take the same sequence, nor commit a later one before an earlier one. Those
+    /// that follow in the group find the end in a note of the transaction, which is undone with a change that is undone.
+    /// Nothing waits for the server but the first of a group: where the engine refuses an entry, the change fails later.
     /// - Throws: `JournalFailure.body` where the body can not be JSON (a NaN), or the `SQLFailure` of the engine.
     @discardableResult
     public static func append(
@@ -63,23 +64,27 @@ public struct Journal: Sendable {
         } catch {
             throw JournalFailure.body(type: draft.type, reason: "it holds a number that JSON can not express")
         }
-        let (sequence, previous) = try next(in: transaction)
+        let end = try transaction.note(endNote, as: End.self) ?? take(in: transaction)
+        let (sequence, overflow) = end.sequence.addingReportingOverflow(1)
+        guard !overflow else { throw JournalFailure.damaged(sequence: end.sequence, reason: "it is the last there is") }
         let hash = JournalEntry.hash(
             sequence: sequence, time: time, principal: draft.principal, type: draft.type, subject: draft.subject,
-            bodyText: text, previousHash: previous)
-        try transaction.execute(
+            bodyText: text, previousHash: end.hash)
+        try transaction.executeLater(
             """
             INSERT INTO journal (sequence, time, principal, type, subject, body, previous_hash, hash)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 .integer(sequence), .init(time), .text(draft.principal), .text(draft.type), .text(draft.subject),
-                .text(text), .init(previous), .init(hash),
+                .text(text), .init(end.hash), .init(hash),
             ])
-        try transaction.execute("UPDATE journal_head SET hash = ? WHERE id = 1", [.init(hash)])
+        try transaction.executeLater(
+            "UPDATE journal_head SET sequence = ?, hash = ? WHERE id = 1", [.integer(sequence), .init(hash)])
+        transaction.setNote(endNote, End(sequence: sequence, hash: hash))
         return JournalEntry(
             sequence: sequence, time: time, principal: draft.principal, type: draft.type, subject: draft.subject,
-            bodyText: text, previousHash: previous, hash: hash)
+            bodyText: text, previousHash: end.hash, hash: hash)
     }
 
     /// Appends an entry that tells of no other change, in a transaction of its own.
@@ -127,9 +132,18 @@ public struct Journal: Sendable {
         try await database.read { try Journal.end(in: $0) }
     }
 
-    /// Takes the next sequence, and with it the right to append until the transaction ends.
-    private static func next(in transaction: Transaction) throws -> (sequence: Int64, previous: Digest) {
-        let take = "UPDATE journal_head SET sequence = sequence + 1 WHERE id = 1 RETURNING sequence, hash"
+    /// The last entry, as a change left it.
+    private struct End: Sendable {
+        let sequence: Int64
+        let hash: Digest
+    }
+
+    private static let endNote = "journal.end"
+
+    /// Takes the row that names the last entry, and with it the right to append until the transaction ends.
+    private static func take(in transaction: Transaction) throws -> End {
+        // A change of nothing, as this locks the row on every engine.
+        let take = "UPDATE journal_head SET sequence = sequence WHERE id = 1 RETURNING sequence, hash"
         var rows = try transaction.query(take)
         if rows.isEmpty {
             try transaction.execute(
@@ -138,7 +152,7 @@ public struct Journal: Sendable {
             rows = try transaction.query(take)
         }
         guard let row = rows.first else { throw JournalFailure.damaged(sequence: 1, reason: "its end is not recorded") }
-        return (try row.integer("sequence"), try row.digest("hash"))
+        return End(sequence: try row.integer("sequence"), hash: try row.digest("hash"))
     }
 
     static func end(in transaction: Transaction) throws -> (sequence: Int64, hash: Digest) {

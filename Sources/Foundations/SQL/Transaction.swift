@@ -7,13 +7,16 @@ import Basics
 public final class Transaction {
     private let session: any Session
     private let writable: Bool
+    private let notes: GroupNotes?
     private var ended = false
     /// Why a statement failed, which ends the use of this transaction.
     private(set) var failure: SQLFailure?
 
-    init(_ session: any Session, writable: Bool) {
+    /// - Parameter notes: those of the group that a change is part of; nil for a read.
+    init(_ session: any Session, writable: Bool, notes: GroupNotes? = nil) {
         self.session = session
         self.writable = writable
+        self.notes = notes
     }
 
     func end() { ended = true }
@@ -26,13 +29,29 @@ public final class Transaction {
     }
 
     /// Runs one statement whose count nobody asks for. On a server it travels with the next one, or with the end of the
-    /// change, and so costs no wait of its own; its failure shows there.
+    /// group that the change is committed with, and so costs no wait of its own; its failure shows there and undoes this
+    /// change alone. Changes that followed it in the group are then run again.
     public func executeLater(_ sql: String, _ parameters: [SQLValue] = []) throws {
         guard writable else {
             try execute(sql, parameters)
             return
         }
         try run(sql, parameters, .later) { _ in }
+    }
+
+    /// What this change, or an earlier one of the group it is committed with, noted under a key.
+    ///
+    /// It saves reading again what only the writers of the database can have changed: they take turns by groups, so what
+    /// was read or written in a group stays true until the group ends. A note of a change that is undone is undone with
+    /// it. Name a key after the room, such as `journal.end`, and let nothing but its keeper write the rows it stands for.
+    /// - Returns: nil where there is none or it has another type, as in every read and every first change of a group.
+    public func note<Value: Sendable>(_ key: String, as type: Value.Type = Value.self) -> Value? {
+        ended ? nil : notes?.values[key] as? Value
+    }
+
+    /// Notes a value for the rest of this change and those that follow in its group; nil removes it. See `note(_:as:)`.
+    public func setNote(_ key: String, _ value: (any Sendable)?) {
+        if !ended { notes?.values[key] = value }
     }
 
     /// Runs several statements without parameters, separated by semicolons.

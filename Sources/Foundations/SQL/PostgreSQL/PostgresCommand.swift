@@ -12,6 +12,11 @@ struct PostgresCommand {
     /// The prepared statement that it runs, or makes where `prepares` is set.
     let preparedAs: String?
     var prepares: PreparedStatements.Key?
+    /// The change of a group that it is part of.
+    var change = 0
+
+    /// About how many bytes it takes on its way.
+    var size: Int { 64 + parameters.size + (preparedAs == nil || prepares != nil ? text.utf8.count : 0) }
 
     /// Queues it in the library; false where the connection is gone.
     func send(on handle: OpaquePointer) -> Bool {

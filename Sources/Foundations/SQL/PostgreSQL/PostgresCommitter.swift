@@ -123,38 +123,42 @@ final class PostgresCommitter: Committer {
     private func attempt(_ jobs: [Writer.Job], on session: PostgresSession) -> Outcome {
         session.enqueue("BEGIN ISOLATION LEVEL READ COMMITTED")
         session.enqueue(Self.lock(link.address))
-        var finished: [@Sendable () -> Void] = []
-        var refused: [@Sendable () -> Void] = []
-        for job in jobs {
-            session.beginChange()
-            do {
-                finished.append(try change(job, on: session))
-            } catch {
-                if let breakage = session.takeBreakage() {
-                    session.abandon()
-                    return .broken(breakage)
+        var group = PostgresGroup(jobs)
+        while true {
+            while let job = group.next {
+                session.beginChange(group.begin())
+                do {
+                    group.succeed(try change(job, in: group, on: session))
+                } catch {
+                    if let breakage = session.takeBreakage() {
+                        session.abandon()
+                        return .broken(breakage)
+                    }
+                    group.refuse(session.takeRefusal(), or: error)
+                    session.undoChange()
                 }
-                refused.append { job.fail(error) }
-                session.undoChange()
             }
+            guard group.hasSuccess else {
+                session.abandon()
+                return .done(group.outcomes)
+            }
+            if let outcome = end(&group, on: session) { return outcome }
         }
-        guard !finished.isEmpty else {
-            session.abandon()
-            return .done(refused)
-        }
-        return end(finished + refused, on: session)
     }
 
-    private func change(_ job: Writer.Job, on session: PostgresSession) throws -> @Sendable () -> Void {
-        let transaction = Transaction(session, writable: true)
+    private func change(
+        _ job: Writer.Job, in group: PostgresGroup, on session: PostgresSession
+    ) throws -> @Sendable () -> Void {
+        let transaction = Transaction(session, writable: true, notes: group.notes)
         defer { transaction.end() }
         let finish = try job.run(transaction)
         if let failure = transaction.failure { throw failure }
-        try session.endChange()
+        try session.endChange(atOnce: group.isCareful)
         return finish
     }
 
-    private func end(_ outcomes: [@Sendable () -> Void], on session: PostgresSession) -> Outcome {
+    /// - Returns: nil where a change of the group turned out to fail, so that those after it have to be made again.
+    private func end(_ group: inout PostgresGroup, on session: PostgresSession) -> Outcome? {
         number &+= 1
         do {
             session.enqueue(
@@ -167,13 +171,18 @@ final class PostgresCommitter: Committer {
             guard answer.tag == "COMMIT" else {
                 return .broken(.transaction(.groupLost(reason: "the server rolled the transaction back")))
             }
-            return .done(outcomes)
+            return .done(group.outcomes)
         } catch {
             let failure = (error as? SQLFailure) ?? .groupLost(reason: "\(error)")
-            let breakage = session.takeBreakage() ?? .transaction(failure)
-            if case .lost = breakage { return .doubtful(failure, outcomes) }
+            let breakage = session.takeBreakage()
+            if breakage == nil, let refusal = session.takeRefusal() {
+                group.refuse(refusal, or: failure)
+                session.undoChange()
+                return nil
+            }
+            if case .lost? = breakage { return .doubtful(failure, group.outcomes) }
             session.abandon()
-            return .broken(breakage)
+            return .broken(breakage ?? .transaction(failure))
         }
     }
 

@@ -35,6 +35,9 @@ struct PostgresParameters {
         }
     }
 
+    /// How many bytes they take.
+    var size: Int { buffer.count }
+
     /// Hands over libpq's arguments: count, types, values, lengths, formats.
     func withArguments<Result>(
         _ body: (

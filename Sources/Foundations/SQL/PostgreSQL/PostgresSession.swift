@@ -20,6 +20,12 @@ final class PostgresSession: Session {
         }
     }
 
+    /// What is to be told of a change whose statement failed.
+    struct Refusal {
+        let change: Int
+        let failure: SQLFailure
+    }
+
     let connection: PostgresConnection
     private(set) var breakage: Breakage? {
         didSet { if case .lost? = breakage { isDead = true } }
@@ -28,12 +34,22 @@ final class PostgresSession: Session {
     private var isDead = false
     private let address: PostgresAddress
     private var queue: [PostgresCommand] = []
+    /// The change whose statements are queued now.
+    private var change = 0
+    /// The change whose statement failed, which need not be the one that runs: statements may be answered late.
+    private var refusal: Refusal?
     private var statements = PreparedStatements()
+    /// What is prepared by commands that are still queued.
+    private var unsent: [PreparedStatements.Key: String] = [:]
+    private var queuedBytes = 0
     private var failed = false
     private var cursors = 0
     /// How many ends of reads were sent whose answers were not read yet.
     private var unread = 0
     private static let fetchCount = 500
+    /// How much is queued at most: bounds memory here, and how long the server works before we hear of it.
+    private static let queueCount = 1024
+    private static let queueBytes = 1 << 20
 
     /// - Throws: the `SQLFailure` for which there is no connection.
     init(_ address: PostgresAddress) throws {
@@ -47,19 +63,21 @@ final class PostgresSession: Session {
 
     /// Queues a statement of the database itself, such as BEGIN.
     func enqueue(_ sql: String, _ parameters: PostgresParameters = .none) {
-        queue.append(PostgresCommand(sql: sql, text: sql, parameters: parameters, isControl: true, preparedAs: nil))
+        append(PostgresCommand(sql: sql, text: sql, parameters: parameters, isControl: true, preparedAs: nil))
     }
 
-    /// Queues the savepoint of a change.
-    func beginChange() {
+    /// Queues the savepoint of a change, which is known by its number from now on.
+    func beginChange(_ number: Int) {
         failed = false
+        change = number
         enqueue("SAVEPOINT change")
     }
 
-    /// Ends a change that is sound. What it left to be run later is run now, so that its failure is its own.
-    func endChange() throws {
+    /// Ends a change that did not fail so far.
+    /// - Parameter atOnce: whether what it left to be run later is run now, so that no failure of it shows after this.
+    func endChange(atOnce: Bool) throws {
         enqueue("RELEASE change")
-        if queue.contains(where: { !$0.isControl }) { try flush() }
+        if isFull || atOnce && queue.contains(where: { !$0.isControl }) { try flush() }
     }
 
     /// Takes back what the change did; where nothing of it was sent, that costs nothing.
@@ -67,17 +85,24 @@ final class PostgresSession: Session {
         failed = false
         if let start = queue.lastIndex(where: { $0.isControl && $0.sql == "SAVEPOINT change" }) {
             queue.removeSubrange(start...)
+            forgetUnsent()
         } else {
-            queue.removeAll()
+            dropQueue()
             enqueue("ROLLBACK TO change")
             enqueue("RELEASE change")
         }
     }
 
+    /// The change whose statement failed and what is to be told of it, which is forgotten.
+    func takeRefusal() -> Refusal? {
+        defer { refusal = nil }
+        return refusal
+    }
+
     /// Forgets what was queued, after which the transaction is rolled back where it had begun.
     func abandon() {
         let begun = !(queue.first?.sql.hasPrefix("BEGIN") ?? false)
-        queue.removeAll()
+        dropQueue()
         failed = false
         guard begun, !isDead, !connection.isLost else { return }
         enqueue("ROLLBACK")
@@ -121,9 +146,12 @@ final class PostgresSession: Session {
         var text = statement.text
         if want == .first, statement.isQuery, !statement.isLimited, statement.verb == "SELECT" { text += "\nLIMIT 1" }
         let name = prepare(text, values, sql: sql)
-        queue.append(
+        append(
             PostgresCommand(sql: sql, text: text, parameters: values, isControl: false, preparedAs: name))
-        if want == .later { return 0 }
+        if want == .later {
+            if isFull { try flush() }
+            return 0
+        }
         let result = try flush()
         if want != .none { try result.forEachRow(body) }
         return result.changes
@@ -133,7 +161,7 @@ final class PostgresSession: Session {
         let parts = try Dialect.postgresScript(sql)
         guard !parts.isEmpty else { return }
         for part in parts {
-            queue.append(
+            append(
                 PostgresCommand(sql: sql, text: part.text, parameters: .none, isControl: false, preparedAs: nil))
         }
         try flush()
@@ -161,13 +189,13 @@ final class PostgresSession: Session {
         cursors += 1
         defer { cursors -= 1 }
         let cursor = "c\(cursors)"
-        queue.append(
+        append(
             PostgresCommand(
                 sql: sql, text: "DECLARE \(cursor) NO SCROLL CURSOR FOR \(text)", parameters: values, isControl: false,
                 preparedAs: nil))
         defer { if !failed, breakage == nil { enqueue("CLOSE \(cursor)") } }
         while true {
-            queue.append(
+            append(
                 PostgresCommand(
                     sql: sql, text: "FETCH \(Self.fetchCount) FROM \(cursor)", parameters: .none, isControl: false,
                     preparedAs: nil))
@@ -179,9 +207,10 @@ final class PostgresSession: Session {
 
     private func prepare(_ text: String, _ values: PostgresParameters, sql: String) -> String {
         let key = PreparedStatements.Key(text: text, signature: values.signature)
-        if let known = statements.name(key) { return known }
+        if let known = statements.name(key) ?? unsent[key] { return known }
         let name = statements.newName()
-        queue.append(
+        unsent[key] = name
+        append(
             PostgresCommand(
                 sql: sql, text: text, parameters: values, isControl: false, preparedAs: name, prepares: key))
         for old in statements.surplus() { enqueue("DEALLOCATE \(old)") }
@@ -191,6 +220,29 @@ final class PostgresSession: Session {
     private func forgetStatements() {
         guard statements.forget() else { return }
         enqueue("DEALLOCATE ALL")
+    }
+
+    private func append(_ command: PostgresCommand) {
+        var command = command
+        command.change = change
+        queuedBytes += command.size
+        queue.append(command)
+    }
+
+    private var isFull: Bool { queue.count >= Self.queueCount || queuedBytes >= Self.queueBytes }
+
+    private func dropQueue() {
+        queue.removeAll()
+        forgetUnsent()
+    }
+
+    /// Drops what is no longer queued from what is known of the queue.
+    private func forgetUnsent() {
+        queuedBytes = queue.reduce(0) { $0 + $1.size }
+        unsent = [:]
+        for command in queue {
+            if let key = command.prepares { unsent[key] = command.preparedAs }
+        }
     }
 
     // MARK: The wire
@@ -215,6 +267,8 @@ final class PostgresSession: Session {
     private func send(before deadline: UInt64) throws -> [PostgresCommand] {
         let commands = queue
         queue = []
+        queuedBytes = 0
+        unsent = [:]
         for command in commands {
             guard command.send(on: connection.handle) else { throw connection.lost() }
         }
@@ -281,7 +335,7 @@ final class PostgresSession: Session {
             breakage = .retry(failure)
             forgetStatements()
         case .statement where command.isControl: breakage = .transaction(failure)
-        case .statement: break
+        case .statement: refusal = Refusal(change: command.change, failure: failure)
         }
         return failure
     }

@@ -20,10 +20,13 @@ final class SQLiteCommitter: Committer {
                 return outcomes
             }
             var lost: (any Error)?
+            let notes = GroupNotes()
             while lost == nil, let job = rest.popFirst() {
+                let known = notes.values
                 do {
-                    sound.append((job, try attempt(job)))
+                    sound.append((job, try attempt(job, notes)))
                 } catch {
+                    notes.values = known
                     outcomes.append { job.fail(error) }
                     // On a full disk or an I/O error the engine undoes the whole transaction, not one savepoint.
                     if session.isIdle || !undo() { lost = error }
@@ -44,9 +47,9 @@ final class SQLiteCommitter: Committer {
         return outcomes
     }
 
-    private func attempt(_ job: Writer.Job) throws -> @Sendable () -> Void {
+    private func attempt(_ job: Writer.Job, _ notes: GroupNotes) throws -> @Sendable () -> Void {
         try session.control("SAVEPOINT change")
-        let transaction = Transaction(session, writable: true)
+        let transaction = Transaction(session, writable: true, notes: notes)
         defer { transaction.end() }
         let finish = try job.run(transaction)
         if let failure = transaction.failure { throw failure }
