@@ -211,8 +211,12 @@ public final class Works: Sendable {
         if security.access == .on { router.protect(with: authenticator) }
         let server = HTTPServer(configuration: configuration, router: router, log: logger, metrics: metrics)
         let bound = try server.start()
-        let url = "\(isEncrypted ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(bound)"
-        try lock.publish(url: url)
+        func address(_ host: String) -> String {
+            "\(isEncrypted ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(bound)"
+        }
+        let url = address(host)
+        // Who finds the server through its root is on this machine, and can not speak to "every address".
+        try lock.publish(url: ["0.0.0.0", "::"].contains(host) ? address("127.0.0.1") : url)
         let ticking = Task { [factory, logger] in
             while !Task.isCancelled {
                 do { try await factory.tick() } catch {
@@ -267,14 +271,21 @@ public final class Works: Sendable {
 
     /// Closes every store, in order.
     public func close() async {
+        // At the same time: where the database is away, each of them waits for it as long as a change does.
+        async let anchored: Void = anchorEnd()
+        async let shipped: Void = stores.records.close()
+        _ = await (anchored, shipped)
+        await anchorPlace.close()
+        await stores.close()
+    }
+
+    private func anchorEnd() async {
         if await duty.claim() {
             do { try await checkpointer.checkpoint() } catch {
                 logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
             }
         }
         await duty.end()
-        await anchorPlace.close()
-        await stores.close()
     }
 
     /// Answers a request without a socket.
