@@ -23,6 +23,10 @@ build: setup ## build the release binary, .build/release/modelworks
 demo: build ## run the whole loop on real flights; DEMO_KEEP=1 leaves the server up
 	$(binary) demo $(if $(filter-out 0,$(DEMO_KEEP)),--keep)
 
+.PHONY: demo-engines
+demo-engines: build ## run the same loop on PostgreSQL, S3, Redis and Kafka, and compare what came of it
+	@scripts/demo-engines
+
 .PHONY: test
 test: build ## run every test
 	@scripts/test all

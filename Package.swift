@@ -140,6 +140,17 @@ let package = Package(
         .executableTarget(
             name: "bench-streams", dependencies: ["Basics", "Telemetry", "Streams"], path: "Benchmarks/streams",
             swiftSettings: swiftSettings),
+        // What is killed while it is at work on a store, and the checks of that store.
+        .target(
+            name: "Storms",
+            dependencies: [
+                "Basics", "Telemetry", "SQL", "ObjectStorage", "KeyValue", "Streams", "Journal", "Records", "Jobs",
+            ], path: "Tests/Storms", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "storm", dependencies: ["Storms", "Basics"], path: "Tests/Storm", swiftSettings: swiftSettings),
+        .testTarget(
+            name: "StoreKillTests", dependencies: ["Storms", "storm", "Basics", "Engines", "TestSupport"],
+            path: "Tests/StoreKillTests", swiftSettings: swiftSettings),
         tests(
             "Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar",
             "ObjectStorage", "TestSupport"),
@@ -153,9 +164,9 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", "Workshop", "Basics", "Configuration", "Features", "HTTP", "Inference", "Journal",
+            "Works", in: "", "Workshop", "Basics", "Configuration", "Engines", "Features", "HTTP", "Inference", "Journal",
             "ObjectStorage",
-            "Registry",
+            "Records", "Registry", "Sealing",
             "SQL", "Security", "Serving", "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),

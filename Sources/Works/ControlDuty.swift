@@ -14,6 +14,8 @@ actor ControlDuty {
     private let holder: String
     private let logger: Logger
     private var held: Lease?
+    /// Whether `takeOver` has yet to succeed since the lease was taken.
+    private var isNew = false
     static let control = "control"
     /// How long a process may be silent before another takes over.
     private static let seconds = 10.0
@@ -41,7 +43,7 @@ actor ControlDuty {
             logger.info("this process drives the control loop", ["token": .integer(taken.token)])
             lease = taken
             held = taken
-            try await takeOver()
+            isNew = true
         }
         do {
             lease = try await leases.renew(lease)
@@ -49,6 +51,10 @@ actor ControlDuty {
             let fence = lease
             let renewing = Task { await self.renewContinually() }
             defer { renewing.cancel() }
+            if isNew {
+                try await takeOver()
+                isNew = false
+            }
             return try await database.fenced(by: fence) { try await turn() }
         } catch SQLFailure.leaseLost {
             held = nil
@@ -62,7 +68,9 @@ actor ControlDuty {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(Self.seconds / 4))
             guard !Task.isCancelled, let leases, let lease = held else { return }
-            do { held = try await leases.renew(lease) } catch {
+            do { held = try await leases.renew(lease) } catch SQLFailure.leaseLost {
+                return
+            } catch {
                 logger.warning("the lease on the control loop was not renewed", ["error": .string("\(error)")])
             }
         }
@@ -71,9 +79,31 @@ actor ControlDuty {
     /// Tells others that this process lives, under the name it gives to what it works on.
     func showLife() async throws {
         guard let leases else { return }
-        if let lease = life { life = try? await leases.renew(lease) }
-        if life == nil { life = try await leases.acquire(Self.life(holder), for: Self.seconds) }
+        do {
+            if let lease = life {
+                life = try await leases.renew(lease)
+                return
+            }
+        } catch SQLFailure.leaseLost {
+            // While it was silent another made sure that it was gone, and let go again.
+            life = nil
+        }
+        life = try await leases.acquire(Self.life(holder), for: Self.seconds)
     }
+
+    /// Shows life until the task is cancelled, whatever else the process is busy with.
+    func showLifeContinually() async {
+        guard isShared else { return }
+        while !Task.isCancelled {
+            do { try await showLife() } catch {
+                logger.warning("others may think that this process is gone", ["error": .string("\(error)")])
+            }
+            try? await Task.sleep(for: .seconds(Self.seconds / 5))
+        }
+    }
+
+    /// Whether other processes may work on the same database.
+    nonisolated var isShared: Bool { leases != nil }
 
     private var life: Lease?
 
@@ -86,7 +116,25 @@ actor ControlDuty {
         return true
     }
 
-    private static func life(_ process: String) -> String { "process/\(process)" }
+    /// What the leases of living processes are called.
+    static let lifePrefix = "process/"
+
+    private static func life(_ process: String) -> String { lifePrefix + process }
+
+    /// Whether this process drives the loop, by all it knows.
+    var isHeld: Bool { leases.map { held.map($0.isFresh) ?? false } ?? true }
+
+    /// Sees to it that no other process drives the loop, until ``end()``.
+    /// - Returns: false where another does.
+    func claim() async -> Bool {
+        guard let leases else { return true }
+        if let held, let renewed = try? await leases.renew(held) {
+            self.held = renewed
+            return true
+        }
+        held = try? await leases.acquire(Self.control, for: Self.seconds)
+        return held != nil
+    }
 
     /// Gives back what this process holds, so that others need not wait for it.
     func end() async {

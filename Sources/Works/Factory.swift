@@ -86,14 +86,18 @@ final class Factory: FactoryControl {
         let definitions = try FactoryDefinitions(directory)
         let last = try await current()
         let plan = definitions.changes(from: try last.map { try FactoryDefinitions($0.directory) })
+        var number = last?.number
         try addresses.check(definitions.stores)
         try await endpoints.check(definitions.endpoints, under: definitions.catalogue)
         if last?.directory != directory {
             let revision = FactoryRevision(
                 number: (last?.number ?? 0) + 1, digest: Digest(of: try JSON.canonical(directory.files)),
                 applied: system.now, principal: principal, directory: directory)
+            number = revision.number
             let text = try JSON.string(revision)
-            try await database.write { transaction in
+            try await database.write { [before = last?.number] transaction in
+                let newest = try transaction.first("SELECT max(number) AS number FROM factory_revisions")
+                guard try newest?.optionalInteger("number") == before else { throw WorksFailure.appliedMeanwhile }
                 try transaction.execute(
                     "INSERT INTO factory_revisions (number, digest, record, applied) VALUES (?, ?, ?, ?)",
                     [.integer(revision.number), .init(revision.digest), .text(text), .init(revision.applied)])
@@ -108,7 +112,7 @@ final class Factory: FactoryControl {
             }
         }
         try await use(definitions)
-        if let number = try await current()?.number { inForce.withLock { $0 = number } }
+        if let number { inForce.withLock { $0 = number } }
         return plan
     }
 
@@ -123,7 +127,6 @@ final class Factory: FactoryControl {
 
     /// Puts in force here what other processes of the factory have changed.
     func follow() async throws {
-        try await duty.showLife()
         let head = try await journal.head().sequence
         guard followed.withLock({ $0 != head }) else { return }
         if let revision = try await current(), inForce.withLock({ $0 != revision.number }) {
@@ -132,6 +135,7 @@ final class Factory: FactoryControl {
         }
         try await features.follow()
         try await endpoints.follow()
+        await loop.lookAgain()
         followed.withLock { $0 = head }
     }
 
@@ -139,14 +143,14 @@ final class Factory: FactoryControl {
     private func drive<Result: Sendable>(_ turn: @Sendable () async throws -> Result) async throws -> Result? {
         try await duty.drive {
             await loop.takeOver()
-            try await failAbandoned()
         } _: {
-            try await turn()
+            if duty.isShared { try await failAbandoned() }
+            return try await turn()
         }
     }
 
     /// Ends as failed what processes that are gone were working on.
-    func failAbandoned() async throws {
+    private func failAbandoned() async throws {
         for process in try await experiments.workingProcesses() where try await duty.isGone(process) {
             try await experiments.failAbandoned(by: process)
         }

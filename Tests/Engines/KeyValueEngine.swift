@@ -13,11 +13,23 @@ public enum KeyValueEngine: String, CaseIterable, Sendable, CustomStringConverti
 
     public var description: String { rawValue }
 
+    /// Its name in the list of engines that a whole run must have seen.
+    private var listed: String {
+        switch self {
+        case .lmdb: "lmdb"
+        case .redis: "redis"
+        case .redisTLS: "redis-tls"
+        case .redisCluster: "redis-cluster"
+        }
+    }
+
     /// An empty store of the caller's own. Servers are shared by the process of the tests, each store has a namespace.
     public func store(
         in folder: TemporaryFolder, metrics: MetricsRegistry? = nil
     ) async throws -> any KeyValueStore {
-        try await KeyValueStores.open(address(in: folder), metrics: metrics)
+        let store = try await KeyValueStores.open(address(in: folder), metrics: metrics)
+        if !isAnnounced(listed) { announceEngine(listed, try await store.check().version) }
+        return store
     }
 
     /// The address of an empty store of the caller's own.

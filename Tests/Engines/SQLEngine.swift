@@ -15,7 +15,9 @@ public enum SQLEngine: String, CaseIterable, Sendable, CustomStringConvertible {
     public func database(
         in folder: TemporaryFolder, time: any TimeSource = SystemTime(), metrics: MetricsRegistry? = nil
     ) async throws -> Database {
-        try await Database.open(try await url(in: folder), time: time, metrics: metrics)
+        let database = try await Database.open(try await url(in: folder), time: time, metrics: metrics)
+        if !isAnnounced(rawValue) { announceEngine(rawValue, try await database.check().version) }
+        return database
     }
 
     /// The address of a database of the caller's own.

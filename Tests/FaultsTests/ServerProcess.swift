@@ -44,7 +44,10 @@ final class ChildProcess {
     /// - Parameters:
     ///   - output: the file that standard output goes to.
     ///   - errors: the file that standard error goes to.
-    init(_ path: String, _ arguments: [String], output: String, errors: String) throws {
+    ///   - environment: variables beside those of this process.
+    init(
+        _ path: String, _ arguments: [String], output: String, errors: String, environment: [String: String] = [:]
+    ) throws {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -55,15 +58,18 @@ final class ChildProcess {
         for descriptor in Int32(3)..<256 { posix_spawn_file_actions_addclose(&actions, descriptor) }
         var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) }
         words.append(nil)
-        defer { for word in words { free(word) } }
+        let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        var settings: [UnsafeMutablePointer<CChar>?] = variables.map { strdup("\($0.key)=\($0.value)") }
+        settings.append(nil)
+        defer { for word in words + settings { free(word) } }
         var pid = pid_t()
-        let status = posix_spawn(&pid, path, &actions, nil, &words, environ)
+        let status = posix_spawn(&pid, path, &actions, nil, &words, &settings)
         guard status == 0 else { throw Unmet("\(path) did not start: \(String(cString: strerror(status)))") }
         self.pid = pid
     }
 
     deinit {
-        guard ended == nil else { return }
+        guard exitCode == nil else { return }
         kill(pid, SIGKILL)
         var status: Int32 = 0
         waitpid(pid, &status, 0)
@@ -77,6 +83,9 @@ final class ChildProcess {
         ended = status & 0x7F == 0 ? (status >> 8) & 0xFF : -(status & 0x7F)
         return ended
     }
+
+    /// Lets it stand still, or go on.
+    func freeze(_ frozen: Bool) { if exitCode == nil { kill(pid, frozen ? SIGSTOP : SIGCONT) } }
 
     /// Sends a signal and waits for the end.
     @discardableResult
@@ -101,11 +110,12 @@ enum Modelworks {
     }
 
     /// Runs a verb to its end.
-    static func run(_ arguments: [String], folder: String, seconds: Double = 60) throws -> (
-        code: Int32, output: String, errors: String
-    ) {
+    static func run(
+        _ arguments: [String], folder: String, seconds: Double = 60, environment: [String: String] = [:]
+    ) throws -> (code: Int32, output: String, errors: String) {
         let name = "\(folder)/\(UUID().uuidString)"
-        let child = try ChildProcess(binary, arguments, output: "\(name).out", errors: "\(name).err")
+        let child = try ChildProcess(
+            binary, arguments, output: "\(name).out", errors: "\(name).err", environment: environment)
         let code = try child.wait(seconds: seconds)
         return (code, text("\(name).out"), text("\(name).err"))
     }
@@ -125,14 +135,16 @@ final class Server {
     var port: Int { Int(url.split(separator: ":").last ?? "") ?? 0 }
 
     /// Starts a server on a root and waits until it answers.
-    /// - Parameter giveUp: asked while it starts; true ends the wait and the process.
+    /// - Parameters:
+    ///   - environment: variables beside those of this process, such as the addresses of its stores.
+    ///   - giveUp: asked while it starts; true ends the wait and the process.
     /// - Throws: `Unmet` with what it wrote where it ends before it is ready.
-    init(root: String, logs: String, giveUp: () -> Bool = { false }) throws {
+    init(root: String, logs: String, environment: [String: String] = [:], giveUp: () -> Bool = { false }) throws {
         let name = "\(logs)/server-\(UUID().uuidString)"
         log = "\(name).err"
         let child = try ChildProcess(
             Modelworks.binary, ["up", "--root", root, "--http-port", "0", "--json"], output: "\(name).out",
-            errors: log)
+            errors: log, environment: environment)
         var found: String?
         try eventually("the server on \(root) to be ready") {
             if let code = child.exitCode {

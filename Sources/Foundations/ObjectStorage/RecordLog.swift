@@ -37,11 +37,7 @@ public final class RecordLog: Sendable {
         var segments = try RecordSegment.list(folder)
         for (segment, next) in zip(segments, segments.dropFirst()) {
             let size = Int64(try OpenFile(segment.path, O_RDONLY).status().st_size)
-            guard segment.start + size == next.start else {
-                throw StorageFailure.damaged(
-                    path: segment.path, offset: size,
-                    reason: "the next segment starts at position \(next.start), not \(segment.start + size)")
-            }
+            try segment.check(size, before: next)
         }
         var length: Int64 = 0
         if let last = segments.last {
@@ -65,6 +61,13 @@ public final class RecordLog: Sendable {
                 close(descriptor)
             }
         }
+    }
+
+    /// Takes no more records and lets the folder be opened again, at once, whoever still holds this value. What was not
+    /// flushed is with the operating system; call `sync` first where that is not enough.
+    public func release() {
+        state.withLock { $0.fault = $0.fault ?? "it was closed" }
+        flock(lock.descriptor, LOCK_UN)
     }
 
     /// Where the next record will start.

@@ -40,5 +40,8 @@ public final class LocalRecords: RecordChannel {
         return RecordReader { [log] body in _ = try log.forEach(from: position, upTo: end, body) }
     }
 
-    public func close() async { try? await log.sync() }
+    public func close() async {
+        try? await log.sync()
+        log.release()
+    }
 }

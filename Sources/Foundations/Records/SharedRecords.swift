@@ -32,6 +32,7 @@ final class SharedRecords: RecordChannel {
     func close() async {
         try? await spool.sync()
         try? await shipper.ship()
+        spool.release()
     }
 }
 

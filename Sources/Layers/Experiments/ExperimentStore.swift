@@ -130,16 +130,30 @@ public final class ExperimentStore: Sendable {
         }
     }
 
-    /// Ends as failed what a process was working on that is gone.
-    public func failAbandoned(by process: String) async throws {
+    /// Ends as failed what a process was working on that is gone, and journals it.
+    /// - Returns: the runs that it was working on.
+    @discardableResult
+    public func failAbandoned(by process: String) async throws -> [String] {
         let now = time.now
-        _ = try await database.write { transaction in
-            try transaction.execute(
-                "UPDATE runs SET status = ?, ended = ? WHERE status = ? AND coalesce(process, '') = ?",
-                [
-                    .text(RunStatus.failed.rawValue), .init(now), .text(RunStatus.running.rawValue),
-                    .text(self.process),
-                ])
+        return try await database.write { transaction in
+            let runs = try transaction.query(
+                "SELECT id FROM runs WHERE status = ? AND coalesce(process, '') = ? ORDER BY started, id",
+                [.text(RunStatus.running.rawValue), .text(process)]
+            ).map { try $0.string("id") }
+            for run in runs {
+                try transaction.execute(
+                    "UPDATE runs SET status = ?, ended = ? WHERE id = ?",
+                    [.text(RunStatus.failed.rawValue), .init(now), .text(run)])
+                try Journal.append(
+                    JournalDraft(
+                        principal: "system:control", type: "run.ended", subject: "run/\(run)",
+                        body: [
+                            "status": .string(RunStatus.failed.rawValue),
+                            "reason": "the process that worked on it is gone",
+                        ]),
+                    in: transaction, at: now)
+            }
+            return runs
         }
     }
 

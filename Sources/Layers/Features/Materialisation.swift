@@ -9,7 +9,8 @@ import Synchronization
 ///
 /// Guarantees: after `advance(to: t)` returns, the online store holds, for every entity, the newest row whose event time
 /// is not after t; rows and watermark move in one transaction, so a crash repeats work but loses and doubles nothing;
-/// within one history no value is replaced by an older one. When data or definitions change, the newest row of every
+/// within one history no value is replaced by an older one, not even by a process that stood still while another went on:
+/// it finds the watermark moved, writes nothing and reads anew. When data or definitions change, the newest row of every
 /// entity is written anew.
 public actor Materialisation {
     private let features: FeatureStore
@@ -28,6 +29,8 @@ public actor Materialisation {
         var values: [[UInt8]] = []
         var next = 0
         var watermark: Int64
+        /// The watermark as the online store holds it; nil where it has none.
+        var stored: [UInt8]?
         /// Everything up to here has been read.
         var readThrough: Int64
     }
@@ -48,27 +51,33 @@ public actor Materialisation {
         var views: Set<String> = []
         for name in services { views.formUnion(try catalogue.service(name).views.map(\.view)) }
         var puts: [(key: [UInt8], value: [UInt8])] = []
-        var changed: [(name: String, cursor: Cursor)] = []
+        var changed: [(name: String, cursor: Cursor, before: [UInt8]?)] = []
         for name in views.sorted() {
             let view = try catalogue.view(name)
             var cursor = try await cursor(for: view)
             let target = moment.floored(toSeconds: view.everySeconds).microseconds
             guard target > cursor.watermark else { continue }
             try await collect(&cursor, view, through: target, into: &puts)
+            let before = cursor.stored
             cursor.watermark = target
-            changed.append((name, cursor))
+            cursor.stored = Self.mark(cursor)
+            changed.append((name, cursor, before))
         }
         guard !changed.isEmpty else { return 0 }
         let writes = puts
         let table = features.onlineTable
-        let marks = changed.map { (Self.watermarkKey($0.cursor.prefix), Self.mark($0.cursor)) }
-        try await features.online.write { transaction in
+        let marks = changed.map { (Self.watermarkKey($0.cursor.prefix), $0.before, Self.mark($0.cursor)) }
+        let isOurs = try await features.online.write { transaction in
+            for (key, before, _) in marks where try transaction.value(key, in: table) != before { return false }
             for (key, value) in writes { try transaction.put(key, value, in: table) }
-            for (key, mark) in marks {
-                try transaction.put(key, mark, in: table)
-            }
+            for (key, _, mark) in marks { try transaction.put(key, mark, in: table) }
+            return true
         }
-        for (name, cursor) in changed { cursors[name] = cursor }
+        guard isOurs else {
+            forget()
+            return 0
+        }
+        for change in changed { cursors[change.name] = change.cursor }
         return writes.count
     }
 
@@ -90,7 +99,7 @@ public actor Materialisation {
         let prefix = OnlineCodec.prefix(try features.catalogue.digest(ofView: view.name))
         let stored = try features.online.read { try $0.value(Self.watermarkKey(prefix), in: features.onlineTable) }
         let mark = stored.flatMap { Self.watermark($0, of: history.digest) } ?? .min
-        let cursor = Cursor(key: history.digest, prefix: prefix, watermark: mark, readThrough: mark)
+        let cursor = Cursor(key: history.digest, prefix: prefix, watermark: mark, stored: stored, readThrough: mark)
         cursors[view.name] = cursor
         return cursor
     }

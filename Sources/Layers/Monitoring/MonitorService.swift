@@ -73,11 +73,12 @@ public actor MonitorService {
         return reports
     }
 
-    /// The first window begins with the clock's day on which the endpoint first had traffic.
+    /// The first window begins with the clock's day on which the endpoint first had traffic; one that is shorter than a
+    /// day, at its own last boundary, so that no window is judged that was over before.
     private func windowStart(_ definition: MonitorDefinition, now: Timestamp) async throws -> Timestamp? {
         if let start = nextWindow[definition.endpoint] { return start }
         guard endpoints.table[definition.endpoint]?.traffic != nil else { return nil }
-        let first = now.floored(toSeconds: 86_400)
+        let first = now.floored(toSeconds: min(86_400, definition.windowSeconds))
         let start = try await database.write { transaction -> Timestamp in
             if let row = try transaction.first(
                 "SELECT max(start) AS start FROM monitor_windows WHERE endpoint = ?", [.text(definition.endpoint)]),

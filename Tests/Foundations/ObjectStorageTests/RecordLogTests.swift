@@ -193,4 +193,17 @@ import Testing
         #expect(try read(log).count == count + 1)
         try await log.sync()
     }
+
+    @Test func aReleasedLogCanBeOpenedAgainAtOnce() throws {
+        let folder = try TemporaryFolder()
+        let first = try RecordLog(folder: folder("log"))
+        try first.append([1])
+        first.release()
+        let second = try RecordLog(folder: folder("log"))
+        #expect(throws: StorageFailure.unusable(path: folder("log"), reason: "it was closed")) {
+            try first.append([2])
+        }
+        try second.append([3])
+        #expect(try read(second) == [[1], [3]])
+    }
 }

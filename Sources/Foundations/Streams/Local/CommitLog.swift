@@ -86,7 +86,14 @@ final class CommitLog: Sendable {
     }
 
     /// Gives the file back once nobody uses it any more; calls after it throw `.closed`.
-    func close() { state.withLock { $0.log = nil } }
+    /// Lets the folder be opened again.
+    func close() {
+        let log = state.withLock { state in
+            defer { state.log = nil }
+            return state.log
+        }
+        log?.release()
+    }
 
     private func open() throws -> RecordLog {
         guard let log = state.withLock({ $0.log }) else { throw StreamFailure.closed(store: folder) }

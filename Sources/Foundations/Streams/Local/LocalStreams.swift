@@ -293,6 +293,7 @@ final class LocalStreams: EventStreams {
             for partition in topic.partitions {
                 try? await partition.sync()
                 try? await partition.saveIndex()
+                partition.release()
             }
         }
         try? await commits.sync()

@@ -184,6 +184,9 @@ final class PartitionLog: Sendable {
         state.withLock { $0.saved = index.end }
     }
 
+    /// Takes no more batches and lets the folder be opened again.
+    func release() { log.release() }
+
     private static func firstOffset(_ log: RecordLog) throws -> Int64? {
         var first: Int64?
         do {
