@@ -99,10 +99,10 @@ actor ControlDuty {
                 guard (try? await Task.sleep(for: .seconds(Self.seconds / 5))) != nil else { return }
                 logger.warning("the database does not answer", ["database": .string(database.path)])
             }
-            defer { impatience.cancel() }
             do { try await showLife() } catch {
                 logger.warning("others may think that this process is gone", ["error": .string("\(error)")])
             }
+            impatience.cancel()
             try? await Task.sleep(for: .seconds(Self.seconds / 5))
         }
     }
