@@ -72,6 +72,9 @@ final class StormPlace: Sendable {
         return Store(folder: folder, address: address, environment: environment, url: url)
     }
 
+    /// Returns when the server has carried out what it was sent before the call, also by clients that are gone.
+    func settle() throws { try redis?.command("PING") }
+
     /// Ends the server at once and starts it again. Blocks until it answers.
     func killServer() throws {
         try postgres?.kill()
