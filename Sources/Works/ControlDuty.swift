@@ -95,9 +95,14 @@ actor ControlDuty {
     func showLifeContinually() async {
         guard isShared else { return }
         while !Task.isCancelled {
+            let impatience = Task { [database, logger] in
+                guard (try? await Task.sleep(for: .seconds(Self.seconds / 5))) != nil else { return }
+                logger.warning("the database does not answer", ["database": .string(database.path)])
+            }
             do { try await showLife() } catch {
                 logger.warning("others may think that this process is gone", ["error": .string("\(error)")])
             }
+            impatience.cancel()
             try? await Task.sleep(for: .seconds(Self.seconds / 5))
         }
     }

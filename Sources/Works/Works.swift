@@ -220,6 +220,8 @@ public final class Works: Sendable {
         let ticking = Task { [factory, logger] in
             while !Task.isCancelled {
                 do { try await factory.tick() } catch {
+                    // A turn that is broken off because the server ends has not failed.
+                    guard !Task.isCancelled else { return }
                     logger.error("the control loop failed", ["error": .string("\(error)")])
                 }
                 try? await Task.sleep(for: .seconds(1))

@@ -37,6 +37,17 @@ final class EngineOutageTrial {
             }
         }
 
+        /// What the log says while it is away.
+        var complaint: String {
+            switch self {
+            case .postgres, .silentPostgres: "the database does not answer"
+            case .s3: "records wait in their spool"
+            case .kafka: "Connection refused"
+            case .redis: "can not be reached"
+            case .silentRedis: "gave no answer"
+            }
+        }
+
         /// Whether the features of a prediction are in it.
         var isNeeded: Bool { self == .redis || self == .silentRedis }
     }
@@ -65,7 +76,11 @@ final class EngineOutageTrial {
         try judge(outcome)
         #expect(servers.kills == 0)
         #expect(try servers.stop() == [0])
-        for (line, count) in servers.logged("error").merging(servers.logged("warning"), uniquingKeysWith: +) {
+        let complaints = servers.logged("error").merging(servers.logged("warning"), uniquingKeysWith: +)
+        for outage in outages {
+            #expect(complaints.keys.contains { $0.contains(outage.complaint) }, "nothing was logged about \(outage)")
+        }
+        for (line, count) in complaints {
             print("outages: logged \(count) times: \(line.prefix(300))")
         }
     }

@@ -33,7 +33,9 @@ import Testing
                 variable: "MODELWORKS_OBJECTS",
                 address:
                     "s3://bucket/works?endpoint=http://127.0.0.1:PORT&access_key_env=KEY&secret_key_env=PASSWORD",
-                names: "s3://bucket/works", remedy: "Check", isSilent: isSilent, seconds: 20),
+                names: "s3://bucket/works",
+                remedy: isSilent ? "look at the server and the network" : "Check the address", isSilent: isSilent,
+                seconds: 20),
             Away(
                 variable: "MODELWORKS_ONLINE", address: "redis://127.0.0.1:PORT?password_env=PASSWORD",
                 names: "redis://127.0.0.1:PORT", remedy: "Check", isSilent: isSilent, seconds: 10),

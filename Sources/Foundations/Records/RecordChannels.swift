@@ -92,6 +92,11 @@ public final class RecordChannels: Sendable {
         guard case .shared = place else { return }
         while !Task.isCancelled {
             for case let channel as SharedRecords in open.withLock({ Array($0.values) }) {
+                let impatience = Task {
+                    guard (try? await Task.sleep(for: .seconds(2))) != nil else { return }
+                    log.warning("records wait in their spool: a store that they go to does not answer")
+                }
+                defer { impatience.cancel() }
                 do { try await channel.ship() } catch {
                     log.warning("records wait in their spool", ["error": .string("\(error)")])
                 }
