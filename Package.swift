@@ -164,9 +164,9 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", "Workshop", "Basics", "Configuration", "Features", "HTTP", "Inference", "Journal",
+            "Works", in: "", "Workshop", "Basics", "Configuration", "Engines", "Features", "HTTP", "Inference", "Journal",
             "ObjectStorage",
-            "Registry",
+            "Records", "Registry", "Sealing",
             "SQL", "Security", "Serving", "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),

@@ -116,7 +116,25 @@ actor ControlDuty {
         return true
     }
 
-    private static func life(_ process: String) -> String { "process/\(process)" }
+    /// What the leases of living processes are called.
+    static let lifePrefix = "process/"
+
+    private static func life(_ process: String) -> String { lifePrefix + process }
+
+    /// Whether this process drives the loop, by all it knows.
+    var isHeld: Bool { leases.map { held.map($0.isFresh) ?? false } ?? true }
+
+    /// Sees to it that no other process drives the loop, until ``end()``.
+    /// - Returns: false where another does.
+    func claim() async -> Bool {
+        guard let leases else { return true }
+        if let held, let renewed = try? await leases.renew(held) {
+            self.held = renewed
+            return true
+        }
+        held = try? await leases.acquire(Self.control, for: Self.seconds)
+        return held != nil
+    }
 
     /// Gives back what this process holds, so that others need not wait for it.
     func end() async {

@@ -135,6 +135,7 @@ final class Factory: FactoryControl {
         }
         try await features.follow()
         try await endpoints.follow()
+        await loop.lookAgain()
         followed.withLock { $0 = head }
     }
 

@@ -52,3 +52,32 @@ public final class RootLock: Sendable {
         return holder(path)?.url
     }
 }
+
+/// A look at a root that also keeps others from starting on it, unless one works on it already.
+public struct RootClaim: Sendable, CustomStringConvertible {
+    /// Whether a process worked on the root before.
+    public let isTaken: Bool
+    public let description: String
+    private let lock: RootLock?
+
+    /// Makes the root's folder where there is none.
+    /// - Throws: ``WorksFailure/rootUnusable(root:reason:)``.
+    public init(root: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+        } catch {
+            throw WorksFailure.rootUnusable(root: root, error)
+        }
+        do {
+            lock = try RootLock(root: root)
+            isTaken = false
+            description = "\(root) can be opened and written"
+        } catch WorksFailure.rootInUse(_, let pid) {
+            lock = nil
+            isTaken = true
+            let holder = pid.map { "process \($0)" } ?? "another process"
+            description =
+                "\(root), in use by " + (RootLock.serverURL(root: root).map { "the server at \($0)" } ?? holder)
+        }
+    }
+}

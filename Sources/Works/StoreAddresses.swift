@@ -15,6 +15,13 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
     public var streams: String?
     /// Where jobs run: `local:`, `ray://…` or `slurm:`.
     public var jobs: String?
+    /// Where checkpoints of the journal are anchored: `file:PATH` or `s3://BUCKET/PREFIX?…`. Not said, it is a file under
+    /// the root for a factory of one process, and the object store for one that several processes share.
+    public var anchor: String?
+
+    /// The environment variable that names the anchor.
+    static let anchorVariable = "MODELWORKS_ANCHOR"
+    private static let anchorKey = "anchor"
 
     public init() {}
 
@@ -67,6 +74,7 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
     public func over(_ others: StoreAddresses) -> StoreAddresses {
         var merged = self
         for store in Store.allCases where merged[store] == nil { merged[store] = others[store] }
+        merged.anchor = merged.anchor ?? others.anchor
         return merged
     }
 
@@ -76,6 +84,7 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
     /// The addresses that the environment names.
     public init(environment: [String: String]) {
         for store in Store.allCases { self[store] = environment[store.variable].flatMap { $0.isEmpty ? nil : $0 } }
+        anchor = environment[Self.anchorVariable].flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// The `stores` of a `works.yaml`, with `${NAME}` left as it stands: what a root remembers must hold no secret.
@@ -85,16 +94,18 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
         guard let manifest = try YAMLParser.parse(text, file: file).first,
             let node = try manifest.mapping().node("stores")
         else { return }
-        let stores = try node.mapping(allowing: Store.allCases.map(\.rawValue))
-        for store in Store.allCases {
-            guard let address = try stores.optionalString(store.rawValue) else { continue }
-            if let password = URLComponents(string: address)?.password, !password.isEmpty, !address.contains("${") {
+        let stores = try node.mapping(allowing: Store.allCases.map(\.rawValue) + [Self.anchorKey])
+        func address(_ name: String) throws -> String? {
+            guard let address = try stores.optionalString(name) else { return nil }
+            guard try Self.withoutSecrets(address) == address else {
                 throw ConfigurationFailure(
-                    try stores.required(store.rawValue).place, "the address of '\(store.rawValue)' holds a password",
+                    try stores.required(name).place, "the address of '\(name)' holds a password",
                     remedy: "Name where it is instead: ?password_env=NAME or ?password_file=PATH.")
             }
-            self[store] = address
+            return address
         }
+        for store in Store.allCases { self[store] = try address(store.rawValue) }
+        anchor = try address(Self.anchorKey)
     }
 
     /// Refuses definitions that name other stores than the ones in use: a factory changes its stores when it starts.
@@ -104,19 +115,78 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
             guard let name = named[store], name != self[store] ?? store.embedded else { continue }
             throw WorksFailure.otherStore(store.rawValue, named: name, running: self[store] ?? store.embedded)
         }
+        if let name = named.anchor, name != anchor {
+            throw WorksFailure.otherStore(Self.anchorKey, named: name, running: anchor ?? "its default")
+        }
     }
 
     /// The addresses with `${NAME}` and `${NAME:-default}` replaced, the defaults filled in and paths under the root.
-    /// - Throws: `ConfigurationFailure` for a variable without a value, `StoreURLFailure` or `SecretFailure`.
+    /// - Throws: ``WorksFailure/storeUnusable(_:cause:)`` for the first that can not be read, or whose secret can not be
+    ///   had.
     public func resolved(root: String, environment: [String: String]) throws -> [Store: StoreURL] {
-        let secrets = SecretSource(environment: environment)
         var urls: [Store: StoreURL] = [:]
-        for store in Store.allCases {
-            let text = try FactoryDocuments.substitute(
-                self[store] ?? store.embedded, environment, file: "the address of '\(store.rawValue)'")
-            urls[store] = try StoreURL(text, secrets: secrets).rooted(at: root)
-        }
+        for store in Store.allCases { urls[store] = try resolved(store, root: root, environment: environment) }
         return urls
+    }
+
+    /// The address of one store, as ``resolved(root:environment:)`` has it.
+    public func resolved(_ store: Store, root: String, environment: [String: String]) throws -> StoreURL {
+        try Self.url(self[store] ?? store.embedded, of: store.rawValue, root: root, environment: environment)
+    }
+
+    /// The address of the anchor; nil where none is said.
+    func resolvedAnchor(root: String, environment: [String: String]) throws -> StoreURL? {
+        try anchor.map { try Self.url($0, of: Self.anchorKey, root: root, environment: environment) }
+    }
+
+    private static func url(
+        _ address: String, of name: String, root: String, environment: [String: String]
+    ) throws -> StoreURL {
+        try WorksFailure.naming(name) {
+            let text = try FactoryDocuments.substitute(address, environment, file: "the address of '\(name)'")
+            return try StoreURL(text, secrets: SecretSource(environment: environment)).rooted(at: root)
+        }
+    }
+
+    /// These addresses as they may be written down: passwords that stand in them are left out.
+    func withoutSecrets() throws -> StoreAddresses {
+        var addresses = self
+        for store in Store.allCases { addresses[store] = try self[store].map(Self.withoutSecrets) }
+        addresses.anchor = try anchor.map(Self.withoutSecrets)
+        return addresses
+    }
+
+    private static func withoutSecrets(_ address: String) throws -> String {
+        // What a variable stands for is not in the text.
+        guard !address.contains("${"), var parts = URLComponents(string: address) else { return address }
+        let items = parts.queryItems ?? []
+        let open = items.filter { $0.name != "password" }
+        guard parts.password?.isEmpty == false || open.count < items.count else { return address }
+        parts.password = nil
+        parts.queryItems = open.isEmpty ? nil : open
+        return parts.string ?? ""
+    }
+}
+
+extension WorksFailure {
+    /// Runs what is about one store, so that its failure says which.
+    static func naming<Value>(_ store: String, _ body: () throws -> Value) throws -> Value {
+        do { return try body() } catch let failure as any Failure {
+            throw named(store, failure)
+        }
+    }
+
+    /// The same for what suspends.
+    static func naming<Value: Sendable>(
+        _ store: String, _ body: @Sendable () async throws -> Value
+    ) async throws -> Value {
+        do { return try await body() } catch let failure as any Failure {
+            throw named(store, failure)
+        }
+    }
+
+    private static func named(_ store: String, _ failure: any Failure) -> WorksFailure {
+        (failure as? WorksFailure) ?? .storeUnusable(store, cause: failure)
     }
 }
 
@@ -131,7 +201,8 @@ enum RememberedStores {
 
     /// Keeps the addresses where they are not the ones kept already.
     static func write(_ addresses: StoreAddresses, root: String) throws {
-        guard try read(root: root) != addresses else { return }
-        try AtomicFile.write(path(root), try JSON.canonical(addresses))
+        let open = try addresses.withoutSecrets()
+        guard try read(root: root) != open else { return }
+        try AtomicFile.write(path(root), try JSON.canonical(open))
     }
 }

@@ -2,23 +2,35 @@ import Basics
 import Foundation
 import KeyValue
 import ObjectStorage
+import Records
 import SQL
 import Synchronization
 
 /// Moves what a factory has stored from one set of stores to another.
 ///
 /// Every part can be broken off and run again: what has arrived is not sent twice, and at the end both sides are compared
-/// by digest.
+/// by digest. Records of predictions and labels move by themselves into stores that processes share, where the root that
+/// they are under goes on with them; from there they are brought back into the logs of the root.
 public struct StoreMove: Sendable {
+    private let options: WorksOptions
     private let progress: @Sendable (_ part: String, _ done: Int64, _ total: Int64?) -> Void
+    /// The tables that list what is in the archive of records.
+    private static let recordTables: Set<String> = ["record_segments", "record_sources"]
 
-    /// - Parameter progress: told of each part how many entries are done, and of how many where that is known.
-    public init(progress: @escaping @Sendable (_ part: String, _ done: Int64, _ total: Int64?) -> Void) {
+    /// - Parameters:
+    ///   - options: name the root, whose records are moved and on which no server may work, and the stores that neither
+    ///     side names.
+    ///   - progress: told of each part how many entries are done, and of how many where that is known.
+    public init(
+        _ options: WorksOptions,
+        progress: @escaping @Sendable (_ part: String, _ done: Int64, _ total: Int64?) -> Void = { _, _, _ in }
+    ) {
+        self.options = options
         self.progress = progress
     }
 
     /// What was moved of one store.
-    public struct Outcome: Sendable, Codable {
+    public struct Outcome: Sendable, Codable, Hashable {
         public var part: String
         public var entries: Int64
         /// Equal on both sides.
@@ -26,57 +38,100 @@ public struct StoreMove: Sendable {
     }
 
     /// Moves every store that both sides name.
-    /// - Parameters:
-    ///   - root: is held while it lasts, so that no server works on it.
     /// - Throws: ``WorksFailure/nothingToMove(from:to:)``, ``WorksFailure/rootInUse(root:pid:)``,
-    ///   ``WorksFailure/moveDiffers(part:reason:)``, or what a store throws.
+    ///   ``WorksFailure/storeBusy(_:processes:)``, ``WorksFailure/moveDiffers(part:reason:)``,
+    ///   ``WorksFailure/storeUnusable(_:cause:)``, or what a store throws.
     public func run(
-        from source: [StoreAddresses.Store: StoreURL], to target: [StoreAddresses.Store: StoreURL], root: String
+        from source: [StoreAddresses.Store: StoreURL], to target: [StoreAddresses.Store: StoreURL]
     ) async throws -> [Outcome] {
+        let root = options.root
         let lock = FileManager.default.fileExists(atPath: root) ? try RootLock(root: root) : nil
         defer { withExtendedLifetime(lock) {} }
+        let cache = NSTemporaryDirectory() + "modelworks-move-\(getpid())"
+        defer { try? FileManager.default.removeItem(atPath: cache) }
+        let remembered = options.stores.over(try StoreAddresses(rememberedBy: root))
+        func whole(_ side: [StoreAddresses.Store: StoreURL]) throws -> [StoreAddresses.Store: StoreURL] {
+            var whole = side
+            for store in StoreAddresses.Store.allCases where whole[store] == nil {
+                whole[store] = try remembered.resolved(store, root: root, environment: options.environment)
+            }
+            return whole
+        }
         func pair(_ store: StoreAddresses.Store) -> (from: StoreURL, to: StoreURL)? {
             guard let from = source[store], let to = target[store], from != to else { return nil }
             return (from, to)
         }
-        let cache = NSTemporaryDirectory() + "modelworks-move-\(getpid())"
-        defer { try? FileManager.default.removeItem(atPath: cache) }
-        var outcomes: [Outcome] = []
-        if let urls = pair(.objects) {
-            let from = try await ObjectStores.open(urls.from, cache: "\(cache)/from")
-            let to = try await ObjectStores.open(urls.to, cache: "\(cache)/to")
-            outcomes.append(try await objects(from: from, to: to))
-            await from.close()
-            await to.close()
-        }
-        if let urls = pair(.online) {
-            let (from, to) = (
-                try await KeyValueStores.open(urls.from, metrics: nil),
-                try await KeyValueStores.open(urls.to, metrics: nil)
-            )
-            outcomes.append(try await online(from: from, to: to, table: Stores.onlineTable))
-            try await from.close()
-            try await to.close()
-        }
-        if let urls = pair(.sql) {
-            let (from, to) = (try await Database.open(urls.from), try await Database.open(urls.to))
-            for database in [from, to] { try await database.migrate(Works.migrations) }
-            outcomes += try await metadata(from: from, to: to)
-            await from.close()
-            await to.close()
-        }
-        guard !outcomes.isEmpty else {
+        let wanted: [StoreAddresses.Store] = [.objects, .online, .sql]
+        guard wanted.contains(where: { pair($0) != nil }) else {
             throw WorksFailure.nothingToMove(
                 from: source.values.map(\.description).sorted(), to: target.values.map(\.description).sorted())
+        }
+        let (before, after) = (try whole(source), try whole(target))
+        let sides = (
+            from: MoveSide(before, options: options, cache: "\(cache)/from"),
+            to: MoveSide(after, options: options, cache: "\(cache)/to")
+        )
+        for side in [sides.from, sides.to] { try await side.refuseLiving() }
+        var outcomes: [Outcome] = []
+        if sides.from.sharesRecords {
+            // What waits in the spools of this root belongs to what is moved.
+            try await sides.from.drainRecords(random: options.random)
+        }
+        if pair(.objects) != nil {
+            outcomes.append(try await between(sides, { try await $0.objects() }, close: { await $0.close() }, objects))
+        }
+        if pair(.online) != nil {
+            outcomes.append(
+                try await between(sides, { try await $0.online() }, close: { try? await $0.close() }) {
+                    try await online(from: $0, to: $1, table: Stores.onlineTable)
+                })
+        }
+        let bringsBack = sides.from.sharesRecords && !sides.to.sharesRecords
+        if pair(.sql) != nil {
+            let left = bringsBack ? Self.recordTables : []
+            outcomes += try await between(sides, { try await $0.database() }, close: { await $0.close() }) {
+                for database in [$0, $1] { try await database.migrate(Works.migrations) }
+                return try await metadata(from: $0, to: $1, leaving: left)
+            }
+        }
+        if bringsBack {
+            outcomes += try await sides.from.bringBackRecords(random: options.random) {
+                progress("records of \($0)", $1, nil)
+            }.map { Outcome(part: "records of \($0.channel)", entries: $0.records, digest: $0.digest) }
         }
         return outcomes
     }
 
+    /// Opens a store of both sides, and closes both however the body ends.
+    private func between<Store, Result>(
+        _ sides: (from: MoveSide, to: MoveSide), _ open: (MoveSide) async throws -> Store,
+        close: (Store) async -> Void, _ body: (Store, Store) async throws -> Result
+    ) async throws -> Result {
+        let from = try await open(sides.from)
+        do {
+            let to = try await open(sides.to)
+            do {
+                let result = try await body(from, to)
+                await close(to)
+                await close(from)
+                return result
+            } catch {
+                await close(to)
+                throw error
+            }
+        } catch {
+            await close(from)
+            throw error
+        }
+    }
+
     /// Copies every row and compares the tables.
-    func metadata(from source: Database, to target: Database) async throws -> [Outcome] {
+    func metadata(
+        from source: Database, to target: Database, leaving tables: Set<String> = []
+    ) async throws -> [Outcome] {
         let progress = progress
         return try await DatabaseCopy(from: source, to: target)
-            .run(leaving: ["sql_leases"]) { table, rows in progress("table \(table)", rows, nil) }
+            .run(leaving: tables.union(["sql_leases"])) { table, rows in progress("table \(table)", rows, nil) }
             .map { Outcome(part: "table \($0.table)", entries: $0.rows, digest: $0.digest) }
     }
 

@@ -34,7 +34,8 @@ public struct WorksOptions: Sendable {
     public var logSink: LogSink
     public var time: any TimeSource
     public var random: any RandomSource
-    /// Nil for the key and the anchor file below the root.
+    /// Nil for the key that `MODELWORKS_JOURNAL_KEY_FILE` names, or the one below the root, and the anchor that the
+    /// addresses name, or that such stores have.
     public var journal: JournalOptions?
 
     public init(
@@ -67,7 +68,10 @@ public final class Works: Sendable {
     private let duty: ControlDuty
     private let checkpointer: Checkpointer
     private let stores: Stores
+    private let anchorPlace: AnchorPlace
     private let threads: Int
+    /// The environment variable that names the file with the key that signs the journal.
+    public static let journalKeyVariable = "MODELWORKS_JOURNAL_KEY_FILE"
     /// How many predictions may wait at once for features over a network.
     private static let remoteWorkers = 16
     private let time: any TimeSource
@@ -79,9 +83,7 @@ public final class Works: Sendable {
             do {
                 try FileManager.default.createDirectory(atPath: root + folder, withIntermediateDirectories: true)
             } catch {
-                throw WorksFailure.rootUnusable(
-                    root: root,
-                    reason: (error as NSError).localizedDescription.trimmingCharacters(in: .punctuationCharacters))
+                throw WorksFailure.rootUnusable(root: root, error)
             }
         }
         let lock = try RootLock(root: root)
@@ -92,7 +94,7 @@ public final class Works: Sendable {
         let logger = Logger(sink: options.logSink, level: options.logLevel, time: options.time)
         let stores = try await Stores.open(options, metrics: metrics, logger: logger)
         do {
-            _ = try await stores.database.migrate(migrations)
+            _ = try await WorksFailure.naming("sql") { try await stores.database.migrate(migrations) }
             return try await Works(options, lock: lock, stores: stores, metrics: metrics, logger: logger)
         } catch {
             await stores.close()
@@ -124,8 +126,16 @@ public final class Works: Sendable {
             database: database, isShared: stores.isShared, holder: process, time: time, logger: logger)
         let clock = FactoryClock(system: time)
         let journal = Journal(database)
-        checkpointer = try await Checkpointer.open(
-            journal, options: options.journal ?? .standard(root: root), time: time)
+        var proof = options.journal ?? .standard(root: root)
+        if options.journal == nil {
+            anchorPlace = try await stores.anchor(options, metrics: metrics, logger: logger)
+            proof.anchor = anchorPlace.anchor
+            // Processes that share a journal sign it with one key.
+            if let file = options.environment[Self.journalKeyVariable], !file.isEmpty { proof.signingKeyFile = file }
+        } else {
+            anchorPlace = AnchorPlace(anchor: proof.anchor)
+        }
+        checkpointer = try await Checkpointer.open(journal, options: proof, time: time)
         access = AccessStore(database: database, time: time, random: random)
         let engine = ColumnarEngine(
             ColumnarOptions(
@@ -221,8 +231,10 @@ public final class Works: Sendable {
             }
         }
         let living = Task { [duty] in await duty.showLifeContinually() }
-        let anchoring = Task { [checkpointer, logger] in
-            await checkpointer.run { error in
+        let anchoring = Task { [checkpointer, duty, logger] in
+            await checkpointer.run {
+                await duty.isHeld
+            } failed: { error in
                 logger.error("the journal could not be anchored", ["error": .string("\(error)")])
             }
         }
@@ -249,12 +261,19 @@ public final class Works: Sendable {
         await close()
     }
 
+    /// Makes this process the one that drives the loop, until it closes.
+    /// - Returns: false where another does.
+    func driveLoop() async -> Bool { await duty.claim() }
+
     /// Closes every store, in order.
     public func close() async {
-        await duty.end()
-        do { try await checkpointer.checkpoint() } catch {
-            logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
+        if await duty.claim() {
+            do { try await checkpointer.checkpoint() } catch {
+                logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
+            }
         }
+        await duty.end()
+        await anchorPlace.close()
         await stores.close()
     }
 

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 
 /// What can go wrong with a factory as a whole.
 public enum WorksFailure: Failure {
@@ -11,6 +12,18 @@ public enum WorksFailure: Failure {
     case appliedMeanwhile
     case moveDiffers(part: String, reason: String)
     case nothingToMove(from: [String], to: [String])
+    /// A store of the factory can not be opened, for a reason that its room tells.
+    case storeUnusable(String, cause: any Failure)
+    case storeSilent(String, at: String, seconds: Int)
+    /// Processes of the factory work on a store that is to be moved.
+    case storeBusy(String, processes: Int)
+
+    /// A root that the system refuses.
+    static func rootUnusable(root: String, _ error: any Error) -> WorksFailure {
+        .rootUnusable(
+            root: root,
+            reason: (error as NSError).localizedDescription.trimmingCharacters(in: .punctuationCharacters))
+    }
 
     public var code: FailureCode {
         switch self {
@@ -18,6 +31,9 @@ public enum WorksFailure: Failure {
         case .nothingToMove: .invalidArgument
         case .moveDiffers: .dataLoss
         case .rootUnusable: .unavailable
+        case .storeUnusable(_, let cause): cause.code
+        case .storeSilent: .deadlineExceeded
+        case .storeBusy: .failedPrecondition
         case .brokenReference, .badFile: .invalidArgument
         }
     }
@@ -34,6 +50,11 @@ public enum WorksFailure: Failure {
         case .moveDiffers(let part, let reason): "\(part) is not the same on both sides: \(reason)"
         case .nothingToMove(let from, let to):
             "there is nothing to move from \(from.joined(separator: ", ")) to \(to.joined(separator: ", "))"
+        case .storeUnusable(let store, let cause): "the '\(store)' store can not be used: \(cause.message)"
+        case .storeSilent(let store, let address, let seconds):
+            "the '\(store)' store at \(address) gave no answer within \(seconds) s"
+        case .storeBusy(let store, let processes):
+            "\(processes == 1 ? "a process works" : "\(processes) processes work") on the factory at \(store)"
         case .otherProcessDrives: "another process drives this factory's clock"
         case .appliedMeanwhile: "other definitions were applied at the same time, and these were not"
         }
@@ -50,6 +71,10 @@ public enum WorksFailure: Failure {
             "Move what is stored with 'modelworks migrate', then start with 'modelworks up DIRECTORY'."
         case .moveDiffers: "Make sure that nothing works on either side, then run it again."
         case .nothingToMove: "Name two different stores of one kind."
+        case .storeUnusable(_, let cause): cause.remedy
+        case .storeSilent: "Check that the server runs and is not overloaded, and that no firewall lies between."
+        case .storeBusy:
+            "Stop every modelworks that uses it, then run it again; one that died counts for 10 s."
         case .appliedMeanwhile: "Look at what 'modelworks plan' says now, then apply again."
         case .otherProcessDrives: "Send the request to that process, or stop it."
         }

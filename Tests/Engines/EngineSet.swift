@@ -12,6 +12,9 @@ public final class EngineSet: Sendable {
     private let folder: TemporaryFolder
     private let bucket: String
 
+    /// The bucket that holds the objects of every factory.
+    public var bucketName: String { bucket }
+
     /// Starts them all; takes a few seconds.
     public init() throws {
         folder = try TemporaryFolder()

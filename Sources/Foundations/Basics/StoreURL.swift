@@ -148,8 +148,11 @@ public enum StoreURLFailure: Failure, Hashable {
         switch self {
         case .malformed, .setting: nil
         case .unknownScheme(_, _, let known): "Known: \(known.joined(separator: ", "))"
-        case .unknownSetting(_, _, let known):
-            known.isEmpty ? "It takes none" : "Known: \(known.joined(separator: ", "))"
+        case .unknownSetting(let name, _, let known):
+            known.isEmpty
+                ? "It takes none"
+                : (NearestWord.of(name, among: known).map { "Did you mean '\($0)'? " } ?? "")
+                    + "Known: \(known.joined(separator: ", "))"
         }
     }
 }

@@ -80,12 +80,16 @@ public actor Checkpointer {
     }
 
     /// Ticks every second until the task is cancelled.
-    /// - Parameter failed: told of an error once, until another one or a success comes between.
-    public func run(failed: @Sendable (any Error) -> Void) async {
+    /// - Parameters:
+    ///   - isOurs: whether it falls to this process at present: of several that share a journal one makes the checkpoints.
+    ///   - failed: told of an error once, until another one or a success comes between.
+    public func run(
+        where isOurs: @Sendable () async -> Bool = { true }, failed: @Sendable (any Error) -> Void
+    ) async {
         var last = ""
         while !Task.isCancelled {
             do {
-                try await tick()
+                if await isOurs() { try await tick() } else { knowsAnchor = false }
                 last = ""
             } catch {
                 if "\(error)" != last { failed(error) }

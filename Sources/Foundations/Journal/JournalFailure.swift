@@ -55,7 +55,8 @@ public enum JournalFailure: Failure, Hashable {
         case .anchor: "Check that it is there, that this user may use it, and that the disk is not full"
         case .anchorAhead, .cutOff, .forked:
             "Find out whether the database was put back from a copy; if so, move the anchor aside and keep it with the copy"
-        case .badCheckpoint: "If the key was changed, list the public line of the former key in the key file"
+        case .badCheckpoint:
+            "If the key was changed, or another process of the factory signs with its own, list that key's public line in the key file, or name one key file for all in MODELWORKS_JOURNAL_KEY_FILE"
         case .noSigner: "Give a key file that holds a private key"
         default: nil
         }

@@ -56,8 +56,19 @@ public struct JournalReport: Sendable, Hashable {
         }
     }
 
-    /// The outcome in one or two sentences.
-    public var summary: String {
+    /// The outcome in a few sentences.
+    public var summary: String { strangers == 0 ? outcome : "\(outcome) \(strangersInWords)" }
+
+    private var strangersInWords: String {
+        (strangers == 1
+            ? "1 checkpoint of the database was signed with a key"
+            : "\(strangers) checkpoints of the database were signed with keys")
+            + " not known here and counts for nothing: another process of the factory has a key of its own, or somebody"
+            + " planted it. Let all processes sign with one key (MODELWORKS_JOURNAL_KEY_FILE), or add the public line"
+            + " of the other to the key file."
+    }
+
+    private var outcome: String {
         let entriesInWords = entries == 1 ? "1 entry" : "\(entries) entries"
         switch verdict {
         case .intact:
@@ -73,7 +84,8 @@ public struct JournalReport: Sendable, Hashable {
             return
                 "The end of the journal is cut off: it has \(entries) entries, a checkpoint tells of \(anchored). The first missing entry is \(entries + 1)."
         case .badSignature(let sequence, let place):
-            return "The checkpoint of entry \(sequence) in \(place) was not signed by any known key."
+            return
+                "The checkpoint of entry \(sequence) in \(place) was not signed by any known key: another process of the factory has a key of its own, or somebody wrote it. Verify with the public lines of all signers in the key file."
         }
     }
 }

@@ -37,11 +37,7 @@ public final class RecordLog: Sendable {
         var segments = try RecordSegment.list(folder)
         for (segment, next) in zip(segments, segments.dropFirst()) {
             let size = Int64(try OpenFile(segment.path, O_RDONLY).status().st_size)
-            guard segment.start + size == next.start else {
-                throw StorageFailure.damaged(
-                    path: segment.path, offset: size,
-                    reason: "the next segment starts at position \(next.start), not \(segment.start + size)")
-            }
+            try segment.check(size, before: next)
         }
         var length: Int64 = 0
         if let last = segments.last {

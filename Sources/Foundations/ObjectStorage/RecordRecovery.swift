@@ -10,10 +10,24 @@ enum RecordRecovery {
     static func recover(_ segment: RecordSegment, frame: RecordFrame) throws -> Int64 {
         let file = try OpenFile(segment.path, O_RDWR)
         let size = Int64(try file.status().st_size)
+        let sound = try soundBytes(segment, frame: frame, size: size)
+        if sound < size {
+            guard ftruncate(file.descriptor, off_t(sound)) == 0 else {
+                throw StorageFailure.system("cutting the torn end off", segment.path)
+            }
+            try file.sync()
+        }
+        return sound
+    }
+
+    /// The length of the sound part of a segment of so many bytes, which is read only.
+    /// - Throws: as ``recover(_:frame:)``.
+    static func soundBytes(_ segment: RecordSegment, frame: RecordFrame, size: Int64) throws -> Int64 {
         do {
             try segment.forEach(from: 0, to: size, frame: frame) { _ in }
             return size
         } catch StorageFailure.damaged(let path, let offset, let reason) {
+            let file = try OpenFile(segment.path, O_RDONLY)
             let tail = Int(size - offset)
             let bytes = try [UInt8](unsafeUninitializedCapacity: tail) { buffer, count in
                 count = try file.read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
@@ -21,10 +35,6 @@ enum RecordRecovery {
             guard bytes.withUnsafeBytes({ isTorn($0, frame) }) else {
                 throw StorageFailure.damaged(path: path, offset: offset, reason: reason)
             }
-            guard ftruncate(file.descriptor, off_t(offset)) == 0 else {
-                throw StorageFailure.system("cutting the torn end off", path)
-            }
-            try file.sync()
             return offset
         }
     }

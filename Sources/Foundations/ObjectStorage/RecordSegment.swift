@@ -21,6 +21,16 @@ struct RecordSegment: Sendable, Hashable {
         .sorted { $0.start < $1.start }
     }
 
+    /// Refuses a segment of so many bytes that the next one does not follow.
+    /// - Throws: `StorageFailure.damaged`.
+    func check(_ size: Int64, before next: RecordSegment) throws {
+        guard start + size == next.start else {
+            throw StorageFailure.damaged(
+                path: path, offset: size,
+                reason: "the next segment starts at position \(next.start), not \(start + size)")
+        }
+    }
+
     /// Hands over the records of the segment from an offset in it up to `end`.
     /// - Throws: `StorageFailure.damaged` at the first unsound frame, or what `body` throws.
     func forEach(

@@ -24,7 +24,9 @@ public final class RecordChannels: Sendable {
     public static let migrations = [RecordArchive.migration]
 
     /// Channels for one process, in folders under `root`.
-    public init(localIn root: String) {
+    /// - Throws: where the disk does not let a bringing back that was broken off be mended.
+    public init(localIn root: String) throws {
+        try RecordReturn.mend(root)
         self.root = root
         place = .local
     }
@@ -47,6 +49,7 @@ public final class RecordChannels: Sendable {
     }
 
     private static func name(in root: String, _ random: any RandomSource) throws -> String {
+        try RecordReturn.mend(root)
         let path = "\(root)/name"
         if let bytes = try? AtomicFile.read(path), !bytes.isEmpty { return String(decoding: bytes, as: UTF8.self) }
         let name = random.identifier()
@@ -60,8 +63,11 @@ public final class RecordChannels: Sendable {
     public func channel(_ kind: String, _ endpoint: String) throws -> any RecordChannel {
         let safe = endpoint.addingPercentEncoding(
             withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-_")))
-        let name = "\(kind)/\(safe ?? Digest(of: endpoint).hex)"
-        return try open.withLock { channels in
+        return try channel(named: "\(kind)/\(safe ?? Digest(of: endpoint).hex)")
+    }
+
+    private func channel(named name: String) throws -> any RecordChannel {
+        try open.withLock { channels in
             if let channel = channels[name] { return channel }
             let folder = "\(root)/\(name)"
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -92,6 +98,46 @@ public final class RecordChannels: Sendable {
             }
             try? await Task.sleep(for: interval)
         }
+    }
+
+    /// What was brought back of a channel.
+    public struct Returned: Sendable, Hashable {
+        /// Such as `predictions/delay`.
+        public let channel: String
+        public let records: Int64
+        /// Over the positions and bytes of all records: of the log as of the archive.
+        public let digest: Digest
+    }
+
+    /// Brings everything that is spooled under the root to the archive, and what other processes have sent.
+    /// - Throws: what a store throws; what was not shipped stays spooled.
+    public func shipAll() async throws {
+        guard case .shared(let archive, _, _) = place else { return }
+        let manager = FileManager.default
+        var names = Set(try await archive.channels())
+        for kind in (try? manager.contentsOfDirectory(atPath: root)) ?? [] {
+            for name in (try? manager.contentsOfDirectory(atPath: "\(root)/\(kind)")) ?? [] {
+                names.insert("\(kind)/\(name)")
+            }
+        }
+        for name in names.sorted() { try await (try channel(named: name) as? SharedRecords)?.ship() }
+    }
+
+    /// Writes the whole archive into logs under the root, in place of the spools there: ``init(localIn:)`` opens them.
+    /// These channels are used no more afterwards.
+    /// - Parameters:
+    ///   - random: names the logs among all that feed the archive.
+    ///   - progress: told of a channel how many of its records are there.
+    /// - Throws: what a store throws, or `StorageFailure.damaged`; the spools are then as they were.
+    public func bringBack(
+        random: any RandomSource, progress: @escaping @Sendable (String, Int64) -> Void = { _, _ in }
+    ) async throws -> [Returned] {
+        guard case .shared(let archive, _, _) = place else { return [] }
+        try await shipAll()
+        await close()
+        open.withLock { $0 = [:] }
+        return try await RecordReturn(archive: archive, root: root)
+            .run(name: random.identifier(), thread: thread, progress: progress)
     }
 
     /// Closes every channel.

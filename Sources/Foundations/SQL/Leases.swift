@@ -122,6 +122,29 @@ public final class Leases: Sendable {
         }
     }
 
+    /// The leases that are held now, by the database's clock, with their holders.
+    /// - Parameter prefix: of their names.
+    /// - Returns: nothing where the table of leases was never made.
+    public func held(prefix: String) async throws -> [String: String] {
+        let time = time
+        do {
+            return try await database.read { transaction in
+                let now = try transaction.clock(time)
+                var found: [String: String] = [:]
+                for row in try transaction.query("SELECT * FROM sql_leases") {
+                    let name = try row.string("name")
+                    guard name.hasPrefix(prefix), !(try Leases.isFree(row, now: now, seen: nil, uptime: 0)) else {
+                        continue
+                    }
+                    found[name] = try row.string("holder")
+                }
+                return found
+            }
+        } catch SQLFailure.statement {
+            return [:]
+        }
+    }
+
     /// Whether the holder may still think that it is alone, by its own monotonic clock. What it does to the database is
     /// safe in any case; this is for what it does elsewhere.
     public func isFresh(_ lease: Lease) -> Bool {

@@ -58,6 +58,27 @@ extension Database {
     }
 }
 
+extension Database {
+    /// Refuses a database that ``migrate(_:)`` would refuse, without changing it.
+    /// - Throws: `SQLFailure.migrationChanged` or `.databaseNewer`.
+    public func refuseNewer(than migrations: [Migration]) async throws {
+        let applied: [String: [Int: String]]
+        do {
+            applied = try await read { transaction in
+                var applied: [String: [Int: String]] = [:]
+                for row in try transaction.query("SELECT room, version, checksum FROM schema_migrations") {
+                    applied[try row.string("room"), default: [:]][try row.int("version")] = try row.string("checksum")
+                }
+                return applied
+            }
+        } catch SQLFailure.statement {
+            // No table of migrations: nothing was ever applied.
+            return
+        }
+        try Migrator.check(migrations, applied: applied)
+    }
+}
+
 private enum Migrator {
     /// Refuses lists out of order and databases that are not an earlier state of these lists.
     static func check(_ migrations: [Migration], applied: [String: [Int: String]]) throws {

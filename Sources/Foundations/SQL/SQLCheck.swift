@@ -17,9 +17,10 @@ public struct SQLCheck: Sendable, Hashable {
 extension Database {
     /// Looks at the database: whether it answers, whether tables can be made in it, and whether it keeps what it
     /// acknowledges. A file is read through once; a damaged page is found.
+    /// - Parameter changing: whether to try, in a change that is undone, to make a table; else it is only read.
     /// - Throws: the `SQLFailure` that says what is wrong.
-    public func check() async throws -> SQLCheck {
-        try await mayMakeTables()
+    public func check(changing: Bool = true) async throws -> SQLCheck {
+        if changing { try await mayMakeTables() }
         let engine = engine
         let found = try await read { transaction -> (version: String, warnings: [String]) in
             switch engine {

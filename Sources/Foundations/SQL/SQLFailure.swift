@@ -126,7 +126,8 @@ public enum SQLFailure: Failure, Hashable {
         case .encryptionRefused:
             "Check sslmode, sslrootcert, sslcert and sslkey in the address, and the server's certificate"
         case .versionTooOld: "Upgrade the server, or name another one"
-        case .copyDiffers: "See that nothing works on either database, then copy again"
+        case .copyDiffers:
+            "See that nothing works on either database, and that the target is empty or holds an earlier copy of this one, then copy again"
         case .leaseLost: "Another holder works on it now; acquire the lease again before going on"
         case .cannotOpen: "Check that the folder exists and that this user may read and write it"
         case .diskFull: "Free some space, then try again; nothing needs repair"

@@ -75,7 +75,8 @@ public struct SigningKeyring: Sendable {
         guard let signer = keyring.signer else {
             throw SealingFailure.badKey("'\(path)'", reason: "it holds no private key to sign with")
         }
-        _ = try KeyFile.create("\(path).pub", "\(signer.verifyingKey)\n", mode: 0o644)
+        // Only a convenience: the folder of a key that is mounted read-only takes no other file.
+        _ = try? KeyFile.create("\(path).pub", "\(signer.verifyingKey)\n", mode: 0o644)
         return keyring
     }
 

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 import Works
 
 /// One verb of the command line.
@@ -32,6 +33,18 @@ struct Context: Sendable {
     func works(_ arguments: Arguments) -> WorksOptions {
         WorksOptions(
             root: root(arguments), stores: StoreAddresses(environment: environment), environment: environment)
+    }
+
+    /// The same with the stores that the `works.yaml` of a directory names for those that the environment does not.
+    func works(_ arguments: Arguments, definedIn directory: String?) throws -> WorksOptions {
+        var options = works(arguments)
+        guard let directory else { return options }
+        let manifest = "\(absolute(directory))/works.yaml"
+        guard let text = FileManager.default.contents(atPath: manifest) else {
+            throw CommandFailure(.notFound, "there is no \(manifest)", remedy: "Name a factory directory.")
+        }
+        options.stores = options.stores.over(try StoreAddresses(manifest: String(decoding: text, as: UTF8.self)))
+        return options
     }
 
     func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(workingDirectory)/\(path)" }

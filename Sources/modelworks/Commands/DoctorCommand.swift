@@ -5,23 +5,43 @@ import Works
 
 struct DoctorCommand: Command {
     let usage = Usage(
-        name: "doctor", summary: "Check that this machine and root are fit to work",
-        example: "modelworks doctor --root /var/lib/modelworks")
+        name: "doctor", summary: "Check that this machine, the root and every store are fit to work",
+        positionals: ["[DIRECTORY]"],
+        example: "modelworks doctor Examples/flights --root /var/lib/modelworks")
+
+    private struct Check {
+        var name: String
+        var problem: String?
+        var detail = ""
+        var store: StoreVerdict?
+
+        var lines: [String] {
+            let body = store?.line ?? "\(name): \(problem ?? detail)"
+            return ["\(problem == nil ? "ok  " : "BAD ") \(body)"]
+                + (store?.warnings.map { "warn \(name): \($0)" } ?? [])
+        }
+    }
 
     func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
         let root = context.root(arguments)
-        var checks: [(name: String, problem: String?, detail: String)] = []
+        let options = try context.works(arguments, definedIn: arguments.positional(0))
+        var checks: [Check] = []
         func check(_ name: String, _ body: () async throws -> String) async {
-            do { checks.append((name, nil, try await body())) } catch {
-                checks.append((name, (error as? any Failure)?.description ?? "\(error)", ""))
+            do { checks.append(Check(name: name, detail: try await body())) } catch {
+                checks.append(Check(name: name, problem: (error as? any Failure)?.description ?? "\(error)"))
             }
         }
+        var claim: RootClaim?
         await check("root") {
-            if let url = RootLock.serverURL(root: root) { return "\(root), in use by the server at \(url)" }
-            let works = try await Works.open(context.works(arguments))
-            await works.close()
-            return "\(root) can be opened and written"
+            let found = try RootClaim(root: root)
+            claim = found
+            return found.description
         }
+        for verdict in await StoreDoctor(options, isInUse: claim?.isTaken ?? false).look() {
+            checks.append(Check(name: verdict.store, problem: verdict.problem, store: verdict))
+        }
+        // Held until here, so that no server starts on the root meanwhile.
+        withExtendedLifetime(claim) {}
         await check("analytic engine") {
             let engine = ColumnarEngine(
                 ColumnarOptions(memoryLimitBytes: 64 << 20, threads: 1, temporaryDirectory: NSTemporaryDirectory()))
@@ -41,16 +61,17 @@ struct DoctorCommand: Command {
             }
             return "\(free >> 30) GiB free"
         }
-        let good = checks.allSatisfy { $0.problem == nil }
-        let lines = checks.map { "\($0.problem == nil ? "ok  " : "BAD ") \($0.name): \($0.problem ?? $0.detail)" }
         return Output(
-            document: .array(
-                checks.map {
-                    [
-                        "check": .string($0.name), "ok": .bool($0.problem == nil),
-                        "detail": .string($0.problem ?? $0.detail),
-                    ]
-                }),
-            text: lines.joined(separator: "\n"), good: good)
+            document: .array(try checks.map { try document($0) }),
+            text: checks.flatMap(\.lines).joined(separator: "\n"), good: checks.allSatisfy { $0.problem == nil })
+    }
+
+    private func document(_ check: Check) throws -> JSONValue {
+        var members: [String: JSONValue] = [
+            "check": .string(check.name), "ok": .bool(check.problem == nil),
+            "detail": .string(check.problem ?? check.store?.line ?? check.detail),
+        ]
+        if let store = check.store { members["store"] = try JSON.value(store) }
+        return .object(members)
     }
 }

@@ -3,6 +3,7 @@ import Foundation
 import HTTP
 import Journal
 import Sealing
+import Works
 import WorksAPI
 
 struct JournalCommand: ClientCommand {
@@ -52,7 +53,7 @@ struct JournalCommand: ClientCommand {
         var wanted = WorksAPI.VerificationRequest()
         if let place = arguments.option("anchor") {
             let copy = try await AnchorCopy(place, context).read()
-            wanted.checkpoints = Self.thinned(try await copy.history())
+            wanted.checkpoints = Self.thinned(copy.checkpoints)
             wanted.place = copy.place
         }
         if let path = arguments.option("key").map(context.absolute) {
@@ -91,12 +92,18 @@ private struct AnchorCopy {
         self.context = context
     }
 
-    func read() async throws -> CopiedAnchor {
+    func read() async throws -> (checkpoints: [Checkpoint], place: String) {
         guard let colon = text.firstRange(of: "://"), let parts = URLComponents(string: text) else {
             return try await read(file: context.absolute(text))
         }
         switch text[..<colon.lowerBound] {
-        case "file": return try await read(file: parts.path)
+        case "file":
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: parts.path, isDirectory: &isFolder), isFolder.boolValue else {
+                return try await read(file: parts.path)
+            }
+            return try await readStore()
+        case "s3": return try await readStore()
         case "http", "https":
             // What stands behind the question mark may be a secret: it is sent, never shown.
             let host = (parts.host ?? "") + (parts.port.map { ":\($0)" } ?? "")
@@ -107,19 +114,39 @@ private struct AnchorCopy {
             guard answer.status.code == 200 else {
                 throw JournalFailure.anchor(place: "'\(base)\(path)'", reason: "it answered \(answer.status.code)")
             }
-            return try CopiedAnchor(reading: try await answer.collect(), place: "'\(base)\(path)'")
+            return try await Self.whole(
+                try CopiedAnchor(reading: try await answer.collect(), place: "'\(base)\(path)'"))
         case let scheme:
             throw UsageError(
-                "an anchor can not be read by '\(scheme)'", remedy: "Give a file, or an address of file, http or https."
+                "an anchor can not be read by '\(scheme)'",
+                remedy: "Give a file, or an address of file, http, https or s3."
             )
         }
     }
 
-    private func read(file path: String) async throws -> CopiedAnchor {
+    /// The anchor among the documents of an object store.
+    private func readStore() async throws -> (checkpoints: [Checkpoint], place: String) {
+        let url = try StoreURL(text, secrets: SecretSource(environment: context.environment))
+        let place = try await AnchorPlace.open(url, environment: context.environment)
+        let result: Result<(checkpoints: [Checkpoint], place: String), any Error>
+        do { result = .success(try await Self.whole(place.anchor)) } catch { result = .failure(error) }
+        await place.close()
+        return try result.get()
+    }
+
+    private static func whole(_ anchor: any JournalAnchor) async throws -> (checkpoints: [Checkpoint], place: String) {
+        let checkpoints = try await anchor.history()
+        guard !checkpoints.isEmpty else {
+            throw JournalFailure.anchor(place: anchor.place, reason: "it holds no checkpoint")
+        }
+        return (checkpoints, anchor.place)
+    }
+
+    private func read(file path: String) async throws -> (checkpoints: [Checkpoint], place: String) {
         let data = await withCheckedContinuation { continuation in
             DispatchQueue.global().async { continuation.resume(returning: FileManager.default.contents(atPath: path)) }
         }
         guard let data else { throw JournalFailure.anchor(place: "'\(path)'", reason: "it can not be read") }
-        return try CopiedAnchor(reading: [UInt8](data), place: "'\(path)'")
+        return try await Self.whole(try CopiedAnchor(reading: [UInt8](data), place: "'\(path)'"))
     }
 }

@@ -20,8 +20,8 @@ struct MigrateCommand: Command {
         let (from, to) = (try place("from"), try place("to"))
         let bars = MoveBars(Screen(json: arguments.flag("json"), environment: context.environment))
         defer { bars.end() }
-        let outcomes = try await StoreMove(progress: { bars.show($0, $1, $2) })
-            .run(from: from.urls, to: to.urls, root: context.root(arguments))
+        let outcomes = try await StoreMove(context.works(arguments), progress: { bars.show($0, $1, $2) })
+            .run(from: from.urls, to: to.urls)
         var table = TextTable(["moved", "entries", "digest"])
         for outcome in outcomes { table.add([outcome.part, "\(outcome.entries)", outcome.digest.short]) }
         return Output(

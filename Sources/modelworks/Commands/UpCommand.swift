@@ -35,17 +35,9 @@ struct UpCommand: Command {
         // Without a certificate there is nothing to read again, and a closed terminal ends the server as ever.
         let reload = security.certificate == nil ? nil : StopSignal([SIGHUP])
         security.reloads = reload?.stream
-        var options = context.works(arguments)
+        var options = try context.works(arguments, definedIn: arguments.positional(0))
         options.threads = threads
         options.logLevel = logLevel
-        if let directory = arguments.positional(0) {
-            let manifest = "\(context.absolute(directory))/works.yaml"
-            guard let text = FileManager.default.contents(atPath: manifest) else {
-                throw CommandFailure(.notFound, "there is no \(manifest)", remedy: "Name a factory directory.")
-            }
-            options.stores = options.stores.over(
-                try StoreAddresses(manifest: String(decoding: text, as: UTF8.self)))
-        }
         let works = try await Works.open(options)
         if security.access == .on, try await !works.access.hasAdmin() {
             let root = context.root(arguments)

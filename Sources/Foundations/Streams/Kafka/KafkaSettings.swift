@@ -9,6 +9,8 @@ struct KafkaSettings: Sendable {
     let clientID: String
     /// How long one call may take.
     let callMilliseconds: Int32
+    /// How long one connection may take to come about.
+    let connectMilliseconds: Int32
     /// How long a record may take to be acknowledged.
     let deliveryMilliseconds: Int
     let recordBytes: Int
@@ -48,6 +50,7 @@ struct KafkaSettings: Sendable {
         sessionMilliseconds = try url.integer("session_timeout_ms", in: 1000...1_800_000) ?? 30_000
         replicas = Int32(clamping: try url.integer("replicas", in: 1...32) ?? -1)
         let connect = try url.integer("connect_timeout_ms", in: 1000...300_000) ?? 5000
+        connectMilliseconds = Int32(clamping: connect)
         let security = try KafkaSettings.choice(
             "security", in: url, of: ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"])
         let mechanism = try KafkaSettings.choice(

@@ -179,7 +179,8 @@ final class KafkaStreams: EventStreams {
     }
 
     func check() async throws -> String {
-        let count = try await refresh().count
+        // A broker that is away is not to be waited for longer than a connection may take.
+        let count = try await refresh(within: settings.connectMilliseconds).count
         let version = String(cString: rd_kafka_version_str())
         return "Kafka at '\(settings.name)' answers: \(count) topics of this prefix (librdkafka \(version))"
     }
@@ -220,12 +221,12 @@ final class KafkaStreams: EventStreams {
     }
 
     /// Asks the cluster for its topics. Asking for one by name would make it where the broker is set up so.
-    private func refresh() async throws -> [TopicName: Int] {
+    private func refresh(within limit: Int32? = nil) async throws -> [TopicName: Int] {
         let client = try producer().client
         let settings = settings
         let topics = try await threads.run {
             var list: UnsafePointer<rd_kafka_metadata>?
-            let code = rd_kafka_metadata(client.handle.pointer, 1, nil, &list, settings.callMilliseconds)
+            let code = rd_kafka_metadata(client.handle.pointer, 1, nil, &list, limit ?? settings.callMilliseconds)
             guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { throw client.failure(code, "listing topics") }
             defer { rd_kafka_metadata_destroy(list) }
             client.reports.noteSuccess()
