@@ -49,6 +49,14 @@ struct Stores: Sendable {
             streams: streams, records: records, isShared: isShared)
     }
 
+    /// The address of a store.
+    func url(_ store: StoreAddresses.Store) throws -> StoreURL {
+        guard let url = urls[store] else {
+            throw StoreURLFailure.malformed("", reason: "the '\(store)' store has no address")
+        }
+        return url
+    }
+
     func close() async {
         await records.close()
         await streams?.close()
