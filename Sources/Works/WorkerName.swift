@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import ObjectStorage
 
 /// The name under which the process that holds a root works on jobs: the same after a restart, and no other's.
 ///

@@ -54,6 +54,13 @@ struct JobsCommand: WordedCommand {
             "description": "description",
         ], empty: "No jobs are defined.")
 
+    private static let attempts = Listing(
+        "/jobs",
+        [
+            "attempt": "number", "state": "state", "worker": "worker", "started": "started", "ended": "ended",
+            "error": "error",
+        ], empty: "It has not begun.")
+
     var words: [Word] {
         [
             .list(
@@ -125,12 +132,7 @@ struct JobsCommand: WordedCommand {
         let command =
             [job.at("payload.command")?.string ?? ""]
             + (job.at("payload.arguments")?.array ?? []).compactMap(\.string)
-        let attempts = table(
-            document["attempts"] ?? .array([]),
-            [
-                (title: "attempt", path: "number"), (title: "state", path: "state"), (title: "worker", path: "worker"),
-                (title: "started", path: "started"), (title: "ended", path: "ended"), (title: "error", path: "error"),
-            ], empty: "It has not begun.")
+        let attempts = Self.attempts.text(document["attempts"] ?? .array([]))
         return """
             job      \(job["id"]?.cell ?? "")
             state    \(job["state"]?.cell ?? "")
