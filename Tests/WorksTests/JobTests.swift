@@ -35,7 +35,7 @@ import Workshop
         }
         try await shop.serving { _ in
             let id = try await submit(
-                shop, "echo début; echo $SIZE; test \"$SHOP_KEY\" = hidden-4711; test -z \"$SHOP_OTHER\"",
+                shop, "echo début; echo $SIZE; test ${#SHOP_KEY} = 11; test -z \"$SHOP_OTHER\"",
                 ["environment": ["SIZE": "12"], "secrets": ["SHOP_KEY"], "tags": ["nightly"], "retries": 0])
             let end = try await ended(shop, id)
             #expect(end.at("job", "state") == "succeeded", "\(end)")
@@ -58,9 +58,9 @@ import Workshop
             #expect(refused.at("job", "state") == "failed")
             #expect(refused.at("job", "error")?.string?.contains("may not have the variable 'SHOP_OTHER'") == true)
             #expect(try await shop.send(.get, "/jobs/\(other)/logs").status == 404)
+            let types = Set(try await shop.journal().compactMap { $0["type"]?.string })
+            #expect(types.isSuperset(of: ["job.submitted", "job.failed"]))
         }
-        let types = Set(try await Workshop(in: shop.folder).journal().compactMap { $0["type"]?.string })
-        #expect(types.isSuperset(of: ["job.submitted", "job.failed"]))
     }
 
     @Test func requestsAreDoneOnceLimitedAndCancelled() async throws {
@@ -151,11 +151,22 @@ import Workshop
             #expect(lines() == 2)
             #expect(try await shop.get("/jobs?tag=chores").json.array?.count == 2)
         }
-        let again = try await Workshop(in: shop.folder)
+    }
+
+    @Test func schedulesOutliveTheProcess() async throws {
+        let folder = try TemporaryFolder()
+        try await define(in: folder)
+        let again = try await Workshop(in: folder)
         #expect(try await again.get("/schedules").json.array?.count == 1)
-        try await again.post("/apply", shop.directory(files(nil, shop)))
+        try await again.post("/apply", again.directory(files(nil, again)))
         #expect(try await again.get("/schedules").json == [])
         await again.works.close()
+    }
+
+    private func define(in folder: TemporaryFolder) async throws {
+        let shop = try await Workshop(in: folder)
+        try await shop.post("/apply", shop.directory(files(Self.job, shop)))
+        await shop.works.close()
     }
 
     @Test(arguments: [

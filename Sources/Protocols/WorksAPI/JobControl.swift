@@ -161,7 +161,8 @@ extension WorksAPI {
         init(_ log: JobLog, ended: Bool) {
             // A character that is not whole yet belongs to the next piece.
             var bytes = log.bytes
-            let cut = (ended && bytes.count < 4) ? 0 : JobLogDocument.unfinished(bytes)
+            let unfinished = JobLogDocument.unfinished(bytes)
+            let cut = ended && unfinished == bytes.count ? 0 : unfinished
             bytes.removeLast(cut)
             text = String(decoding: bytes, as: UTF8.self)
             next = log.nextOffset - cut
