@@ -3,7 +3,7 @@
 SWIFT ?= swift
 SEED ?= 1
 binary := .build/release/modelworks
-sources := Sources Tests Package.swift
+sources := Sources Tests Benchmarks Package.swift
 
 export SEED
 

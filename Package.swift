@@ -164,7 +164,8 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", "Workshop", "Basics", "Configuration", "Engines", "Features", "HTTP", "Inference", "Journal",
+            "Works", in: "", "Workshop", "Basics", "Configuration", "Engines", "Features", "HTTP", "Inference",
+            "Journal",
             "ObjectStorage",
             "Records", "Registry", "Sealing",
             "SQL", "Security", "Serving", "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
