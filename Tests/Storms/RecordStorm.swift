@@ -21,7 +21,7 @@ struct RecordStorm: StormStore {
                 sharedBy: database, objects: objects, spoolsIn: "\(folder)/spools", random: SystemRandom())
             self.database = database
         } else {
-            channels = RecordChannels(localIn: "\(folder)/records")
+            channels = try RecordChannels(localIn: "\(folder)/records")
             database = nil
         }
         channel = try channels.channel("predictions", "storm")
