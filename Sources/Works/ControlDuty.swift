@@ -40,7 +40,7 @@ actor ControlDuty {
             lease = held
         } else {
             guard let taken = try await leases.acquire(Self.control, for: Self.seconds) else { return nil }
-            logger.info("this process drives the control loop", ["token": .integer(taken.token)])
+            logger.info("this process drives the control loop", ["lease": .integer(taken.token)])
             lease = taken
             held = taken
             isNew = true

@@ -109,6 +109,14 @@ struct Stores: Sendable {
         return size.map { $0.int64Value <= fileBytesChecked } ?? false
     }
 
+    /// The address of a store.
+    func url(_ store: StoreAddresses.Store) throws -> StoreURL {
+        guard let url = urls[store] else {
+            throw StoreURLFailure.malformed("", reason: "the '\(store)' store has no address")
+        }
+        return url
+    }
+
     func close() async {
         await records.close()
         await streams?.close()

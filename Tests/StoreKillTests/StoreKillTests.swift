@@ -15,6 +15,12 @@ private let kinds: [StormKind] =
     func whatWasAcknowledgedIsThere(_ kind: StormKind) async throws {
         try await StormTrial(kind: kind, runs: kind.killsServer ? 3 : 8, seed: StormTrial.seed).run()
     }
+
+    /// What the other tests say is worth something: a server that keeps nothing is caught.
+    @Test(.timeLimit(.minutes(5))) func aStoreThatForgetsIsSeen() async throws {
+        let totals = try await StormTrial(kind: .redisServer, runs: 1, seed: 1, isDurable: false).rage()
+        #expect(totals.verdict.lost > 0)
+    }
 }
 
 /// The same, many times: `MODELWORKS_KILLS`, or 500.

@@ -14,7 +14,7 @@ public struct StormSurvey: Sendable {
     public init() {}
 
     /// Takes in bytes that should be a whole item.
-    mutating func add(_ bytes: some Collection<UInt8>, most: Int) {
+    mutating func add(_ bytes: [UInt8], most: Int) {
         if let item = StormItem(bytes, most: most) {
             items.append(item)
         } else {

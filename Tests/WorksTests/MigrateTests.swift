@@ -1,6 +1,7 @@
 import Basics
 import Engines
 import Foundation
+import HTTP
 import Journal
 import ObjectStorage
 import Records

@@ -33,7 +33,7 @@ final class Pretender: Sendable {
                         let count = recv(client, &buffer, buffer.count, 0)
                         guard count > 0 else { break }
                         let reply = answer(Array(buffer.prefix(count)))
-                        guard send(client, reply, reply.count, Int32(MSG_NOSIGNAL.rawValue)) == reply.count else {
+                        guard send(client, reply, reply.count, Int32(MSG_NOSIGNAL)) == reply.count else {
                             break
                         }
                     }

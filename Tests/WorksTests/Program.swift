@@ -36,7 +36,7 @@ enum Program {
         process.environment = ["PATH": own["PATH"] ?? "", "HOME": own["HOME"] ?? ""].merging(variables) { $1 }
         let name = "\(folder)/\(UUID().uuidString)"
         for (end, place) in [("out", \Process.standardOutput), ("err", \Process.standardError)] {
-            FileManager.default.createFile(atPath: "\(name).\(end)", contents: nil)
+            _ = FileManager.default.createFile(atPath: "\(name).\(end)", contents: nil)
             process[keyPath: place] = FileHandle(forWritingAtPath: "\(name).\(end)")
         }
         process.standardInput = FileHandle.nullDevice

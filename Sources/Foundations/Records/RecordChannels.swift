@@ -140,13 +140,18 @@ public final class RecordChannels: Sendable {
         guard case .shared(let archive, _, _) = place else { return [] }
         try await shipAll()
         await close()
-        open.withLock { $0 = [:] }
         return try await RecordReturn(archive: archive, root: root)
             .run(name: random.identifier(), thread: thread, progress: progress)
     }
 
-    /// Closes every channel.
+    /// Closes every channel, all at the same time; closing twice changes nothing.
     public func close() async {
-        for channel in open.withLock({ Array($0.values) }) { await channel.close() }
+        let channels = open.withLock { channels in
+            defer { channels = [:] }
+            return Array(channels.values)
+        }
+        await withTaskGroup(of: Void.self) { group in
+            for channel in channels { group.addTask { await channel.close() } }
+        }
     }
 }

@@ -18,8 +18,9 @@ import Testing
         try server.query("CREATE TABLESPACE \(name) LOCATION '\(place)'")
         try server.query("CREATE DATABASE \(name) TABLESPACE \(name)")
         defer {
-            try? server.query("DROP DATABASE \(name) WITH (FORCE)")
-            try? server.query("DROP TABLESPACE \(name)")
+            _ = try? server.query("DROP DATABASE \(name) WITH (FORCE)")
+            _ = try? server.query("DROP TABLESPACE \(name)")
+            withExtendedLifetime(disk) {}
         }
         let database = try await Database.open(try server.url(schema: "works", database: name))
         try await database.write {
