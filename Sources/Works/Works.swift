@@ -275,6 +275,7 @@ public final class Works: Sendable {
         await duty.end()
         await anchorPlace.close()
         await stores.close()
+        lock.release()
     }
 
     /// Answers a request without a socket.
