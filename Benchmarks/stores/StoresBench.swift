@@ -22,6 +22,17 @@ struct StoresBench {
         if wants("verify") {
             figures.append(try await JournalBench(seconds: seconds).verify(file(folder("verify.db"))))
         }
+        if wants("objects") { figures += try await ObjectBench(folder: folder).run() }
+        let siblings = Siblings(seconds: seconds)
+        if wants("keyvalue") { figures += try siblings.keyValue() }
+        if wants("streams") {
+            figures += try siblings.streams("local log", "log:\(folder("log"))", records: 200_000)
+            let kafka = try KafkaServer()
+            defer { withExtendedLifetime(kafka) {} }
+            try kafka.topic("bench", partitions: 4)
+            // The broker in memory keeps 5 MiB a partition.
+            figures += try siblings.streams("Kafka", "kafka:?brokers=\(kafka.bootstrap)", records: 100_000)
+        }
         return figures
     }
 

@@ -40,7 +40,7 @@ actor ControlDuty {
             lease = held
         } else {
             guard let taken = try await leases.acquire(Self.control, for: Self.seconds) else { return nil }
-            logger.info("this process drives the control loop", ["token": .integer(taken.token)])
+            logger.info("this process drives the control loop", ["lease": .integer(taken.token)])
             lease = taken
             held = taken
             isNew = true
@@ -95,9 +95,14 @@ actor ControlDuty {
     func showLifeContinually() async {
         guard isShared else { return }
         while !Task.isCancelled {
+            let impatience = Task { [database, logger] in
+                guard (try? await Task.sleep(for: .seconds(Self.seconds / 5))) != nil else { return }
+                logger.warning("the database does not answer", ["database": .string(database.path)])
+            }
             do { try await showLife() } catch {
                 logger.warning("others may think that this process is gone", ["error": .string("\(error)")])
             }
+            impatience.cancel()
             try? await Task.sleep(for: .seconds(Self.seconds / 5))
         }
     }

@@ -2,6 +2,7 @@ import Automation
 import Basics
 import Experiments
 import Features
+import Jobs
 import Journal
 import Monitoring
 import SQL
@@ -25,6 +26,7 @@ final class Factory: FactoryControl {
     private let loop: ControlLoop
     private let experiments: ExperimentStore
     private let duty: ControlDuty
+    private let jobs: JobDuty
     private let turns = TurnGate()
     private let journal: Journal
     /// The last journal entry whose effects are in force here.
@@ -37,7 +39,7 @@ final class Factory: FactoryControl {
         database: Database, addresses: StoreAddresses, clock: FactoryClock, system: any TimeSource,
         features: FeatureStore,
         training: TrainingService, endpoints: EndpointStore, monitors: MonitorService, retraining: RetrainService,
-        loop: ControlLoop, experiments: ExperimentStore, duty: ControlDuty,
+        loop: ControlLoop, experiments: ExperimentStore, duty: ControlDuty, jobs: JobDuty,
         describe: @escaping @Sendable () async throws -> [String: String]
     ) {
         self.database = database
@@ -53,6 +55,7 @@ final class Factory: FactoryControl {
         self.loop = loop
         self.experiments = experiments
         self.duty = duty
+        self.jobs = jobs
         self.describe = describe
     }
 
@@ -101,6 +104,9 @@ final class Factory: FactoryControl {
                 try transaction.execute(
                     "INSERT INTO factory_revisions (number, digest, record, applied) VALUES (?, ?, ?, ?)",
                     [.integer(revision.number), .init(revision.digest), .text(text), .init(revision.applied)])
+                try JobQueue.replaceSchedules(
+                    named: JobDefinition.schedulePrefix, with: definitions.jobs.compactMap(\.schedule),
+                    at: revision.applied, in: transaction)
                 try Journal.append(
                     JournalDraft(
                         principal: principal, type: "factory.applied", subject: "factory/\(definitions.settings.name)",
@@ -135,6 +141,7 @@ final class Factory: FactoryControl {
         }
         try await features.follow()
         try await endpoints.follow()
+        await loop.lookAgain()
         followed.withLock { $0 = head }
     }
 
@@ -170,6 +177,7 @@ final class Factory: FactoryControl {
         try await endpoints.open(definitions.endpoints)
         await monitors.use(definitions.monitors)
         await retraining.use(definitions.pipelines)
+        jobs.use(definitions.jobs)
     }
 
     func advance(to moment: Timestamp) async throws -> ControlLoop.Turn {

@@ -16,6 +16,7 @@ struct FactoryDefinitions {
     let endpoints: [EndpointDefinition]
     let monitors: [MonitorDefinition]
     let pipelines: [PipelineDefinition]
+    let jobs: [JobDefinition]
     let dataFolder: String
     /// Where the directory says that the stores are.
     let stores: StoreAddresses
@@ -41,6 +42,7 @@ struct FactoryDefinitions {
         endpoints = try EndpointDefinition.all(documents)
         monitors = try MonitorDefinition.all(documents)
         pipelines = try PipelineDefinition.all(documents)
+        jobs = try JobDefinition.all(documents)
         try checkReferences()
     }
 
@@ -103,6 +105,7 @@ struct FactoryDefinitions {
         for endpoint in endpoints { try add("endpoint", endpoint.name, endpoint) }
         for monitor in monitors { try add("monitor", monitor.name, monitor) }
         for pipeline in pipelines { try add("pipeline", pipeline.name, pipeline) }
+        for job in jobs { try add("job", job.name, job) }
         return items
     }
 }

@@ -56,7 +56,11 @@ struct Stores: Sendable {
             let objects = try await WorksFailure.naming("objects") {
                 let objects = try await opener.objects(objectsAt)
                 // A service elsewhere is not spoken to before it is needed, which is late to find it missing.
-                if objectsAt.scheme != "file" { _ = try await objects.check() }
+                if objectsAt.scheme != "file" {
+                    for warning in try await objects.check().warnings {
+                        logger.warning("the object store has a flaw", ["detail": .string(warning)])
+                    }
+                }
                 return objects
             }
             opened.append { await objects.close() }
@@ -103,6 +107,14 @@ struct Stores: Sendable {
         guard url.scheme == "sqlite" else { return false }
         let size = (try? FileManager.default.attributesOfItem(atPath: url.path))?[.size] as? NSNumber
         return size.map { $0.int64Value <= fileBytesChecked } ?? false
+    }
+
+    /// The address of a store.
+    func url(_ store: StoreAddresses.Store) throws -> StoreURL {
+        guard let url = urls[store] else {
+            throw StoreURLFailure.malformed("", reason: "the '\(store)' store has no address")
+        }
+        return url
     }
 
     func close() async {

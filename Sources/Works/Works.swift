@@ -6,6 +6,7 @@ import Features
 import Foundation
 import HTTP
 import Inference
+import Jobs
 import Journal
 import KeyValue
 import Monitoring
@@ -37,12 +38,14 @@ public struct WorksOptions: Sendable {
     /// Nil for the key that `MODELWORKS_JOURNAL_KEY_FILE` names, or the one below the root, and the anchor that the
     /// addresses name, or that such stores have.
     public var journal: JournalOptions?
+    /// How long a process may be silent before its jobs are given to another.
+    public var jobLeases: JobLeases
 
     public init(
         root: String, stores: StoreAddresses = StoreAddresses(),
         environment: [String: String] = ProcessInfo.processInfo.environment, threads: Int = 2,
         logLevel: LogLevel = .warning, logSink: LogSink = .standardError(), time: any TimeSource = SystemTime(),
-        random: any RandomSource = SystemRandom(), journal: JournalOptions? = nil
+        random: any RandomSource = SystemRandom(), journal: JournalOptions? = nil, jobLeases: JobLeases = JobLeases()
     ) {
         self.root = root
         self.stores = stores
@@ -53,6 +56,7 @@ public struct WorksOptions: Sendable {
         self.time = time
         self.random = random
         self.journal = journal
+        self.jobLeases = jobLeases
     }
 }
 
@@ -69,6 +73,7 @@ public final class Works: Sendable {
     private let checkpointer: Checkpointer
     private let stores: Stores
     private let anchorPlace: AnchorPlace
+    private let jobs: JobDuty
     private let threads: Int
     /// The environment variable that names the file with the key that signs the journal.
     public static let journalKeyVariable = "MODELWORKS_JOURNAL_KEY_FILE"
@@ -105,7 +110,7 @@ public final class Works: Sendable {
     /// The schema of every room, in order.
     public static var migrations: [Migration] {
         Leases.migrations + Journal.migrations + AccessStore.migrations + RecordChannels.migrations
-            + DatasetStore.migrations + ExperimentStore.migrations + ModelRegistry.migrations
+            + JobQueue.migrations + DatasetStore.migrations + ExperimentStore.migrations + ModelRegistry.migrations
             + EndpointStore.migrations + MonitorService.migrations + ControlLoop.migrations + Factory.migrations
     }
 
@@ -124,6 +129,8 @@ public final class Works: Sendable {
         let process = random.identifier()
         duty = ControlDuty(
             database: database, isShared: stores.isShared, holder: process, time: time, logger: logger)
+        jobs = try JobDuty(
+            options, database: database, url: stores.url(.jobs), metrics: metrics, logger: logger)
         let clock = FactoryClock(system: time)
         let journal = Journal(database)
         var proof = options.journal ?? .standard(root: root)
@@ -171,7 +178,7 @@ public final class Works: Sendable {
             database: database, addresses: stores.addresses, clock: clock, system: time, features: features,
             training: training,
             endpoints: endpoints, monitors: monitors, retraining: retraining,
-            loop: loop, experiments: experiments, duty: duty
+            loop: loop, experiments: experiments, duty: duty, jobs: jobs
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }
         }
@@ -181,7 +188,7 @@ public final class Works: Sendable {
                 journal: journal, checkpointer: checkpointer, objects: objects, features: features,
                 experiments: experiments, training: training,
                 registry: registry, loader: loader, endpoints: endpoints, monitors: monitors, rollouts: rollouts,
-                retraining: retraining, factory: factory), access: access
+                retraining: retraining, factory: factory, jobs: jobs), access: access
         ).install(on: router)
         OpenInference(
             table: endpoints.table, time: clock, random: random, loops: options.threads, workers: workers,
@@ -195,11 +202,14 @@ public final class Works: Sendable {
     ///
     /// - Parameters:
     ///   - security: who is let in, and the certificate.
+    ///   - endJobs: whether jobs that run on this machine are ended and given back when it stops. Else they go on, and the
+    ///     next process of this root carries them on.
     ///   - ready: called with the address once requests are answered.
     /// - Throws: `AccessFailure.exposed` where the host lies beyond this machine and nothing keeps strangers out, or
     ///   the `HTTPFailure` for which the server can not start.
     public func serve(
-        host: String, port: Int, security: ServerSecurity = ServerSecurity(), ready: @Sendable (String) -> Void,
+        host: String, port: Int, security: ServerSecurity = ServerSecurity(), endJobs: Bool = false,
+        ready: @Sendable (String) -> Void,
         until stop: @Sendable () async -> Void
     ) async throws {
         let isEncrypted = security.certificate != nil
@@ -211,11 +221,17 @@ public final class Works: Sendable {
         if security.access == .on { router.protect(with: authenticator) }
         let server = HTTPServer(configuration: configuration, router: router, log: logger, metrics: metrics)
         let bound = try server.start()
-        let url = "\(isEncrypted ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(bound)"
-        try lock.publish(url: url)
+        func address(_ host: String) -> String {
+            "\(isEncrypted ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(bound)"
+        }
+        let url = address(host)
+        // Who finds the server through its root is on this machine, and can not speak to "every address".
+        try lock.publish(url: ["0.0.0.0", "::"].contains(host) ? address("127.0.0.1") : url)
         let ticking = Task { [factory, logger] in
             while !Task.isCancelled {
                 do { try await factory.tick() } catch {
+                    // A turn that is broken off because the server ends has not failed.
+                    guard !Task.isCancelled else { return }
                     logger.error("the control loop failed", ["error": .string("\(error)")])
                 }
                 try? await Task.sleep(for: .seconds(1))
@@ -239,6 +255,7 @@ public final class Works: Sendable {
             }
         }
         let shipping = Task { [stores, logger] in await stores.records.shipContinually(log: logger) }
+        let working = Task { [jobs] in await jobs.work() }
         let guarding = Task { [logger] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await security.keepCertificate(of: server, log: logger) }
@@ -254,10 +271,12 @@ public final class Works: Sendable {
         }
         ready(url)
         await stop()
-        for task in [ticking, following, living, shipping, anchoring, guarding] { task.cancel() }
+        let tasks = [ticking, following, living, shipping, anchoring, working, guarding]
+        for task in tasks { task.cancel() }
         try lock.publish(url: nil)
         await server.shutdown(drainSeconds: 10)
-        for task in [ticking, following, living, shipping, anchoring, guarding] { await task.value }
+        for task in tasks { await task.value }
+        await jobs.stop(endJobs: endJobs)
         await close()
     }
 
@@ -273,6 +292,7 @@ public final class Works: Sendable {
             }
         }
         await duty.end()
+        await jobs.close()
         await anchorPlace.close()
         await stores.close()
         lock.release()

@@ -7,7 +7,7 @@ import Testing
     func brief() async throws {
         let engines = try await SharedEngines.only.engines()
         try await onThread("outages") {
-            try EngineOutageTrial(seed: KillTrial.seed, seconds: 3, on: engines).run()
+            try EngineOutageTrial(EngineOutageTrial.Outage.brief, seed: KillTrial.seed, seconds: 3, on: engines).run()
         }
     }
 }
@@ -19,7 +19,8 @@ struct EngineOutageSoak {
     func long() async throws {
         let engines = try await SharedEngines.only.engines()
         try await onThread("outage-soak") {
-            try EngineOutageTrial(seed: KillTrial.seed, seconds: 10, on: engines).run()
+            try EngineOutageTrial(EngineOutageTrial.Outage.allCases, seed: KillTrial.seed, seconds: 10, on: engines)
+                .run()
         }
     }
 }

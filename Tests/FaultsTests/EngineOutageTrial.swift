@@ -9,7 +9,10 @@ import Testing
 final class EngineOutageTrial {
     /// An engine, and how it is taken away and given back.
     enum Outage: CaseIterable {
-        case postgres, s3, kafka, redis
+        case postgres, s3, kafka, redis, silentPostgres, silentRedis
+
+        /// Those in which the engine is gone, where it is not S3: in the others it stands still.
+        static let brief: [Outage] = [.postgres, .s3, .kafka, .redis]
 
         func begin(_ engines: EngineSet) throws {
             switch self {
@@ -18,6 +21,8 @@ final class EngineOutageTrial {
             case .s3: engines.s3.signal(SIGSTOP)
             case .kafka: try engines.kafka.say("down -1")
             case .redis: engines.redis.kill()
+            case .silentPostgres: engines.postgres.freeze()
+            case .silentRedis: engines.redis.freeze()
             }
         }
 
@@ -27,20 +32,35 @@ final class EngineOutageTrial {
             case .s3: engines.s3.signal(SIGCONT)
             case .kafka: try engines.kafka.say("up -1")
             case .redis: try engines.redis.start()
+            case .silentPostgres: engines.postgres.thaw()
+            case .silentRedis: engines.redis.thaw()
+            }
+        }
+
+        /// What the log says while it is away.
+        var complaint: String {
+            switch self {
+            case .postgres, .silentPostgres: "the database does not answer"
+            case .s3: "records wait in their spool"
+            case .kafka: "Connection refused"
+            case .redis: "can not be reached"
+            case .silentRedis: "gave no answer"
             }
         }
 
         /// Whether the features of a prediction are in it.
-        var isNeeded: Bool { self == .redis }
+        var isNeeded: Bool { self == .redis || self == .silentRedis }
     }
 
+    private let outages: [Outage]
     private let seconds: Double
     private let engines: EngineSet
     private let factory: LiveFactory
     private let servers: LiveServers
 
     /// - Parameter seconds: how long each engine is away.
-    init(seed: UInt64, seconds: Double, on engines: EngineSet) throws {
+    init(_ outages: [Outage], seed: UInt64, seconds: Double, on engines: EngineSet) throws {
+        self.outages = outages
         self.seconds = seconds
         self.engines = engines
         factory = try LiveFactory("away\(UUID().uuidString.prefix(8).lowercased())", seed: seed, on: engines)
@@ -50,13 +70,17 @@ final class EngineOutageTrial {
     func run() throws {
         try factory.prepare(servers)
         let load = LiveLoad(servers, mayRefuse: true)
-        for outage in Outage.allCases { try endure(outage, load) }
+        for outage in outages { try endure(outage, load) }
         let outcome = load.end()
         #expect(outcome.problems.isEmpty, "\(outcome.problems.count): \(outcome.problems.prefix(5))")
         try judge(outcome)
         #expect(servers.kills == 0)
         #expect(try servers.stop() == [0])
-        for (line, count) in servers.logged("error").merging(servers.logged("warning"), uniquingKeysWith: +) {
+        let complaints = servers.logged("error").merging(servers.logged("warning"), uniquingKeysWith: +)
+        for outage in outages {
+            #expect(complaints.keys.contains { $0.contains(outage.complaint) }, "nothing was logged about \(outage)")
+        }
+        for (line, count) in complaints {
             print("outages: logged \(count) times: \(line.prefix(300))")
         }
     }

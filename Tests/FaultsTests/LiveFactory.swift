@@ -7,8 +7,8 @@ import TestSupport
 /// The seeded factory on the system's clock and on engines that several servers share: its orders are placed now, and
 /// its windows are seconds long, so that scheduled work recurs while a test watches.
 struct LiveFactory: Sendable {
-    /// How long a window of the monitor is.
-    static let windowSeconds: Int64 = 2
+    /// How long a window of the monitor is: as short as one can be.
+    static let windowSeconds: Int64 = 1
     private static let learningSeconds: Int64 = 4 * 86_400
     private static let shops = (1...8).map { "shop-\($0)" }
 
@@ -70,7 +70,7 @@ struct LiveFactory: Sendable {
             owner: test
             endpoint: orders
             window: \(windowSeconds)s
-            label_wait: 1s
+            label_wait: 0s
             drift: {psi: {warn: 0.1, critical: 0.2}, min_features: 1}
             performance: {max_drop: 5%, min_labels: 50}
             """

@@ -21,7 +21,7 @@ final class LiveLoad: @unchecked Sendable {
     }
 
     private let servers: LiveServers
-    /// Whether 503 is an answer that may come: it is counted, and the same is asked again.
+    /// Whether 503, or 504 where a store says nothing in its time, is an answer that may come: it is counted, and the same is asked again.
     private let mayRefuse: Bool
     private let pause: Double
     private let done = DispatchGroup()
@@ -111,7 +111,7 @@ final class LiveLoad: @unchecked Sendable {
                     note { $0.longest = max($0.longest, seconds) }
                     return response
                 }
-                guard mayRefuse, response.status.code == 503 else {
+                guard mayRefuse, [503, 504].contains(response.status.code) else {
                     note { $0.problems.append("\(path) answered \(response.status.code): \(response.text)") }
                     return nil
                 }

@@ -7,7 +7,7 @@ import Testing
     func kills() async throws {
         let engines = try await SharedEngines.only.engines()
         try await onThread("two-servers") {
-            try TwoServersTrial(seed: KillTrial.seed, seconds: 8, on: engines).run()
+            try TwoServersTrial(seed: KillTrial.seed, seconds: 6, on: engines).run()
         }
     }
 }

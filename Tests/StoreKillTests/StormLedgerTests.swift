@@ -47,7 +47,7 @@ import Testing
         let item = StormItem(run: 3, writer: 0, number: 17)
         let bytes = item.bytes(most: 500)
         #expect(StormItem(bytes, most: 500) == item)
-        #expect(StormItem(bytes.dropLast(), most: 500) == nil)
+        #expect(StormItem(Array(bytes.dropLast()), most: 500) == nil)
         var changed = bytes
         changed[changed.count - 1] ^= 1
         #expect(StormItem(changed, most: 500) == nil)

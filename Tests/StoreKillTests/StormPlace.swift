@@ -21,13 +21,14 @@ final class StormPlace: Sendable {
     private let kafka: KafkaServer?
     private let servers = try? TemporaryFolder()
 
-    init(_ kind: StormKind) throws {
+    /// - Parameter isDurable: whether Redis writes each change to the disk before it acknowledges it.
+    init(_ kind: StormKind, isDurable: Bool = true) throws {
         self.kind = kind
         postgres = kind == .postgresql || kind == .postgresqlServer ? try PostgresServer() : nil
         kafka = kind == .kafka ? try KafkaServer() : nil
         if kind == .redis || kind == .redisServer {
             guard let servers else { throw EngineUnavailable("no folder for Redis") }
-            redis = try RedisServer(folder: servers.path, isDurable: true)
+            redis = try RedisServer(folder: servers.path, isDurable: isDurable)
         } else {
             redis = nil
         }
@@ -71,6 +72,9 @@ final class StormPlace: Sendable {
         let url = try address.map { try StoreURL($0, secrets: SecretSource(environment: environment)) }
         return Store(folder: folder, address: address, environment: environment, url: url)
     }
+
+    /// Returns when the server has carried out what it was sent before the call, also by clients that are gone.
+    func settle() throws { try redis?.command("PING") }
 
     /// Ends the server at once and starts it again. Blocks until it answers.
     func killServer() throws {

@@ -24,12 +24,9 @@ struct StormRounds: Sendable {
             let output = try await StormTrial.blocking {
                 let child = try start(run, writers: writers)
                 if random.next() % 8 != 0 {
-                    try waitUntil("run \(run) on \(kind) writes: \(child.output.suffix(1000))", within: 60) {
-                        guard child.isRunning else { throw EngineUnavailable("\(kind): \(child.output.suffix(1000))") }
-                        return child.output.contains("\na ")
-                    }
+                    try wait(child, more: 1 + Int(random.next() % 8), than: 0, "run \(run)")
                 }
-                usleep(UInt32(random.next() % 40_000))
+                usleep(UInt32(random.next() % 20_000))
                 child.signal(SIGKILL)
                 child.end()
                 return child.output
@@ -50,14 +47,11 @@ struct StormRounds: Sendable {
         for round in 0..<count {
             let before = outcome.ledger.acknowledged.count
             try await StormTrial.blocking {
-                try waitUntil("writes go on after \(round) kills: \(child.output.suffix(1000))", within: 60) {
-                    guard child.isRunning else { throw EngineUnavailable("\(kind): \(child.output.suffix(1000))") }
-                    return Self.acknowledged(child.output) > before
-                }
-                usleep(UInt32(random.next() % 40_000))
+                try wait(child, more: 1 + Int(random.next() % 8), than: before, "round \(round)")
+                usleep(UInt32(random.next() % 20_000))
                 try place.killServer()
                 // A survey of Redis is no snapshot: it wants a store at rest.
-                if kind == .redisServer { child.signal(SIGSTOP) }
+                if kind == .redisServer { try Self.stop(child) }
             }
             outcome.ledger.read(child.output)
             let survey = try await look(finish: false)
@@ -81,7 +75,16 @@ struct StormRounds: Sendable {
             folder: store.folder.path)
     }
 
+    private static func stop(_ child: EngineProcess) throws {
+        child.signal(SIGSTOP)
+        try waitUntil("the writers stand still") {
+            let text = try String(contentsOfFile: "/proc/\(child.pid)/stat", encoding: .utf8)
+            return text.split(separator: ")").last?.split(separator: " ").first == "T"
+        }
+    }
+
     private func look(finish: Bool) async throws -> StormSurvey {
+        try await StormTrial.blocking { try place.settle() }
         let opened = try await kind.open(store.url, folder: store.folder.path)
         do {
             if finish { try await opened.finish() }
@@ -94,9 +97,11 @@ struct StormRounds: Sendable {
         }
     }
 
-    private static func acknowledged(_ output: String) -> Int {
-        var ledger = StormLedger()
-        ledger.read(output)
-        return ledger.acknowledged.count
+    /// Returns when a process has had so many acknowledgements: where the kill falls does not depend on the machine.
+    private func wait(_ child: EngineProcess, more: Int, than before: Int, _ name: String) throws {
+        try waitUntil("\(name) on \(kind): \(child.output.suffix(1000))", within: 60) {
+            guard child.isRunning else { throw EngineUnavailable("\(name) on \(kind): \(child.output.suffix(1000))") }
+            return child.output.split(separator: "\n").count { $0.hasPrefix("a ") } >= before + more
+        }
     }
 }

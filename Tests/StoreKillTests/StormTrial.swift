@@ -10,6 +10,8 @@ struct StormTrial {
     let kind: StormKind
     let runs: Int
     let seed: UInt64
+    /// Whether the server writes each change to the disk before it acknowledges it.
+    var isDurable = true
     /// After so many kills a fresh store keeps the checks short.
     private static let runsPerStore = 10
     private static let writers = 4
@@ -17,7 +19,8 @@ struct StormTrial {
     /// `MODELWORKS_SEED`, or 1.
     static var seed: UInt64 { UInt64(ProcessInfo.processInfo.environment["MODELWORKS_SEED"] ?? "") ?? 1 }
 
-    private struct Totals {
+    /// What came of all kills together.
+    struct Totals: Sendable {
         var kills = 0
         var acknowledged = 0
         var unknown = 0
@@ -40,10 +43,21 @@ struct StormTrial {
         }
     }
 
+    /// Fails the test where the store did not do what it must.
     func run() async throws {
+        let totals = try await rage()
+        let verdict = totals.verdict
+        #expect(verdict.words.isEmpty, "\(kind), seed \(seed): \(verdict.words.joined(separator: "; "))")
+        #expect(verdict.lost + verdict.doubled + verdict.unasked == 0)
+        #expect(totals.acknowledged > runs, "\(kind): hardly anything was acknowledged")
+        if !kind.killsServer { #expect(totals.refused + totals.unknown == 0, "\(kind) was there all the time") }
+    }
+
+    /// Kills, and ends early where something is wrong.
+    func rage() async throws -> Totals {
         let program = try KafkaServer.program("storm", "MODELWORKS_STORM")
-        let kind = kind
-        let place = try await Self.blocking { try StormPlace(kind) }
+        let (kind, isDurable) = (kind, isDurable)
+        let place = try await Self.blocking { try StormPlace(kind, isDurable: isDurable) }
         let random = SeededRandom(seed: seed ^ SplitMix.hash(kind.rawValue))
         let started = SystemTime.monotonicNanoseconds
         var totals = Totals()
@@ -67,10 +81,7 @@ struct StormTrial {
                 + "effects \(totals.effects), unknown \(totals.unknown), refused \(totals.refused), "
                 + "lost \(verdict.lost), doubled \(verdict.doubled), unasked \(verdict.unasked), "
                 + "faults \(verdict.words.count), seconds \(Int(seconds.rounded()))")
-        #expect(verdict.words.isEmpty, "\(kind), seed \(seed): \(verdict.words.joined(separator: "; "))")
-        #expect(verdict.lost + verdict.doubled + verdict.unasked == 0)
-        #expect(totals.acknowledged > runs, "\(kind): hardly anything was acknowledged")
-        if !kind.killsServer { #expect(totals.refused + totals.unknown == 0, "\(kind) was there all the time") }
+        return totals
     }
 
     /// Runs what blocks on a thread of its own.

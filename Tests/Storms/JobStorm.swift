@@ -38,10 +38,15 @@ struct JobStorm: StormStore {
     }
 
     /// Waits for the effect, so that jobs do not pile up.
-    func rest(after item: StormItem) async throws {
-        while try await !database.read({ transaction in
-            try transaction.first("SELECT name FROM effects WHERE name = ?", [.text("\(item)")]) != nil
-        }) { try await Task.sleep(for: .milliseconds(2)) }
+    func rest(after item: StormItem) async throws -> Bool {
+        while try await !isDone(item) { try await Task.sleep(for: .milliseconds(2)) }
+        return true
+    }
+
+    private func isDone(_ item: StormItem) async throws -> Bool {
+        try await database.read {
+            try $0.first("SELECT name FROM effects WHERE name = ?", [.text("\(item)")]) != nil
+        }
     }
 
     func background(_ say: @escaping @Sendable ([StormItem]) -> Void) async throws { try await runner.start() }

@@ -29,7 +29,10 @@ struct LogStorm: StormStore {
             }, to: input)
     }
 
-    func rest(after item: StormItem) async throws { try await Task.sleep(for: .microseconds(500)) }
+    func rest(after item: StormItem) async throws -> Bool {
+        try await Task.sleep(for: .microseconds(500))
+        return false
+    }
 
     func background(_ say: @escaping @Sendable ([StormItem]) -> Void) async throws {
         let consumer = try await streams.consumer(group: Self.group, topics: [input])

@@ -2,13 +2,13 @@ import Basics
 import Foundation
 import ObjectStorage
 
-/// Objects of up to 200 kB, from memory and from files.
+/// Objects of up to 100 kB, from memory and from files.
 struct ObjectStorm: StormStore {
     private let store: any ObjectStore
     private let folder: String
     /// Where a store of files has what it is just writing.
     private let unfinished: String?
-    private static let most = 200_000
+    private static let most = 100_000
 
     init(_ url: StoreURL, folder: String) async throws {
         self.folder = folder

@@ -31,7 +31,10 @@ struct RecordStorm: StormStore {
         try item.bytes(most: Self.most).withUnsafeBytes { try channel.append($0) }
     }
 
-    func rest(after item: StormItem) async throws { try await Task.sleep(for: .microseconds(500)) }
+    func rest(after item: StormItem) async throws -> Bool {
+        try await Task.sleep(for: .microseconds(500))
+        return false
+    }
 
     func background(_ say: @escaping @Sendable ([StormItem]) -> Void) async throws {
         await channels.shipContinually(every: .milliseconds(2), log: .silent)

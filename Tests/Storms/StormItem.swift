@@ -22,22 +22,18 @@ public struct StormItem: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Reads an item, which must be whole.
-    public init?(_ bytes: some Collection<UInt8>, most: Int) {
+    public init?(_ bytes: [UInt8], most: Int) {
         self.init(String(decoding: bytes.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self))
-        guard bytes.elementsEqual(self.bytes(most: most)) else { return nil }
+        guard bytes == self.bytes(most: most) else { return nil }
     }
 
     public var description: String { "\(run)-\(writer)-\(number)" }
 
-    /// The name, a colon, and fewer than `most` bytes.
+    /// The name, a colon, and at most `most` bytes.
     public func bytes(most: Int) -> [UInt8] {
-        var bytes = Array("\(self):".utf8)
         let seed = SplitMix.hash(description)
-        let count = Int(seed % UInt64(max(1, most)))
-        bytes.reserveCapacity(bytes.count + count + 8)
-        for word in 0..<UInt64(count + 7) / 8 {
-            withUnsafeBytes(of: SplitMix.mix(seed &+ word).littleEndian) { bytes.append(contentsOf: $0) }
-        }
-        return bytes
+        let count = (seed % UInt64(max(8, most))) / 8
+        let words = (0..<count).map { SplitMix.mix(seed &+ $0).littleEndian }
+        return Array("\(self):".utf8) + words.withUnsafeBytes { Array($0) }
     }
 }

@@ -14,7 +14,7 @@ public struct StormSurvey: Sendable {
     public init() {}
 
     /// Takes in bytes that should be a whole item.
-    mutating func add(_ bytes: some Collection<UInt8>, most: Int) {
+    mutating func add(_ bytes: [UInt8], most: Int) {
         if let item = StormItem(bytes, most: most) {
             items.append(item)
         } else {
@@ -29,7 +29,8 @@ public protocol StormStore: Sendable {
     func put(_ item: StormItem) async throws
 
     /// What a writer waits for after an item was acknowledged and before its next.
-    func rest(after item: StormItem) async throws
+    /// - Returns: whether the item's effect was acknowledged too.
+    func rest(after item: StormItem) async throws -> Bool
 
     /// Whether an error of `put` says for certain that nothing was stored.
     func isCertain(_ error: any Error) -> Bool
@@ -47,7 +48,7 @@ public protocol StormStore: Sendable {
 }
 
 extension StormStore {
-    public func rest(after item: StormItem) async throws {}
+    public func rest(after item: StormItem) async throws -> Bool { false }
     public func isCertain(_ error: any Error) -> Bool { false }
     public func background(_ say: @escaping @Sendable ([StormItem]) -> Void) async throws {}
     public func finish() async throws {}

@@ -35,7 +35,7 @@ public struct StormWriters: Sendable {
             do {
                 try await store.put(item)
                 say("a \(item)")
-                try await store.rest(after: item)
+                if try await store.rest(after: item) { say("e \(item)") }
             } catch {
                 say("\(store.isCertain(error) ? "f" : "u") \(item) \("\(error)".prefix(300))")
                 try await Task.sleep(for: .milliseconds(5))

@@ -48,7 +48,7 @@ import Workshop
 
     private func logged(_ root: String) throws -> Int {
         var count = 0
-        try RecordLog(folder: "\(root)/records/predictions/orders").forEach { _ in count += 1 }
+        try RecordLog(folder: "\(root)/records/predictions/orders").forEach(from: .start) { _ in count += 1 }
         return count
     }
 

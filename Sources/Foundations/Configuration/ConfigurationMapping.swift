@@ -44,6 +44,11 @@ public struct ConfigurationMapping: Sendable {
 
     public func optionalSeconds(_ key: String) throws -> Int64? { node(key) == nil ? nil : try seconds(key) }
 
+    /// A number of bytes such as `512MiB` or `2GiB`; at most an exbibyte.
+    public func bytes(_ key: String, default value: Int64? = nil) throws -> Int64 {
+        try read(key, default: value, "a size such as 64KiB, 512MiB or 2GiB", Self.bytes(of:))
+    }
+
     /// A share such as `5%` or `0.05`, from 0 to 1.
     public func share(_ key: String, default value: Double? = nil) throws -> Double {
         try read(key, default: value, "a share such as 5% or 0.05", Self.share(of:))
@@ -99,6 +104,15 @@ public struct ConfigurationMapping: Sendable {
         }
         let (seconds, wide) = count.multipliedReportingOverflow(by: unit)
         return wide || seconds > secondsMax ? nil : seconds
+    }
+
+    static func bytes(of text: String) -> Int64? {
+        let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("B", 0)]
+        guard let (unit, shift) = units.first(where: { text.hasSuffix($0.0) }),
+            let count = Int64(text.dropLast(unit.count)), count >= 0
+        else { return nil }
+        let (bytes, wide) = count.multipliedReportingOverflow(by: 1 << shift)
+        return wide || bytes > 1 << 60 ? nil : bytes
     }
 
     static func share(of text: String) -> Double? {

@@ -45,6 +45,19 @@ public struct FactoryDocuments: Sendable {
         self.folders = folders
     }
 
+    /// The documents under `pipelines/` of one kind; those that say none are pipelines.
+    /// - Throws: ``ConfigurationFailure`` for a document of a kind that has no place there.
+    public func automations(of kind: AutomationKind) throws -> [YAMLNode] {
+        try (folders["pipelines"] ?? []).filter { node in
+            try node.declaredKind(
+                of: AutomationKind.allCases.map(\.rawValue), default: AutomationKind.pipeline.rawValue)
+                == kind.rawValue
+        }
+    }
+
+    /// What may stand under `pipelines/`.
+    public enum AutomationKind: String, Sendable, CaseIterable { case pipeline, job }
+
     /// The text of a file that a document names, relative to the document's own folder.
     ///
     /// - Throws: ``ConfigurationFailure`` where it is not in the directory.

@@ -47,6 +47,25 @@ public struct YAMLNode: Sendable, Equatable {
         return mapping
     }
 
+    /// What a document says that it is, by its key `kind`.
+    /// - Parameters:
+    ///   - kinds: those that may stand here.
+    ///   - standard: what it is where it does not say.
+    /// - Throws: ``ConfigurationFailure`` for another kind, with the nearest one.
+    public func declaredKind(of kinds: [String], default standard: String? = nil) throws -> String {
+        let mapping = try mapping()
+        if let standard, mapping.node("kind") == nil { return standard }
+        let value = try mapping.required("kind")
+        let kind = try value.string()
+        guard kinds.contains(kind) else {
+            let nearest = NearestWord.of(kind, among: kinds)
+            throw ConfigurationFailure(
+                value.place, "there is no kind '\(kind)' here" + (nearest.map { " (did you mean '\($0)'?)" } ?? ""),
+                remedy: "Kinds: \(kinds.joined(separator: ", ")).")
+        }
+        return kind
+    }
+
     /// A mapping with any keys.
     public func mapping() throws -> ConfigurationMapping {
         guard case .mapping(let entries) = content else {

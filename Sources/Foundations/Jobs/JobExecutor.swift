@@ -11,6 +11,9 @@ public protocol JobExecutor: Sendable {
     /// How many executions it can run at once, where it knows.
     var slots: Int? { get }
 
+    /// Whether executions run on this machine and nobody but this process can follow them.
+    var isLocal: Bool { get }
+
     /// Starts a command.
     /// - Parameter id: names the execution; 1 to 100 letters, digits, `-`, `_` and `.`.
     /// - Returns: the handle.
@@ -150,6 +153,11 @@ public struct JobLog: Sendable, Hashable {
     public let bytes: [UInt8]
     /// Where the next piece begins.
     public let nextOffset: Int
+
+    public init(bytes: [UInt8], nextOffset: Int) {
+        self.bytes = bytes
+        self.nextOffset = nextOffset
+    }
 
     /// The bytes as text; what is not UTF-8 is replaced.
     public var text: String { String(decoding: bytes, as: UTF8.self) }

@@ -22,16 +22,22 @@ public enum JobFailure: Failure, Hashable {
     case unknownExecution(String, executor: String)
     /// The executor would show secrets to others who may read its jobs.
     case secretsShown(String)
+    /// A variable that a command wants and that jobs of this worker may not have.
+    case noSecret(String)
+    /// What an attempt wrote is kept no longer, or was never begun.
+    case noLog(job: String)
+    /// What a job wrote is on the machine of another worker.
+    case logElsewhere(job: String, worker: String)
     case closed(String)
 
     public var code: FailureCode {
         switch self {
-        case .unknownJob, .unknownSchedule, .unknownExecution: .notFound
+        case .unknownJob, .unknownSchedule, .unknownExecution, .noLog: .notFound
         case .request, .settings: .invalidArgument
         case .keyTaken: .alreadyExists
         case .quota, .noFreeSlot: .resourceExhausted
         case .executorUnavailable: .unavailable
-        case .executorRefused, .executorMissing, .secretsShown, .closed: .failedPrecondition
+        case .executorRefused, .executorMissing, .secretsShown, .noSecret, .logElsewhere, .closed: .failedPrecondition
         }
     }
 
@@ -51,6 +57,10 @@ public enum JobFailure: Failure, Hashable {
         case .unknownExecution(let id, let executor): "the job executor '\(executor)' knows no execution '\(id)'"
         case .secretsShown(let executor):
             "the job executor '\(executor)' shows the environment of jobs to all its users, so secrets can not go there"
+        case .noSecret(let name): "jobs of this worker may not have the variable '\(name)', or it has no value"
+        case .noLog(let job): "nothing is kept of what the job '\(job)' wrote in this attempt"
+        case .logElsewhere(let job, let worker):
+            "what the job '\(job)' wrote is on the machine of the worker '\(worker)'"
         case .closed(let what): "\(what) is closed"
         }
     }
@@ -58,6 +68,9 @@ public enum JobFailure: Failure, Hashable {
     public var remedy: String? {
         switch self {
         case .request, .unknownJob, .unknownSchedule, .unknownExecution, .executorRefused, .closed: nil
+        case .noSecret(let name): "Set '\(name)' for the server, and name it in MODELWORKS_JOB_SECRETS"
+        case .noLog: "See its attempts with 'modelworks jobs show'; logs are kept for 7 days"
+        case .logElsewhere: "Ask the server whose worker that is"
         case .keyTaken: "Choose another key"
         case .quota: "Wait until some have run, cancel some, or raise the owner's limit of waiting jobs"
         case .settings(_, _, let remedy): remedy

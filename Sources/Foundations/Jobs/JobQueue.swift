@@ -45,6 +45,9 @@ public final class JobQueue: Sendable {
         self.metrics = JobMetrics(metrics)
     }
 
+    /// The present moment of the queue's clock.
+    public var now: Timestamp { time.now }
+
     /// Stores a request as a job.
     /// - Parameter principal: who asks; recorded in the journal. Nil for work the factory gives itself.
     /// - Returns: the new job, or the one that has the request's idempotency key.
@@ -101,26 +104,6 @@ public final class JobQueue: Sendable {
 
     /// - Throws: `JobFailure.unknownJob`.
     public func job(_ id: String) async throws -> Job { try await database.read { try JobQueue.job(id, in: $0) } }
-
-    /// Jobs, newest first.
-    /// - Parameters:
-    ///   - states: nil gives all.
-    ///   - before: only jobs submitted before this one's sequence, to page.
-    public func jobs(
-        in states: Set<JobState>? = nil, before sequence: Int64 = .max, limit: Int = 100
-    ) async throws -> [Job] {
-        let states = (states ?? Set(JobState.allCases)).map { SQLValue.text($0.rawValue) }
-        guard !states.isEmpty else { return [] }
-        let marks = states.map { _ in "?" }.joined(separator: ", ")
-        return try await database.read { transaction in
-            try transaction.query(
-                """
-                SELECT \(Job.columns) FROM jobs WHERE state IN (\(marks)) AND sequence < ?
-                ORDER BY sequence DESC LIMIT ?
-                """, states + [.integer(sequence), .init(max(0, limit))]
-            ).map(Job.init)
-        }
-    }
 
     /// Ends a job: one that waits at once, one that runs as soon as its worker hears of it. A final job stays as it is.
     /// - Returns: the job as it is now.

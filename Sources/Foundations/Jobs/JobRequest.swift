@@ -44,7 +44,8 @@ public struct JobRequest: Sendable, Hashable, Codable {
 
     /// - Throws: `JobFailure.request` naming the first thing that can not be.
     /// - Returns: the request as it is stored, in canonical JSON.
-    func checked() throws -> String {
+    @discardableResult
+    public func checked() throws -> String {
         func need(_ holds: Bool, _ reason: @autoclosure () -> String) throws {
             guard holds else { throw JobFailure.request(kind, reason: reason()) }
         }

@@ -24,8 +24,16 @@ public actor JobRunner {
     private let pollSeconds: Double
     private var work: [Int64: Work] = [:]
     private var loop: Task<Void, Never>?
+    private let claimSeconds: Double
+    private let retention: JobRetention?
+    private var pause: Task<Void, Never>?
+    private var woken = false
     private var lastBeat: UInt64?
+    private var lastClaim: UInt64?
+    private var lastAnnouncement: UInt64?
+    private var lastSweep: UInt64?
     private var lastAnswer: UInt64
+    private var mayHaveStrays = true
     private var draining = false
 
     /// - Parameters:
@@ -33,11 +41,14 @@ public actor JobRunner {
     ///   - capacity: nil takes the executor's slots, or 4 where it has no number.
     ///   - handlers: by kind; other kinds are left to others.
     ///   - graceSeconds: what a cancelled job gets to end by itself.
-    ///   - pollSeconds: how often executions are looked at and new jobs are taken.
+    ///   - pollSeconds: how often executions are looked at.
+    ///   - claimSeconds: how often the database is asked for new jobs while nothing wakes the runner; nil at every look.
+    ///   - retention: what is kept of jobs that have ended; nil keeps no logs, and the jobs for ever.
     public init(
         queue: JobQueue, executor: any JobExecutor, name: String, capacity: JobCapacity? = nil,
         queues: [String]? = nil, handlers: [String: JobHandler], logger: Logger,
-        graceSeconds: Double = 10, pollSeconds: Double = 0.5
+        graceSeconds: Double = 10, pollSeconds: Double = 0.5, claimSeconds: Double? = nil,
+        retention: JobRetention? = nil
     ) {
         self.queue = queue
         self.executor = executor
@@ -45,6 +56,8 @@ public actor JobRunner {
         self.logger = logger.with(["worker": .string(name)])
         self.graceSeconds = graceSeconds
         self.pollSeconds = min(max(pollSeconds, 0.01), queue.leases.heartbeatSeconds)
+        self.claimSeconds = min(claimSeconds ?? 0, queue.leases.heartbeatSeconds)
+        self.retention = retention
         worker = JobWorker(
             name: name, queues: queues, kinds: handlers.keys.sorted(),
             capacity: capacity ?? JobCapacity(slots: executor.slots ?? 4))
@@ -53,19 +66,40 @@ public actor JobRunner {
 
     /// Takes over what an earlier process of this name left, then works until `stop`.
     public func start() async throws {
-        guard loop == nil else { return }
-        try await queue.announce(worker)
+        guard loop == nil, !draining else { return }
+        work = [:]
+        try await announce()
         for attempt in try await queue.adopt(worker.name) {
             work[attempt.token] = Work(attempt: attempt, handle: attempt.handle)
             if let handle = attempt.handle { _ = try? await executor.reattach(handle) }
         }
-        try await endOrphans()
         lastAnswer = SystemTime.monotonicNanoseconds
-        loop = Task { [weak self, pollSeconds] in
+        loop = Task { [weak self] in
             while !Task.isCancelled {
                 await self?.round()
-                try? await Task.sleep(for: .seconds(pollSeconds))
+                await self?.rest()
             }
+        }
+    }
+
+    /// Has the runner look at once for new jobs and for jobs whose end was asked for.
+    public func wake() {
+        woken = true
+        lastBeat = nil
+        lastClaim = nil
+        pause?.cancel()
+    }
+
+    private func rest() async {
+        defer { woken = false }
+        guard !woken, !draining else { return }
+        let seconds = work.isEmpty ? max(pollSeconds, claimSeconds) : pollSeconds
+        let pause = Task { _ = try? await Task.sleep(for: .seconds(seconds)) }
+        self.pause = pause
+        await withTaskCancellationHandler {
+            await pause.value
+        } onCancel: {
+            pause.cancel()
         }
     }
 
@@ -75,6 +109,7 @@ public actor JobRunner {
     public func stop(endJobs: Bool = false) async {
         draining = true
         loop?.cancel()
+        pause?.cancel()
         await loop?.value
         loop = nil
         if endJobs {
@@ -94,17 +129,26 @@ public actor JobRunner {
                 try await beat()
             }
             for token in work.keys.sorted() { await follow(token) }
-            if !draining { try await take() }
+            if !draining, isDue(lastClaim, after: claimSeconds) {
+                lastClaim = SystemTime.monotonicNanoseconds
+                try await take()
+            }
         } catch {
             logger.warning("the job queue can not be reached", ["error": .string("\(error)")])
             await endWhatMayBelongToOthers()
         }
     }
 
-    private var isBeatDue: Bool {
-        guard let lastBeat else { return true }
-        let passed = Double(SystemTime.monotonicNanoseconds &- lastBeat) / 1e9
-        return passed >= queue.leases.heartbeatSeconds * 0.9
+    private var isBeatDue: Bool { isDue(lastBeat, after: queue.leases.heartbeatSeconds * 0.9) }
+
+    private func isDue(_ last: UInt64?, after seconds: Double) -> Bool {
+        guard let last else { return true }
+        return Double(SystemTime.monotonicNanoseconds &- last) / 1e9 >= seconds
+    }
+
+    private func announce() async throws {
+        try await queue.announce(worker)
+        lastAnnouncement = SystemTime.monotonicNanoseconds
     }
 
     private func beat() async throws {
@@ -118,12 +162,20 @@ public actor JobRunner {
                 // Whoever holds the job now carries the execution on; it is not ours to end.
                 logger.warning("a lease was lost", ["job": .string(work[token]?.attempt.job.id ?? "")])
                 work[token] = nil
+                mayHaveStrays = true
             }
         }
         try await queue.maintain()
         try await queue.fire()
-        try await queue.announce(worker)
+        if isDue(lastAnnouncement, after: queue.leases.seconds) { try await announce() }
+        if mayHaveStrays { await endStrays() }
+        if let retention, isDue(lastSweep, after: JobRunner.sweepSeconds) {
+            lastSweep = SystemTime.monotonicNanoseconds
+            await sweep(retention)
+        }
     }
+
+    private static let sweepSeconds = 600.0
 
     private func take() async throws {
         // Executors with slots free them a moment after the end of a job was seen.
@@ -206,7 +258,12 @@ public actor JobRunner {
             logger.info(
                 "an attempt ended", ["job": .string(job.id), "outcome": .string("\(outcome)".prefix(200).description)])
             work[token] = nil
-            if case .recorded = verdict, let handle = item.handle { try? await executor.forget(handle) }
+            // There is room now.
+            lastClaim = nil
+            if case .stale = verdict { mayHaveStrays = true }
+            if case .recorded = verdict, retention == nil, let handle = item.handle {
+                try? await executor.forget(handle)
+            }
         } catch let failure as any Failure where failure.code == .unavailable || failure.code == .resourceExhausted {
             work[token]?.finishing = false
         } catch {
@@ -244,19 +301,41 @@ public actor JobRunner {
 
     private func endWhatMayBelongToOthers() async {
         let silence = Double(SystemTime.monotonicNanoseconds &- lastAnswer) / 1e9
-        guard silence > queue.leases.seconds, executor.slots != nil else { return }
+        guard silence > queue.leases.seconds, executor.isLocal else { return }
         for item in work.values {
             guard let handle = item.handle else { continue }
             try? await executor.cancel(handle, graceSeconds: graceSeconds)
         }
     }
 
-    /// Ends executions of jobs that need them no more: those whose job ended while nobody was there to end them.
-    private func endOrphans() async throws {
-        let running = try await executor.running()
-        for id in try await queue.unneeded(running.keys.sorted()) {
-            guard let handle = running[id] else { continue }
-            try? await executor.cancel(handle, graceSeconds: graceSeconds)
+    /// Ends executions of jobs that need them no more: those whose job ended while nobody was there to end them, and on
+    /// this machine those whose job another worker has begun anew, because nothing that they come to can count.
+    private func endStrays() async {
+        do {
+            let running = try await executor.running()
+            let held = Set(work.values.map(\.attempt.execution))
+            let others = running.keys.filter { !held.contains($0) }.sorted()
+            for id in try await queue.unneeded(others, by: executor.isLocal ? worker.name : nil) {
+                guard let handle = running[id] else { continue }
+                logger.warning("an execution that no job needs is ended", ["execution": .string(id)])
+                try? await executor.cancel(handle, graceSeconds: graceSeconds)
+            }
+            // A job that waits may still come back to what runs here, or be begun elsewhere.
+            mayHaveStrays = executor.isLocal && !others.isEmpty
+        } catch {
+            logger.warning("executions can not be listed", ["error": .string("\(error)")])
+        }
+    }
+
+    private func sweep(_ retention: JobRetention) async {
+        do {
+            for (token, handle) in try await queue.forgettable(by: worker.name, endedForSeconds: retention.logSeconds) {
+                try? await executor.forget(handle)
+                try await queue.forgot(token)
+            }
+            try await queue.prune(endedForSeconds: max(retention.jobSeconds, retention.logSeconds))
+        } catch {
+            logger.warning("what is left of old jobs is still kept", ["error": .string("\(error)")])
         }
     }
 }

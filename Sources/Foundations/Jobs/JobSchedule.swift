@@ -38,36 +38,73 @@ public struct JobSchedule: Sendable, Hashable, Codable {
     }
 }
 
+extension JobSchedule {
+    /// When the next interval begins.
+    public func next(after moment: Timestamp) -> Timestamp {
+        let (next, overflow) = slot(at: moment).addingReportingOverflow(1)
+        return overflow ? moment : start(of: next)
+    }
+
+    /// - Throws: `JobFailure.settings`, or `.request` where its request can not be taken.
+    public func check() throws {
+        guard !name.isEmpty, (1...315_360_000).contains(everySeconds), (0...1000).contains(catchUp) else {
+            throw JobFailure.settings(
+                "the schedule '\(name)'",
+                reason: "it needs a name, an interval of 1 second to 10 years and a catch-up of 0 to 1000",
+                remedy: "Correct them and set it again")
+        }
+        try request.checked()
+    }
+}
+
 extension JobQueue {
     /// Makes or replaces a schedule. Intervals that were fired already are not fired again.
     /// - Throws: `JobFailure.settings`, or `.request` where its request can not be taken.
     public func setSchedule(_ schedule: JobSchedule) async throws {
-        guard !schedule.name.isEmpty, (1...315_360_000).contains(schedule.everySeconds),
-            (0...1000).contains(schedule.catchUp)
-        else {
-            throw JobFailure.settings(
-                "the schedule '\(schedule.name)'",
-                reason: "it needs a name, an interval of 1 second to 10 years and a catch-up of 0 to 1000",
-                remedy: "Correct them and set it again")
+        try schedule.check()
+        let now = time.now
+        try await database.write { try JobQueue.put(schedule, at: now, in: $0) }
+    }
+
+    /// Makes these the schedules whose names begin with a prefix: others of that prefix are removed.
+    ///
+    /// It is a part of the change that says so, such as applying definitions.
+    /// - Throws: as `setSchedule` does, and `JobFailure.settings` for a name without the prefix.
+    public static func replaceSchedules(
+        named prefix: String, with schedules: [JobSchedule], at now: Timestamp, in transaction: Transaction
+    ) throws {
+        for schedule in schedules {
+            try schedule.check()
+            guard schedule.name.hasPrefix(prefix) else {
+                throw JobFailure.settings(
+                    "the schedule '\(schedule.name)'", reason: "its name does not begin with '\(prefix)'",
+                    remedy: "Choose another name")
+            }
         }
-        _ = try schedule.request.checked()
-        let (text, now) = (try JSON.string(schedule), time.now)
-        try await database.write { transaction in
-            try transaction.execute(
-                """
-                INSERT INTO job_schedules (name, schedule, since) VALUES (?, ?, ?)
-                ON CONFLICT (name) DO UPDATE SET schedule = excluded.schedule
-                """, [.text(schedule.name), .text(text), .init(now)])
-        }
+        let wanted = Dictionary(schedules.map { ($0.name, $0) }) { $1 }
+        let present = try JobQueue.schedules(in: transaction).map(\.schedule).filter { $0.name.hasPrefix(prefix) }
+        for old in present where wanted[old.name] == nil { try drop(old.name, in: transaction) }
+        let known = Set(present)
+        for schedule in schedules where !known.contains(schedule) { try put(schedule, at: now, in: transaction) }
+    }
+
+    private static func put(_ schedule: JobSchedule, at now: Timestamp, in transaction: Transaction) throws {
+        try transaction.execute(
+            """
+            INSERT INTO job_schedules (name, schedule, since) VALUES (?, ?, ?)
+            ON CONFLICT (name) DO UPDATE SET schedule = excluded.schedule
+            """, [.text(schedule.name), .text(try JSON.string(schedule)), .init(now)])
     }
 
     /// - Throws: `JobFailure.unknownSchedule`.
     public func removeSchedule(_ name: String) async throws {
-        try await database.write { transaction in
-            let removed = try transaction.execute("DELETE FROM job_schedules WHERE name = ?", [.text(name)])
-            guard removed > 0 else { throw JobFailure.unknownSchedule(name) }
-            try transaction.execute("DELETE FROM job_firings WHERE schedule = ?", [.text(name)])
-        }
+        try await database.write { try JobQueue.drop(name, in: $0) }
+    }
+
+    private static func drop(_ name: String, in transaction: Transaction) throws {
+        let removed = try transaction.execute("DELETE FROM job_schedules WHERE name = ?", [.text(name)])
+        guard removed > 0 else { throw JobFailure.unknownSchedule(name) }
+        try transaction.execute("DELETE FROM job_firings WHERE schedule = ?", [.text(name)])
     }
 
     /// Every schedule, by name.

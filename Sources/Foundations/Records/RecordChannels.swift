@@ -92,6 +92,11 @@ public final class RecordChannels: Sendable {
         guard case .shared = place else { return }
         while !Task.isCancelled {
             for case let channel as SharedRecords in open.withLock({ Array($0.values) }) {
+                let impatience = Task {
+                    guard (try? await Task.sleep(for: .seconds(2))) != nil else { return }
+                    log.warning("records wait in their spool: a store that they go to does not answer")
+                }
+                defer { impatience.cancel() }
                 do { try await channel.ship() } catch {
                     log.warning("records wait in their spool", ["error": .string("\(error)")])
                 }
@@ -135,13 +140,18 @@ public final class RecordChannels: Sendable {
         guard case .shared(let archive, _, _) = place else { return [] }
         try await shipAll()
         await close()
-        open.withLock { $0 = [:] }
         return try await RecordReturn(archive: archive, root: root)
             .run(name: random.identifier(), thread: thread, progress: progress)
     }
 
-    /// Closes every channel.
+    /// Closes every channel, all at the same time; closing twice changes nothing.
     public func close() async {
-        for channel in open.withLock({ Array($0.values) }) { await channel.close() }
+        let channels = open.withLock { channels in
+            defer { channels = [:] }
+            return Array(channels.values)
+        }
+        await withTaskGroup(of: Void.self) { group in
+            for channel in channels { group.addTask { await channel.close() } }
+        }
     }
 }

@@ -49,6 +49,12 @@ public actor ControlLoop {
         await rollouts.forget()
     }
 
+    /// Looks anew at what people may have started by way of another process: rollouts and pipelines.
+    public func lookAgain() async {
+        await retraining.forget()
+        await rollouts.forget()
+    }
+
     /// Does everything that is due at the clock's present time. Doing it twice has the effect of once.
     public func tick() async throws -> Turn {
         let services = Set(endpoints.table.all.filter { $0.traffic != nil }.map(\.definition.service))

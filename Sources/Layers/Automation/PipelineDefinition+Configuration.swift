@@ -5,13 +5,13 @@ import Monitoring
 extension PipelineDefinition {
     /// Reads what stands under `pipelines/`.
     public static func all(_ documents: FactoryDocuments) throws -> [PipelineDefinition] {
-        try (documents.folders["pipelines"] ?? []).map { try PipelineDefinition($0) }
+        try documents.automations(of: .pipeline).map { try PipelineDefinition($0) }
     }
 
     private init(_ node: YAMLNode) throws {
         let map = try node.mapping(allowing: [
-            "name", "owner", "description", "endpoint", "training", "triggers", "cooldown", "max_runs", "margin",
-            "history",
+            "kind", "name", "owner", "description", "endpoint", "training", "triggers", "cooldown", "max_runs",
+            "margin", "history",
         ])
         name = try map.string("name")
         owner = try map.string("owner")

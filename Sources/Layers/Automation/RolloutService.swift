@@ -93,7 +93,10 @@ public actor RolloutService {
             let decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
             guard decision != .wait else { continue }
             let next = rollout.after(decision, at: now, canary: canary)
-            try await act(decision, rollout, next, on: endpoint)
+            do { try await act(decision, rollout, next, on: endpoint) } catch ServingFailure.trafficChanged {
+                // Decided on what another process has changed since: decide again on what is there now.
+                continue
+            }
             try await store(next)
             changed.append(next)
         }
@@ -113,16 +116,17 @@ public actor RolloutService {
                     stable: traffic.stable, canary: rollout.candidate, canaryShare: next.share,
                     previous: traffic.previous),
                 on: rollout.endpoint, type: "rollout.advanced", reason: "rollout \(rollout.id) to \(next.share)",
-                by: "system:rollout")
+                by: "system:rollout", from: traffic)
         case .complete:
             try await registry.move(
                 rollout.candidate, to: .production, reason: "rollout \(rollout.id) completed", by: "system:rollout")
             try await endpoints.set(
                 TrafficPolicy(stable: rollout.candidate, previous: traffic.stable), on: rollout.endpoint,
-                type: "rollout.completed", reason: "rollout \(rollout.id) completed", by: "system:rollout")
+                type: "rollout.completed", reason: "rollout \(rollout.id) completed", by: "system:rollout",
+                from: traffic)
         case .rollBack(_, let reason):
             if traffic.canary == rollout.candidate {
-                try await endpoints.rollBack(rollout.endpoint, reason: reason, by: "system:rollout")
+                try await endpoints.rollBack(rollout.endpoint, reason: reason, by: "system:rollout", from: traffic)
             }
             try await registry.move(rollout.candidate, to: .archived, reason: reason, by: "system:rollout")
         }

@@ -9,7 +9,7 @@ extension Catalogue {
         var tables: [TableDefinition] = []
         var events: [EventsDefinition] = []
         for node in documents.folders["data"] ?? [] {
-            switch try Catalogue.kind(node, of: ["table", "events"]) {
+            switch try node.declaredKind(of: ["table", "events"]) {
             case "table": tables.append(try TableDefinition(node))
             default: events.append(try EventsDefinition(node, documents))
             }
@@ -18,25 +18,13 @@ extension Catalogue {
         var views: [FeatureView] = []
         var services: [FeatureService] = []
         for node in documents.folders["features"] ?? [] {
-            switch try Catalogue.kind(node, of: ["entity", "view", "service"]) {
+            switch try node.declaredKind(of: ["entity", "view", "service"]) {
             case "entity": entities.append(try Entity(node))
             case "view": views.append(try FeatureView(node, documents))
             default: services.append(try FeatureService(node))
             }
         }
         try self.init(tables: tables, events: events, entities: entities, views: views, services: services)
-    }
-
-    private static func kind(_ node: YAMLNode, of kinds: [String]) throws -> String {
-        let value = try node.mapping().required("kind")
-        let kind = try value.string()
-        guard kinds.contains(kind) else {
-            let nearest = NearestWord.of(kind, among: kinds)
-            throw ConfigurationFailure(
-                value.place, "there is no kind '\(kind)' here" + (nearest.map { " (did you mean '\($0)'?)" } ?? ""),
-                remedy: "Kinds: \(kinds.joined(separator: ", ")).")
-        }
-        return kind
     }
 }
 

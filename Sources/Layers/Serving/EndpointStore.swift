@@ -111,10 +111,12 @@ public actor EndpointStore {
     }
 
     private func storedTraffic(of endpoint: String) async throws -> TrafficPolicy? {
-        try await database.read { transaction in
-            try transaction.first("SELECT traffic FROM endpoint_traffic WHERE endpoint = ?", [.text(endpoint)])
-                .map { try JSON.decode(TrafficPolicy.self, from: try $0.string("traffic")) }
-        }
+        try await database.read { try Self.traffic(of: endpoint, in: $0) }
+    }
+
+    private static func traffic(of endpoint: String, in transaction: Transaction) throws -> TrafficPolicy? {
+        try transaction.first("SELECT traffic FROM endpoint_traffic WHERE endpoint = ?", [.text(endpoint)])
+            .map { try JSON.decode(TrafficPolicy.self, from: try $0.string("traffic")) }
     }
 
     private func deployment(for traffic: TrafficPolicy, on endpoint: Endpoint) async throws -> Deployment {
@@ -146,34 +148,40 @@ public actor EndpointStore {
 
     /// Takes over the traffic that another process of the factory has stored.
     public func follow() async throws {
-        for endpoint in table.all {
-            let name = endpoint.definition.name
-            let before = changes[name, default: 0]
-            guard let stored = try await storedTraffic(of: name), stored != endpoint.traffic else { continue }
-            let deployment = try await deployment(for: stored, on: endpoint)
-            // What was read may be older than a change made here meanwhile; the next call looks again.
-            guard changes[name, default: 0] == before, table[name] === endpoint else { continue }
-            endpoint.deploy(deployment)
-            logger.info("traffic changed elsewhere", ["endpoint": .string(name)])
-        }
+        for endpoint in table.all { try await follow(endpoint) }
         prune()
+    }
+
+    private func follow(_ endpoint: Endpoint) async throws {
+        let name = endpoint.definition.name
+        let before = changes[name, default: 0]
+        guard let stored = try await storedTraffic(of: name), stored != endpoint.traffic else { return }
+        let deployment = try await deployment(for: stored, on: endpoint)
+        // What was read may be older than a change made here meanwhile; the next call looks again.
+        guard changes[name, default: 0] == before, table[name] === endpoint else { return }
+        endpoint.deploy(deployment)
+        logger.info("traffic changed elsewhere", ["endpoint": .string(name)])
     }
 
     /// Changes who answers: loads what is needed, stores and journals the policy, then swaps.
     ///
     /// - Parameters:
     ///   - type: the journal entry's type, such as `endpoint.deployed`.
+    ///   - expected: the traffic that the change was decided on; nil to change whatever is there.
     ///   - companion: what must be stored with it, in the same transaction.
+    /// - Throws: ``ServingFailure/trafficChanged(endpoint:)`` where another process has changed it since.
     @discardableResult
     public func set(
         _ traffic: TrafficPolicy, on name: String, type: String, reason: String, facts: [String: JSONValue] = [:],
-        by principal: String, with companion: @escaping @Sendable (Transaction) throws -> Void = { _ in }
+        by principal: String, from expected: TrafficPolicy? = nil,
+        with companion: @escaping @Sendable (Transaction) throws -> Void = { _ in }
     ) async throws -> TrafficPolicy {
         let endpoint = try table.endpoint(name)
         let deployment = try await deployment(for: traffic, on: endpoint)
         changes[name, default: 0] += 1
         try await store(
-            traffic, on: name, type: type, reason: reason, facts: facts, by: principal, with: companion)
+            traffic, on: name, type: type, reason: reason, facts: facts, by: principal, from: expected,
+            with: companion)
         endpoint.deploy(deployment)
         prune()
         return traffic
@@ -181,13 +189,16 @@ public actor EndpointStore {
 
     private func store(
         _ traffic: TrafficPolicy, on name: String, type: String, reason: String,
-        facts: [String: JSONValue] = [:], by principal: String,
+        facts: [String: JSONValue] = [:], by principal: String, from expected: TrafficPolicy? = nil,
         with companion: @escaping @Sendable (Transaction) throws -> Void = { _ in }
     ) async throws {
         let now = time.now
         let text = try JSON.string(traffic)
         let body = try facts.merging(["traffic": JSON.value(traffic), "reason": .string(reason)]) { fact, _ in fact }
         try await database.write { transaction in
+            if let expected, try Self.traffic(of: name, in: transaction) != expected {
+                throw ServingFailure.trafficChanged(endpoint: name)
+            }
             try companion(transaction)
             try transaction.execute(
                 """
@@ -214,8 +225,12 @@ public actor EndpointStore {
     }
 
     /// Takes the canary away, or, where there is none, puts the version that was stable before back.
+    ///
+    /// - Parameter expected: the traffic that this was decided on; nil to roll back whatever is there.
     @discardableResult
-    public func rollBack(_ name: String, reason: String, by principal: String) async throws -> TrafficPolicy {
+    public func rollBack(
+        _ name: String, reason: String, by principal: String, from expected: TrafficPolicy? = nil
+    ) async throws -> TrafficPolicy {
         let endpoint = try table.endpoint(name)
         let facts = endpoint.canaryFacts
         guard let traffic = endpoint.traffic else {
@@ -230,7 +245,8 @@ public actor EndpointStore {
             throw ServingFailure.nothingToRollBack(endpoint: name)
         }
         return try await set(
-            next, on: name, type: "endpoint.rolled_back", reason: reason, facts: facts, by: principal)
+            next, on: name, type: "endpoint.rolled_back", reason: reason, facts: facts, by: principal,
+            from: expected)
     }
 
     private func canaryTripped(_ name: String, _ trip: CanaryTrip) async {

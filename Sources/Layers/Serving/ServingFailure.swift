@@ -12,6 +12,8 @@ public enum ServingFailure: Failure {
     case otherModel(ModelVersionID, endpoint: String, model: String)
     case notRecorded(endpoint: String, reason: String)
     case nothingToRollBack(endpoint: String)
+    /// Another process changed who answers while a change was under way.
+    case trafficChanged(endpoint: String)
 
     public var code: FailureCode {
         switch self {
@@ -19,7 +21,8 @@ public enum ServingFailure: Failure {
         case .notDeployed, .notRecorded: .unavailable
         case .badRequest: .invalidArgument
         case .modelFailed: .internal
-        case .signatureMismatch, .serviceMismatch, .otherModel, .nothingToRollBack: .failedPrecondition
+        case .signatureMismatch, .serviceMismatch, .otherModel, .nothingToRollBack, .trafficChanged:
+            .failedPrecondition
         }
     }
 
@@ -38,6 +41,8 @@ public enum ServingFailure: Failure {
         case .notRecorded(let endpoint, let reason):
             "the answer of '\(endpoint)' could not be recorded, and so is not given: \(reason)"
         case .nothingToRollBack(let endpoint): "the endpoint '\(endpoint)' has nothing to roll back to"
+        case .trafficChanged(let endpoint):
+            "the traffic of '\(endpoint)' was changed at the same time, and this change was not made"
         }
     }
 
@@ -51,6 +56,7 @@ public enum ServingFailure: Failure {
         case .signatureMismatch, .serviceMismatch: "Train a version on the current feature service."
         case .otherModel: "Deploy a version of that model, or change the endpoint's definition."
         case .notRecorded: "Free some space on the disk of the root; nothing else is needed."
+        case .trafficChanged: "Look at who answers now, then decide again."
         case .nothingToRollBack: "Deploy another version instead."
         }
     }

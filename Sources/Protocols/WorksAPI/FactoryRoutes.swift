@@ -22,8 +22,12 @@ extension WorksAPI {
             try .json(try await services.factory.plan(try body(FactoryFiles.self, request)))
         }
         router.post("\(Self.prefix)/apply", needs: .right(to: .define)) { request in
-            try .json(
-                try await services.factory.apply(try body(FactoryFiles.self, request), by: principal(request)))
+            let files = try body(FactoryFiles.self, request)
+            // A job is a command that runs as the server: whoever changes one must be allowed to submit any.
+            if let caller = request.caller, try await services.factory.plan(files).changes.contains(where: \.isOfJob) {
+                try caller.require(.right(to: .operate))
+            }
+            return try .json(try await services.factory.apply(files, by: principal(request)))
         }
         router.post("\(Self.prefix)/clock", needs: .right(to: .operate)) { request in
             struct Body: Decodable { var now: Timestamp }

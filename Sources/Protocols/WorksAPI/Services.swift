@@ -24,12 +24,14 @@ public struct Services: Sendable {
     public let rollouts: RolloutService
     public let retraining: RetrainService
     public let factory: any FactoryControl
+    public let jobs: any JobControl
 
     public init(
         journal: Journal, checkpointer: Checkpointer, objects: any ObjectStore, features: FeatureStore,
         experiments: ExperimentStore, training: TrainingService, registry: ModelRegistry, loader: ModelLoader,
         endpoints: EndpointStore,
-        monitors: MonitorService, rollouts: RolloutService, retraining: RetrainService, factory: any FactoryControl
+        monitors: MonitorService, rollouts: RolloutService, retraining: RetrainService, factory: any FactoryControl,
+        jobs: any JobControl
     ) {
         self.journal = journal
         self.checkpointer = checkpointer
@@ -44,6 +46,7 @@ public struct Services: Sendable {
         self.rollouts = rollouts
         self.retraining = retraining
         self.factory = factory
+        self.jobs = jobs
     }
 }
 
@@ -107,6 +110,9 @@ public struct FactoryPlan: Sendable, Codable, Equatable {
         public var action: Action
         public var kind: String
         public var name: String
+
+        /// Whether it changes what the factory runs as a command.
+        var isOfJob: Bool { kind == "job" }
 
         public init(action: Action, kind: String, name: String) {
             self.action = action

@@ -21,6 +21,7 @@ public struct WorksAPI: Sendable {
         installModels(on: router)
         installServing(on: router)
         installJournal(on: router)
+        installJobs(on: router)
         if let access { installAccess(access, on: router) }
     }
 

@@ -1,7 +1,7 @@
 import Basics
 import Foundation
 
-struct TokenCommand: ClientCommand {
+struct TokenCommand: WordedCommand {
     let usage = Usage(
         name: "token", summary: "Make, list and revoke API tokens", positionals: ["[create|list|revoke]", "[ID]"],
         options: [
@@ -13,29 +13,25 @@ struct TokenCommand: ClientCommand {
             .init(name: "description", value: "TEXT", help: "what it is for"),
         ], example: "modelworks token create --principal service:shop --role viewer --actions infer --expires 30")
 
-    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
-        switch arguments.positional(0) ?? "list" {
-        case "list":
-            let document = try await client.get("/tokens", [("principal", arguments.option("principal"))])
-            return Output(
-                document: document,
-                text: table(
-                    document,
-                    [
-                        (title: "id", path: "id"), (title: "principal", path: "principal"),
-                        (title: "role", path: "scope.role"), (title: "actions", path: "scope.actions"),
-                        (title: "resources", path: "scope.resources"), (title: "expires", path: "expires"),
-                        (title: "revoked", path: "revoked"), (title: "last used", path: "lastUsed"),
-                        (title: "for", path: "description"),
-                    ], empty: "No tokens yet."))
-        case "create": return try await create(arguments, client)
-        case "revoke":
-            guard let id = arguments.positional(1) else { throw UsageError("'modelworks token revoke' needs ID") }
-            let document = try await client.post("/tokens/\(Client.escape(id))/revoke", [String: String]())
-            return Output(document: document, text: "Revoked \(id); every server knows it after 5 seconds at most.")
-        case let word:
-            throw UsageError("'modelworks token' knows no '\(word)'", remedy: "Use create, list or revoke.")
-        }
+    private static let table = Listing(
+        "/tokens",
+        [
+            "id": "id", "principal": "principal", "role": "scope.role", "actions": "scope.actions",
+            "resources": "scope.resources", "expires": "expires", "revoked": "revoked", "last used": "lastUsed",
+            "for": "description",
+        ], empty: "No tokens yet.")
+
+    var words: [Word] {
+        [
+            .list(Self.table, query: [("principal", "principal")]),
+            Word("create") { try await create($0, $1) },
+            Word("revoke", needs: "ID") { arguments, client in
+                let id = arguments.required(1)
+                let document = try await client.post("/tokens/\(Client.escape(id))/revoke", [String: String]())
+                return Output(
+                    document: document, text: "Revoked \(id); every server knows it after 5 seconds at most.")
+            },
+        ]
     }
 
     private func create(_ arguments: Arguments, _ client: Client) async throws -> Output {
@@ -78,7 +74,7 @@ struct TokenCommand: ClientCommand {
     }
 }
 
-struct PrincipalCommand: ClientCommand {
+struct PrincipalCommand: WordedCommand {
     let usage = Usage(
         name: "principal", summary: "List principals; give and take roles",
         positionals: ["[list|grant|revoke|disable|enable]", "[NAME]"],
@@ -90,22 +86,26 @@ struct PrincipalCommand: ClientCommand {
             .init(name: "certificate-subject", value: "DN", help: "subject of its client certificates, as CN=x,O=y"),
         ], example: "modelworks principal grant user:mina --role operator --on endpoint/orders")
 
-    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
-        let columns = [
-            (title: "principal", path: "id"), (title: "name", path: "display"), (title: "disabled", path: "disabled"),
-            (title: "roles", path: "roles"), (title: "certificate", path: "certificateSubject"),
+    private static let table = Listing(
+        "/principals",
+        [
+            "principal": "id", "name": "display", "disabled": "disabled", "roles": "roles",
+            "certificate": "certificateSubject",
+        ], empty: "No principals yet.")
+
+    var words: [Word] {
+        [
+            Word("list") { _, client in
+                let document = try await client.get(Self.table.path)
+                return Output(document: document, text: Self.table.text(withRoles(document)))
+            }
         ]
-        let word = arguments.positional(0) ?? "list"
-        if word == "list" {
-            let document = try await client.get("/principals")
-            return Output(
-                document: document, text: table(withRoles(document), columns, empty: "No principals yet."))
-        }
-        guard ["grant", "revoke", "disable", "enable"].contains(word) else {
-            throw UsageError(
-                "'modelworks principal' knows no '\(word)'", remedy: "Use list, grant, revoke, disable or enable.")
-        }
-        guard let name = arguments.positional(1) else { throw UsageError("'modelworks principal \(word)' needs NAME") }
+            + ["grant", "revoke", "disable", "enable"].map { word in
+                Word(word, needs: "NAME") { try await change(word, $0, $1) }
+            }
+    }
+
+    private func change(_ word: String, _ arguments: Arguments, _ client: Client) async throws -> Output {
         struct Body: Encodable {
             var role: String?
             var on: String?
@@ -116,11 +116,11 @@ struct PrincipalCommand: ClientCommand {
             throw UsageError("'modelworks principal grant' needs --role ROLE")
         }
         let document = try await client.post(
-            "/principals/\(Client.escape(name))/\(word)",
+            "/principals/\(Client.escape(arguments.required(1)))/\(word)",
             Body(
                 role: arguments.option("role"), on: arguments.option("on"), display: arguments.option("display"),
                 certificateSubject: arguments.option("certificate-subject")))
-        return Output(document: document, text: table(withRoles(.array([document])), columns, empty: ""))
+        return Output(document: document, text: Self.table.text(withRoles(.array([document]))))
     }
 
     /// Each principal with its roles in one cell.
@@ -135,12 +135,5 @@ struct PrincipalCommand: ClientCommand {
                 members["roles"] = .string(roles.joined(separator: ", "))
                 return .object(members)
             })
-    }
-}
-
-extension Arguments {
-    /// An option whose value is a list with commas.
-    fileprivate func list(_ name: String) -> [String]? {
-        option(name).map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
     }
 }

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 
 /// Wrong use of the command line: exit code 2.
 struct UsageError: Failure {
@@ -16,7 +17,7 @@ struct UsageError: Failure {
 struct Usage: Sendable {
     var name: String
     var summary: String
-    /// Positional arguments, such as `ENDPOINT`; in brackets where they may be left out.
+    /// Positional arguments, such as `ENDPOINT`; in brackets where they may be left out, `[WORD...]` for any number.
     var positionals: [String] = []
     var options: [Option] = []
     var example: String
@@ -35,6 +36,9 @@ struct Usage: Sendable {
         Option(name: "json", value: nil, help: "print JSON"),
         Option(name: "help", value: nil, help: "show this"),
     ]
+
+    /// Whether the last positional argument stands for any number of them.
+    var takesMore: Bool { positionals.last?.hasSuffix("...]") == true }
 
     var allOptions: [Option] { options + Usage.common }
 
@@ -66,7 +70,7 @@ struct Usage: Sendable {
 /// Arguments read by a ``Usage``.
 struct Arguments: Sendable {
     private(set) var positionals: [String] = []
-    private var values: [String: String] = [:]
+    private var values: [String: [String]] = [:]
 
     init(_ words: some Sequence<String>, for usage: Usage) throws {
         var rest = Array(words)[...]
@@ -89,11 +93,11 @@ struct Arguments: Sendable {
             }
             if option.value == nil {
                 guard parts.count == 1 else { throw UsageError("'--\(name)' takes no value") }
-                values[name] = "true"
+                values[name] = ["true"]
             } else if parts.count == 2, let value = parts.last {
-                values[name] = String(value)
+                values[name, default: []].append(String(value))
             } else if let value = rest.popFirst() {
-                values[name] = value
+                values[name, default: []].append(value)
             } else {
                 throw UsageError("'--\(name)' needs a value", remedy: "See 'modelworks \(usage.name) --help'.")
             }
@@ -104,21 +108,30 @@ struct Arguments: Sendable {
                 "'modelworks \(usage.name)' needs \(usage.positionals[positionals.count])",
                 remedy: "Usage: modelworks \(usage.name) \(usage.positionals.joined(separator: " ")).")
         }
-        if positionals.count > usage.positionals.count, let extra = positionals.last {
+        if positionals.count > usage.positionals.count, !usage.takesMore, let extra = positionals.last {
             throw UsageError("'\(extra)' is one argument too many", remedy: "See 'modelworks \(usage.name) --help'.")
         }
     }
 
     func flag(_ name: String) -> Bool { values[name] != nil }
 
-    func option(_ name: String) -> String? { values[name] }
+    /// The value of an option; the last where it was given several times.
+    func option(_ name: String) -> String? { values[name]?.last }
+
+    /// Every value of an option that may be given several times.
+    func all(_ name: String) -> [String] { values[name] ?? [] }
+
+    /// An option whose value is a list with commas.
+    func list(_ name: String) -> [String]? {
+        option(name).map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
+    }
 
     func positional(_ index: Int) -> String? { positionals.indices.contains(index) ? positionals[index] : nil }
 
     func required(_ index: Int) -> String { positional(index) ?? "" }
 
     func integer(_ name: String, default value: Int, in range: ClosedRange<Int>) throws -> Int {
-        guard let text = values[name] else { return value }
+        guard let text = option(name) else { return value }
         guard let number = Int(text), range.contains(number) else {
             throw UsageError("'--\(name)' must be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }

@@ -6,7 +6,7 @@ import Sealing
 import Works
 import WorksAPI
 
-struct JournalCommand: ClientCommand {
+struct JournalCommand: WordedCommand {
     let usage = Usage(
         name: "journal", summary: "Show, verify, sign or export the journal",
         positionals: ["[list|verify|checkpoint|export]"],
@@ -20,33 +20,17 @@ struct JournalCommand: ClientCommand {
             .init(name: "key", value: "FILE", help: "verify: public keys, in place of the factory's"),
         ], example: "modelworks journal verify --anchor /mnt/audit/journal.jsonl --key auditor.pub")
 
-    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
-        switch arguments.positional(0) ?? "list" {
-        case "list": return try await list(arguments, client)
-        case "verify": return try await verify(arguments, client, context)
-        case "checkpoint": return try await checkpoint(client)
-        case "export": return try await JournalExport(arguments, client, context).run()
-        case let word:
-            throw UsageError(
-                "'modelworks journal' knows no '\(word)'", remedy: "Use list, verify, checkpoint or export.")
-        }
-    }
+    private static let table = Listing(
+        "/journal", ["#": "sequence", "time": "time", "who": "principal", "what": "type", "subject": "subject"],
+        empty: "The journal is empty.")
 
-    private func list(_ arguments: Arguments, _ client: Client) async throws -> Output {
-        let document = try await client.get(
-            "/journal",
-            [
-                ("after", arguments.option("after")), ("limit", arguments.option("limit")),
-                ("type", arguments.option("type")),
-            ])
-        return Output(
-            document: document,
-            text: table(
-                document,
-                [
-                    (title: "#", path: "sequence"), (title: "time", path: "time"), (title: "who", path: "principal"),
-                    (title: "what", path: "type"), (title: "subject", path: "subject"),
-                ], empty: "The journal is empty."))
+    var words: [Word] {
+        [
+            .list(Self.table, query: [("after", "after"), ("limit", "limit"), ("type", "type")]),
+            Word("verify") { try await verify($0, $1, $2) },
+            Word("checkpoint") { try await checkpoint($1) },
+            Word("export") { try await JournalExport($0, $1, $2).run() },
+        ]
     }
 
     private func verify(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {

@@ -17,6 +17,7 @@ struct UpCommand: Command {
             .init(name: "tls-key", value: "FILE", help: "its unencrypted key, PEM, readable by its owner alone"),
             .init(name: "tls-client-ca", value: "FILE", help: "let in only clients with a certificate of these, PEM"),
             .init(name: "insecure", value: nil, help: "allow a network address without authentication and TLS"),
+            .init(name: "end-jobs", value: nil, help: "end running jobs at shutdown (default: the next start goes on)"),
             .init(name: "log-level", value: "LEVEL", help: "debug, info, warning or error (default warning)"),
         ], example: "modelworks up Examples/flights --root /var/lib/modelworks --http-port 5000")
 
@@ -46,7 +47,7 @@ struct UpCommand: Command {
                     + " --root \(root)', and start it again")
         }
         try await works.serve(
-            host: host, port: port, security: security,
+            host: host, port: port, security: security, endJobs: arguments.flag("end-jobs"),
             ready: { url in
                 say(json ? "{\"url\":\"\(url)\"}" : "Modelworks is ready at \(url)")
             }, until: { await stop.wait() })

@@ -7,7 +7,7 @@ enum Verbs {
         InitCommand(), PlanCommand(), ApplyCommand(), UpCommand(), DemoCommand(), DoctorCommand(), MigrateCommand(),
         VersionCommand(),
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), DeployCommand(),
-        RollbackCommand(), MonitorCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(),
+        RollbackCommand(), MonitorCommand(), JobsCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(),
     ]
 
     static func find(_ name: String) throws -> any Command {

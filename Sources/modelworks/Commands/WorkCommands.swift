@@ -1,43 +1,44 @@
 import Basics
 
-struct DataCommand: ClientCommand {
+struct DataCommand: WordedCommand {
     let usage = Usage(
         name: "data", summary: "Ingest tables and show dataset versions",
         positionals: ["[list|ingest|show]", "[TABLE]"],
         example: "modelworks data ingest flights")
 
-    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
-        let columns = [
-            (title: "table", path: "table"), (title: "version", path: "digest"), (title: "rows", path: "rows"),
-            (title: "quarantined", path: "quarantined"), (title: "published", path: "created"),
+    private static let table = Listing(
+        "/data",
+        [
+            "table": "table", "version": "digest", "rows": "rows", "quarantined": "quarantined",
+            "published": "created",
+        ], empty: "No datasets yet.")
+
+    private static let expectations = Listing(
+        "/data",
+        [
+            "expectation": "name", "severity": "severity", "rows": "rows", "failing": "failing", "example": "example",
+        ], empty: "No expectations.")
+
+    var words: [Word] {
+        [
+            .list(Self.table),
+            Word("ingest") { arguments, client in
+                struct Body: Encodable { var tables: [String]? }
+                return Self.table.show(
+                    try await client.post("/data/ingest", Body(tables: arguments.positional(1).map { [$0] })))
+            },
+            Word("show", needs: "TABLE") { arguments, client in
+                let document = try await client.get("/data/\(Client.escape(arguments.required(1)))")
+                let results = document.array?.first?["results"] ?? .array([])
+                return Output(
+                    document: document,
+                    text: Self.table.text(document) + "\n\n" + Self.expectations.text(results))
+            },
         ]
-        switch arguments.positional(0) ?? "list" {
-        case "list":
-            let document = try await client.get("/data")
-            return Output(document: document, text: table(document, columns, empty: "No datasets yet."))
-        case "ingest":
-            struct Body: Encodable { var tables: [String]? }
-            let document = try await client.post("/data/ingest", Body(tables: arguments.positional(1).map { [$0] }))
-            return Output(document: document, text: table(document, columns, empty: "No tables are defined."))
-        case "show":
-            guard let name = arguments.positional(1) else { throw UsageError("'modelworks data show' needs TABLE") }
-            let document = try await client.get("/data/\(Client.escape(name))")
-            let results = document.array?.first?["results"] ?? .array([])
-            let checks = table(
-                results,
-                [
-                    (title: "expectation", path: "name"), (title: "severity", path: "severity"),
-                    (title: "rows", path: "rows"), (title: "failing", path: "failing"),
-                    (title: "example", path: "example"),
-                ], empty: "No expectations.")
-            return Output(document: document, text: table(document, columns, empty: "No versions.") + "\n\n" + checks)
-        case let word:
-            throw UsageError("'modelworks data' knows no '\(word)'", remedy: "Use list, ingest or show.")
-        }
     }
 }
 
-struct FeaturesCommand: ClientCommand {
+struct FeaturesCommand: WordedCommand {
     let usage = Usage(
         name: "features", summary: "Show, compute and check feature views",
         positionals: ["[list|build|check]", "[TRAINING]"],
@@ -46,59 +47,48 @@ struct FeaturesCommand: ClientCommand {
             .init(name: "seed", value: "N", help: "which rows (default 7)"),
         ], example: "modelworks features check flight_delay --sample 20")
 
-    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
-        switch arguments.positional(0) ?? "list" {
-        case "list":
-            let document = try await client.get("/features")
-            return Output(
-                document: document,
-                text: table(
-                    document,
-                    [
-                        (title: "view", path: "name"), (title: "entities", path: "entities"),
-                        (title: "features", path: "features"), (title: "used by", path: "services"),
-                        (title: "owner", path: "owner"),
-                    ], empty: "No views are defined."))
-        case "build":
-            let document = try await client.post("/features/build", [String: String]())
-            return Output(
-                document: document,
-                text: table(
-                    document,
-                    [(title: "view", path: "view"), (title: "rows", path: "rows"), (title: "history", path: "digest")],
-                    empty: "No views are defined."))
-        case "check":
-            guard let training = arguments.positional(1) else {
-                throw UsageError("'modelworks features check' needs TRAINING")
-            }
-            struct Body: Encodable {
-                var training: String
-                var sample: Int
-                var seed: Int
-            }
-            let document = try await client.post(
-                "/features/leak-check",
-                Body(
-                    training: training, sample: try arguments.integer("sample", default: 8, in: 1...1000),
-                    seed: try arguments.integer("seed", default: 7, in: 0...Int.max)))
-            let findings = document["findings"]?.array ?? []
-            let summary =
-                "Checked \(document["values"]?.cell ?? "0") values of \(document["rows"]?.cell ?? "0") rows: "
-                + (findings.isEmpty ? "none was knowable later than its row." : "\(findings.count) leaks.")
-            return Output(
-                document: document,
-                text: findings.isEmpty
-                    ? summary
-                    : table(
-                        document["findings"] ?? .array([]),
-                        [
-                            (title: "view", path: "view"), (title: "feature", path: "feature"),
-                            (title: "row", path: "id"),
-                            (title: "used", path: "used"), (title: "knowable", path: "knowable"),
-                        ], empty: "") + "\n" + summary, good: findings.isEmpty)
-        case let word:
-            throw UsageError("'modelworks features' knows no '\(word)'", remedy: "Use list, build or check.")
+    private static let views = Listing(
+        "/features",
+        ["view": "name", "entities": "entities", "features": "features", "used by": "services", "owner": "owner"],
+        empty: "No views are defined.")
+
+    private static let histories = Listing(
+        "/features/build", ["view": "view", "rows": "rows", "history": "digest"], empty: "No views are defined.")
+
+    private static let leaks = Listing(
+        "/features/leak-check",
+        ["view": "view", "feature": "feature", "row": "id", "used": "used", "knowable": "knowable"], empty: "")
+
+    var words: [Word] {
+        [
+            .list(Self.views),
+            Word("build") { _, client in
+                Self.histories.show(try await client.post(Self.histories.path, [String: String]()))
+            },
+            Word("check", needs: "TRAINING") { try await check($0, $1) },
+        ]
+    }
+
+    private func check(_ arguments: Arguments, _ client: Client) async throws -> Output {
+        struct Body: Encodable {
+            var training: String
+            var sample: Int
+            var seed: Int
         }
+        let document = try await client.post(
+            "/features/leak-check",
+            Body(
+                training: arguments.required(1), sample: try arguments.integer("sample", default: 8, in: 1...1000),
+                seed: try arguments.integer("seed", default: 7, in: 0...Int.max)))
+        let findings = document["findings"]?.array ?? []
+        let summary =
+            "Checked \(document["values"]?.cell ?? "0") values of \(document["rows"]?.cell ?? "0") rows: "
+            + (findings.isEmpty ? "none was knowable later than its row." : "\(findings.count) leaks.")
+        return Output(
+            document: document,
+            text: findings.isEmpty
+                ? summary
+                : Self.leaks.text(document["findings"] ?? .array([])) + "\n" + summary, good: findings.isEmpty)
     }
 }
 

@@ -31,6 +31,7 @@ import Testing
             location.limits.backoffSeconds = 0.01
             location.limits.singlePutBytes = 64 << 10
             location.limits.partBytes = 32 << 10
+            location.limits.rangeBytes = 32 << 10
             location.limits.attempts = attempts
             location.limits.requestSeconds = requestSeconds
             location.limits.retrySeconds = retrySeconds

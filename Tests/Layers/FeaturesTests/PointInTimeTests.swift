@@ -111,6 +111,28 @@ import Testing
         await factory.database.close()
     }
 
+    @Test func aProcessThatStoodStillPutsNoOlderValueBack() async throws {
+        let rows = (0..<6).map { "a,2020-01-01T10:\($0)0:00Z,2020-01-01T10:\($0)1:00Z,\($0 + 1)\n" }.joined()
+        let factory = try await SmallFactory(
+            SmallFactory.definitions, data: ["sales.csv": "shop,happened,known,amount\n\(rows)"])
+        _ = try await factory.store.ingest(by: "test")
+        let start = try #require(Timestamp("2020-01-01T10:10:00Z"))
+        let frozen = Materialisation(features: factory.store)
+        let other = Materialisation(features: factory.store)
+        #expect(try await frozen.advance(services: ["shops"], to: start) == 1)
+        #expect(try await other.advance(services: ["shops"], to: start.advanced(bySeconds: 2400)) == 4)
+        // Another has gone further: the turn that was under way writes nothing, the next one begins where that stands.
+        #expect(try await frozen.advance(services: ["shops"], to: start.advanced(bySeconds: 1200)) == 0)
+        var inputs = [Double](repeating: 0, count: 3)
+        let end = start.advanced(bySeconds: 2400)
+        try read(try factory.store.onlineService("shops"), "a", end, into: &inputs)
+        #expect(inputs[1] == 5)
+        #expect(try await frozen.advance(services: ["shops"], to: start.advanced(bySeconds: 3000)) == 1)
+        try read(try factory.store.onlineService("shops"), "a", start.advanced(bySeconds: 3000), into: &inputs)
+        #expect(inputs[1] == 6)
+        await factory.database.close()
+    }
+
     @Test func rowsThatAreIngestedLateComeOnlineToo() async throws {
         let first = "shop,happened,known,amount\na,2020-01-01T10:00:00Z,2020-01-01T10:01:00Z,5\n"
         let factory = try await SmallFactory(SmallFactory.definitions, data: ["sales.csv": first])

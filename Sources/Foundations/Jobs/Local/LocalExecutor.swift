@@ -24,6 +24,7 @@ public final class LocalExecutor: JobExecutor {
 
     public let name: String
     public let slots: Int?
+    public var isLocal: Bool { true }
     private let folder: String
     private let environment: [String: String]
     private let state = Mutex(State())

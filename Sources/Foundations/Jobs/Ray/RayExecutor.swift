@@ -10,6 +10,7 @@ import HTTP
 public final class RayExecutor: JobExecutor {
     public let name: String
     public var slots: Int? { nil }
+    public var isLocal: Bool { false }
     private let client: HTTPClient
     private let token: Secret?
     private let showsSecrets: Bool

@@ -9,6 +9,7 @@ import Foundation
 public final class SlurmExecutor: JobExecutor {
     public let name: String
     public var slots: Int? { nil }
+    public var isLocal: Bool { false }
     private let folder: String
     private let partition: String?
     private let account: String?

@@ -18,7 +18,7 @@ struct S3Download: Sendable {
     func bytes() async throws -> [UInt8] {
         try await untilUnchanged {
             let limits = client.location.limits
-            let first = try await first(.answer(limit: limits.partBytes))
+            let first = try await first(.answer(limit: limits.rangeBytes))
             guard let first else { return [] }
             guard first.total > first.answer.count else { return first.answer.body }
             guard first.total <= limits.memoryBytes else {
@@ -41,7 +41,7 @@ struct S3Download: Sendable {
         try await untilUnchanged {
             try await client.onDisk { try file.file.truncate() }
             let limits = client.location.limits
-            guard let first = try await first(.file(file, offset: 0, limit: limits.partBytes)) else { return () }
+            guard let first = try await first(.file(file, offset: 0, limit: limits.rangeBytes)) else { return () }
             guard first.total > first.answer.count else { return () }
             return try await rest(first) { .file(file, offset: $0, limit: $1) } ? () : nil
         }
@@ -63,7 +63,7 @@ struct S3Download: Sendable {
 
     /// The first range, which tells the length; nil for an object without bytes.
     private func first(_ destination: S3Request.Destination) async throws -> First? {
-        let length = client.location.limits.partBytes
+        let length = client.location.limits.rangeBytes
         var request = S3Request("get", "GET", key: key)
         request.headers = [("range", "bytes=0-\(length - 1)")]
         request.destination = destination
@@ -87,12 +87,12 @@ struct S3Download: Sendable {
         let tag = first.answer.headers["etag"]
         return try await withThrowingTaskGroup(of: Bool.self) { group in
             var running = 0
-            for offset in stride(from: first.answer.count, to: first.total, by: Int64.Stride(limits.partBytes)) {
+            for offset in stride(from: first.answer.count, to: first.total, by: Int64.Stride(limits.rangeBytes)) {
                 if running >= limits.parallelParts {
                     guard try await group.next() == true else { return false }
                 }
                 running += 1
-                let count = min(limits.partBytes, first.total - offset)
+                let count = min(limits.rangeBytes, first.total - offset)
                 group.addTask { try await range(offset, count, tag, destination(offset, count)) }
             }
             for try await isSame in group where !isSame { return false }

@@ -129,6 +129,9 @@ struct S3Limits: Sendable {
     /// What is longer goes in parts.
     var singlePutBytes: Int64 = 16 << 20
     var partBytes: Int64 = 8 << 20
+    /// What one request reads. Larger than a part: each costs its own wait, and some services read the whole object for
+    /// each.
+    var rangeBytes: Int64 = 16 << 20
     var parallelParts = 4
     /// S3 takes at most 10,000 parts.
     var partsMax: Int64 = 10_000
