@@ -30,6 +30,9 @@ public final class RootLock: Sendable {
 
     deinit { Foundation.close(descriptor) }
 
+    /// Gives the root back while this value lives on.
+    func release() { flock(descriptor, LOCK_UN) }
+
     /// Tells others where to reach this process.
     public func publish(url: String?) throws {
         let bytes = try JSON.canonical(Holder(pid: getpid(), url: url))

@@ -81,18 +81,20 @@ public struct StoreMove: Sendable {
             outcomes.append(try await between(sides, { try await $0.objects() }, close: { await $0.close() }, objects))
         }
         if pair(.online) != nil {
+            func move(_ from: any KeyValueStore, _ to: any KeyValueStore) async throws -> Outcome {
+                try await online(from: from, to: to, table: Stores.onlineTable)
+            }
             outcomes.append(
-                try await between(sides, { try await $0.online() }, close: { try? await $0.close() }) {
-                    try await online(from: $0, to: $1, table: Stores.onlineTable)
-                })
+                try await between(sides, { try await $0.online() }, close: { try? await $0.close() }, move))
         }
         let bringsBack = sides.from.sharesRecords && !sides.to.sharesRecords
         if pair(.sql) != nil {
             let left = bringsBack ? Self.recordTables : []
-            outcomes += try await between(sides, { try await $0.database() }, close: { await $0.close() }) {
-                for database in [$0, $1] { try await database.migrate(Works.migrations) }
-                return try await metadata(from: $0, to: $1, leaving: left)
+            func move(_ from: Database, _ to: Database) async throws -> [Outcome] {
+                for database in [from, to] { try await database.migrate(Works.migrations) }
+                return try await metadata(from: from, to: to, leaving: left)
             }
+            outcomes += try await between(sides, { try await $0.database() }, close: { await $0.close() }, move)
         }
         if bringsBack {
             outcomes += try await sides.from.bringBackRecords(random: options.random) {

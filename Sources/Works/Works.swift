@@ -286,21 +286,16 @@ public final class Works: Sendable {
 
     /// Closes every store, in order.
     public func close() async {
-        await duty.end()
-        do { try await checkpointer.checkpoint() } catch {
-            logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
-        }
-        await jobs.close()
-        await stores.close()
-    }
-
-    private func anchorEnd() async {
         if await duty.claim() {
             do { try await checkpointer.checkpoint() } catch {
                 logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
             }
         }
         await duty.end()
+        await jobs.close()
+        await anchorPlace.close()
+        await stores.close()
+        lock.release()
     }
 
     /// Answers a request without a socket.

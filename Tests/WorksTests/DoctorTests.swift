@@ -52,7 +52,7 @@ import Workshop
                 guard let item = rest.popFirst() else { return }
                 group.addTask { (item, try await self.look(item)) }
             }
-            for _ in 0..<4 { next() }
+            for _ in 0..<6 { next() }
             while let (item, found) = try await group.next() {
                 next()
                 #expect(found.doctor.code == 1, "\(item.name): \(found.doctor.all)")
@@ -78,7 +78,7 @@ import Workshop
             [
                 Case(name: "no address", store: .sql, address: "postgresql", told: ["can not be read"]),
                 Case(
-                    name: "no address with a password", store: .sql, address: "postgresql://a b:\(Self.secret)@h/x",
+                    name: "no address with a password", store: .sql, address: "postgresql://u:\(Self.secret)@a b/x",
                     told: ["can not be read"]),
                 Case(name: "unknown scheme", store: .sql, address: "mysql://h/x", told: ["scheme", "postgresql"]),
                 Case(name: "other store's scheme", store: .objects, address: "redis://h", told: ["scheme", "s3"]),
@@ -112,13 +112,18 @@ import Workshop
             let s3 = "&access_key_env=WRONG&secret_key_env=WRONG&region=us-east-1"
             return [
                 Case(
-                    name: "\(name) sql", store: .sql, address: "postgresql://u:\(Self.secret)@\(place)/x", told: told),
+                    name: "\(name) sql", store: .sql,
+                    address: "postgresql://u:\(Self.secret)@\(place)/x?connect_timeout=1", told: told),
                 Case(
                     name: "\(name) objects", store: .objects, address: "s3://bucket/x?endpoint=http://\(place)\(s3)",
+                    told: ["s3://bucket/x"]),
+                Case(
+                    name: "\(name) online", store: .online,
+                    address: "redis://:\(Self.secret)@\(place)?connect_timeout_ms=1000", told: told),
+                Case(
+                    name: "\(name) streams", store: .streams, address: "kafka://\(place)?connect_timeout_ms=1000",
                     told: told),
-                Case(name: "\(name) online", store: .online, address: "redis://:\(Self.secret)@\(place)", told: told),
-                Case(name: "\(name) streams", store: .streams, address: "kafka://\(place)", told: told),
-                Case(name: "\(name) jobs", store: .jobs, address: "ray://\(place)", told: []),
+                Case(name: "\(name) jobs", store: .jobs, address: "ray://\(place)?timeout=1", told: []),
             ]
         }
         try await expect(cases(closed, "closed", told: ["127.0.0.1:1", "Check"]), within: 16)
@@ -169,7 +174,7 @@ import Workshop
                 Case(
                     name: "no bucket", store: .objects,
                     address: "s3://nobodys-bucket/x?endpoint=\(engines.s3.endpoint)&\(keys)",
-                    told: ["there is no bucket 'nobodys-bucket", "Make the bucket"]),
+                    told: ["there is no bucket 's3://nobodys-bucket", "Make the bucket"]),
             ], within: 12)
         _ = (oldSQL.port, oldRedis.port)
     }

@@ -24,7 +24,7 @@ import Workshop
             #expect(try await shop.get("/journal/verify").json["intact"] == true)
             let page = try await client.get("/metrics").collect()
             let text = String(decoding: page, as: UTF8.self)
-            for name in ["sql", "objects", "keyvalue"] {
+            for name in ["sql", "object", "keyvalue"] {
                 #expect(text.contains("modelworks_\(name)"), "no metrics of \(name)")
             }
             return answers
@@ -48,7 +48,7 @@ import Workshop
 
     private func logged(_ root: String) throws -> Int {
         var count = 0
-        try RecordLog(folder: "\(root)/records/predictions/orders").forEach { _ in count += 1 }
+        try RecordLog(folder: "\(root)/records/predictions/orders").forEach(from: .start) { _ in count += 1 }
         return count
     }
 

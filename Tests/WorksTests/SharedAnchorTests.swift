@@ -44,7 +44,9 @@ import Workshop
         #expect(try await second.get("/journal/verify").json["strangers"] == 0)
         // The one that does not drive the loop leaves the anchor alone when it closes.
         #expect(await first.works.driveLoop())
-        try await second.post("/data/ingest")
+        try await second.post(
+            "/apply",
+            second.directory(Blueprint.files(with: ["works.yaml": "{name: w, owner: u, data: data, clock: system}\n"])))
         let known = try await anchor(environment)
         await second.works.close()
         #expect(try await anchor(environment) == known)

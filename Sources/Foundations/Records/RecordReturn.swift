@@ -67,7 +67,7 @@ struct RecordReturn {
             return Digest(of: bytes)
         }
         for file in files {
-            try file.forEach { record in
+            try file.forEach(from: .start) { record in
                 let position: RecordPosition = try log.append(record.bytes)
                 guard position == record.position else {
                     throw StorageFailure.positionOutside(record.position.offset, path: folder)
@@ -78,7 +78,7 @@ struct RecordReturn {
             progress(channel, count)
         }
         var kept = Digest(of: channel)
-        try log.forEach { kept = chain(kept, $0) }
+        try log.forEach(from: .start) { kept = chain(kept, $0) }
         guard kept == sent else {
             throw StorageFailure.damaged(path: folder, offset: 0, reason: "it does not read as it was written")
         }

@@ -8,6 +8,8 @@ public struct DatabaseCopy: Sendable {
     private let source: Database
     private let target: Database
     private static let batch = 500
+    /// What an engine notes for itself: which commits arrived whose answers were lost.
+    private static let engineTables: Set<String> = ["sql_commits"]
 
     public init(from source: Database, to target: Database) {
         self.source = source
@@ -30,7 +32,9 @@ public struct DatabaseCopy: Sendable {
     public func run(
         leaving: Set<String> = [], progress: @escaping @Sendable (String, Int64) -> Void = { _, _ in }
     ) async throws -> [Outcome] {
-        let wanted = try await Catalogue.tables(of: source).filter { !leaving.contains($0.name) }
+        let wanted = try await Catalogue.tables(of: source).filter {
+            !leaving.contains($0.name) && !Self.engineTables.contains($0.name)
+        }
         let present = Dictionary(
             uniqueKeysWithValues: try await Catalogue.tables(of: target).map { ($0.name, $0) })
         var outcomes: [Outcome] = []
