@@ -165,10 +165,8 @@ let package = Package(
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
             "Works", in: "", "Workshop", "Basics", "Configuration", "Engines", "Features", "HTTP", "Inference",
-            "Journal",
-            "ObjectStorage",
-            "Records", "Registry", "Sealing",
-            "SQL", "Security", "Serving", "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
+            "Jobs", "Journal", "ObjectStorage", "Records", "Registry", "Sealing", "SQL", "Security", "Serving",
+            "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),

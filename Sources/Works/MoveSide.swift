@@ -90,7 +90,8 @@ struct MoveSide: Sendable {
                     streams = try await WorksFailure.naming("streams") { try await opener.streams(url) }
                 }
                 let channels = try RecordChannels(
-                    sharedBy: database, objects: objects, streams: streams, spoolsIn: "\(options.root)/records",
+                    sharedBy: database, objects: objects, streams: streams,
+                    at: urls[.streams]?.description ?? "streams", spoolsIn: "\(options.root)/records",
                     random: random)
                 let result = try await body(channels)
                 await streams?.close()

@@ -77,7 +77,8 @@ struct Stores: Sendable {
             let records =
                 isShared || streams != nil
                 ? try RecordChannels(
-                    sharedBy: database, objects: objects, streams: streams, spoolsIn: "\(root)/records",
+                    sharedBy: database, objects: objects, streams: streams, at: streamsAt.description,
+                    spoolsIn: "\(root)/records",
                     random: options.random)
                 : try RecordChannels(localIn: "\(root)/records")
             try RememberedStores.write(addresses, root: root)

@@ -286,16 +286,23 @@ public final class Works: Sendable {
 
     /// Closes every store, in order.
     public func close() async {
+        // At the same time: where the database is away, each of them waits for it as long as a change does.
+        async let anchored: Void = anchorEnd()
+        async let shipped: Void = stores.records.close()
+        async let ended: Void = jobs.close()
+        _ = await (anchored, shipped, ended)
+        await anchorPlace.close()
+        await stores.close()
+        lock.release()
+    }
+
+    private func anchorEnd() async {
         if await duty.claim() {
             do { try await checkpointer.checkpoint() } catch {
                 logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
             }
         }
         await duty.end()
-        await jobs.close()
-        await anchorPlace.close()
-        await stores.close()
-        lock.release()
     }
 
     /// Answers a request without a socket.

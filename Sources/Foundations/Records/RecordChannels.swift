@@ -34,18 +34,20 @@ public final class RecordChannels: Sendable {
     /// Channels for several processes.
     /// - Parameters:
     ///   - streams: what carries the records between processes; nil archives them straight from the spool.
+    ///   - address: where the streams are.
     ///   - root: holds the spools of this process and the name they are known by; never shared with another process.
     ///   - random: names the spools when there is no name yet.
     /// - Throws: `StorageFailure` where the root can not be used.
     public init(
         sharedBy database: Database, objects: any ObjectStore, streams: (any EventStreams)? = nil,
+        at address: String = "streams",
         spoolsIn root: String,
         random: any RandomSource
     ) throws {
         self.root = root
         place = .shared(
             RecordArchive(database: database, objects: objects), source: try Self.name(in: root, random),
-            relay: streams.map { StreamRelay(streams: $0) })
+            relay: streams.map { StreamRelay(streams: $0, place: Digest(of: address).short) })
     }
 
     private static func name(in root: String, _ random: any RandomSource) throws -> String {

@@ -8,6 +8,8 @@ import Streams
 /// spool: one that was sent twice is passed over, and so is one behind a gap, which the spool then sends again.
 struct StreamRelay: RecordRelay {
     let streams: any EventStreams
+    /// Tells one place of streams from another: offsets of one mean nothing in the other.
+    let place: String
     private static let batch = 1000
     private static let wait = Duration.seconds(2)
 
@@ -24,7 +26,7 @@ struct StreamRelay: RecordRelay {
         let topic = try await topic(channel)
         var positions = try await archive.positions(of: channel)
         for (partition, end) in try await streams.ends(topic).enumerated() {
-            let cursor = "partition:\(partition)"
+            let cursor = "\(place):\(partition)"
             while positions[cursor] ?? 0 < end {
                 let offset = positions[cursor] ?? 0
                 let found = try await streams.read(

@@ -180,7 +180,11 @@ final class KafkaStreams: EventStreams {
 
     func check() async throws -> String {
         // A broker that is away is not to be waited for longer than a connection may take.
-        let count = try await refresh(within: settings.connectMilliseconds).count
+        let count: Int
+        do { count = try await refresh(within: settings.connectMilliseconds).count } catch StreamFailure.timedOut {
+            throw StreamFailure.unreachable(
+                store: settings.name, reason: "it said nothing within \(settings.connectMilliseconds) ms")
+        }
         let version = String(cString: rd_kafka_version_str())
         return "Kafka at '\(settings.name)' answers: \(count) topics of this prefix (librdkafka \(version))"
     }
