@@ -124,10 +124,14 @@ extension JobQueue {
         return try await database.write { transaction in
             // Another process may have fired them since.
             let left = try JobQueue.due(at: now, in: transaction)
-            return try zip(left, ids).map { firing, id in
+            return try zip(left, ids).compactMap { firing, id in
                 var request = firing.schedule.request
                 request.idempotencyKey = "schedule/\(firing.schedule.name)/\(firing.slot)"
-                let job = try JobQueue.submit(request, id: id, at: now, in: transaction)
+                let job: Job
+                // An owner whose queue is full holds up no other's schedules; the interval is tried again.
+                do { job = try JobQueue.submit(request, id: id, at: now, in: transaction) } catch JobFailure.quota {
+                    return nil
+                }
                 try transaction.execute(
                     "INSERT INTO job_firings (schedule, slot, job, fired) VALUES (?, ?, ?, ?)",
                     [.text(firing.schedule.name), .integer(firing.slot), .text(job.id), .init(now)])

@@ -40,6 +40,24 @@ import Testing
     }
 
     @Test(arguments: SQLEngine.allCases)
+    func anOwnerWhoseQueueIsFullHoldsUpNoOther(_ engine: SQLEngine) async throws {
+        let fixture = try await QueueFixture(engine)
+        var crowded = JobRequest(kind: "report")
+        crowded.owner = "ann"
+        try await fixture.queue.setLimit(JobLimit(.owner, "ann", runningMax: nil, queuedMax: 1))
+        try await fixture.queue.submit(crowded, by: "user:ann")
+        try await fixture.queue.setSchedule(
+            JobSchedule(name: "a-full", everySeconds: 3600, anchor: Timestamp(seconds: 0), request: crowded))
+        try await fixture.queue.setSchedule(schedule())
+        #expect(
+            try await fixture.queue.fire().compactMap(\.request.idempotencyKey).map { $0.prefix(15) } == [
+                "schedule/hourly"
+            ])
+        try await fixture.queue.setLimit(JobLimit(.owner, "ann", runningMax: nil, queuedMax: 2))
+        #expect(try await fixture.queue.fire().map(\.request.owner) == ["ann"])
+    }
+
+    @Test(arguments: SQLEngine.allCases)
     func aClockThatGoesBackFiresNothingTwiceAndSkipsNothing(_ engine: SQLEngine) async throws {
         let fixture = try await QueueFixture(engine)
         try await fixture.queue.setSchedule(schedule())
