@@ -70,18 +70,23 @@ let package = Package(
         room(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
+        room("Expressions", in: "Foundations", "Basics"),
 
         room("Statistics", in: ""),
+        room("Aggregations", in: "", "Basics"),
         room("Inference", in: "", "Basics", "CLightGBM"),
 
         // The six layers, each standing on the ones before it.
         room(
-            "Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar",
-            "ObjectStorage"),
+            "Datasets", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "Columnar", "ObjectStorage",
+            "Statistics"),
+        room(
+            "Features", in: "Layers", "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal",
+            "KeyValue", "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets"),
         room("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage"),
         room(
-            "Training", in: "Layers", "Basics", "Configuration", "ObjectStorage", "Statistics", "Inference", "Features",
-            "Experiments"),
+            "Training", in: "Layers", "Basics", "Configuration", "ObjectStorage", "Statistics", "Inference", "Datasets",
+            "Features", "Experiments"),
         room(
             "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference",
             "Experiments"),
@@ -104,25 +109,24 @@ let package = Package(
             "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
             "Registry", "Serving"),
         room(
+            "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Datasets", "Features"),
+        room(
             "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Jobs", "Security",
-            "Inference",
-            "Features",
-            "Experiments", "Training", "Registry",
-            "Serving", "Monitoring", "Automation"),
+            "Inference", "Datasets", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring",
+            "Automation"),
 
         room(
             "Works", in: "", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue", "Streams",
-            "Columnar", "Journal", "Records", "Jobs", "Security", "Configuration", "Features", "Experiments",
-            "Training",
-            "Registry", "Serving", "Monitoring", "Automation",
-            "Inference", "OpenInference", "WorksAPI"),
+            "Columnar", "Journal", "Records", "Jobs", "Security", "Configuration", "Datasets", "Features",
+            "Experiments",
+            "Training", "Registry", "Serving", "Monitoring", "Automation", "Inference", "OpenInference", "Feast",
+            "WorksAPI"),
         .executableTarget(
             name: "modelworks",
             dependencies: [
                 "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue",
-                "Streams", "Journal", "Jobs", "Security", "Columnar", "Configuration", "Inference",
-                "Features",
-                "Training", "Registry", "Serving", "Monitoring", "Automation",
+                "Streams", "Journal", "Jobs", "Security", "Columnar", "Configuration", "Inference", "Datasets",
+                "Features", "Training", "Registry", "Serving", "Monitoring", "Automation",
             ],
             swiftSettings: swiftSettings),
 
@@ -151,22 +155,32 @@ let package = Package(
         .testTarget(
             name: "StoreKillTests", dependencies: ["Storms", "storm", "Basics", "Engines", "TestSupport"],
             path: "Tests/StoreKillTests", swiftSettings: swiftSettings),
+        tests("Expressions", in: "Foundations", "Basics", "Columnar", "TestSupport"),
+        tests("Aggregations", in: "", "Basics", "Columnar", "TestSupport"),
         tests(
-            "Features", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "KeyValue", "Columnar",
-            "ObjectStorage", "TestSupport"),
+            "Datasets", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "Columnar", "ObjectStorage",
+            "Engines", "TestSupport"),
+        tests(
+            "Features", in: "Layers", "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal",
+            "KeyValue",
+            "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests("Registry", in: "Layers", "Basics", "SQL", "Journal", "TestSupport"),
         // A small factory over rows of its own, trained and serving, for tests of the whole.
         .target(
             name: "Workshop",
             dependencies: [
-                "Works", "Basics", "HTTP", "WorksAPI", "Registry", "Serving", "Features", "Columnar", "Configuration",
+                "Works", "Basics", "HTTP", "WorksAPI", "Registry", "Serving", "Datasets", "Features", "Columnar",
+                "Configuration",
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", "Workshop", "Basics", "Configuration", "Engines", "Features", "HTTP", "Inference",
+            "Works", in: "", "Workshop", "Basics", "Configuration", "Datasets", "Engines", "Features", "HTTP",
+            "Inference",
             "Jobs", "Journal", "ObjectStorage", "Records", "Registry", "Sealing", "SQL", "Security", "Serving",
             "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
+        tests(
+            "Feast", in: "Protocols", "Workshop", "Basics", "HTTP", "Datasets", "Features", "Engines", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),

@@ -96,14 +96,14 @@ actor ControlDuty {
         guard isShared else { return }
         while !Task.isCancelled {
             let impatience = Task { [database, logger] in
-                guard (try? await Task.sleep(for: .seconds(Self.seconds / 5))) != nil else { return }
+                guard (try? await Task.sleep(for: .seconds(Self.seconds / 10))) != nil else { return }
                 logger.warning("the database does not answer", ["database": .string(database.path)])
             }
             do { try await showLife() } catch {
                 logger.warning("others may think that this process is gone", ["error": .string("\(error)")])
             }
             impatience.cancel()
-            try? await Task.sleep(for: .seconds(Self.seconds / 5))
+            try? await Task.sleep(for: .seconds(Self.seconds / 10))
         }
     }
 

@@ -1,6 +1,7 @@
 import Automation
 import Basics
 import Columnar
+import Datasets
 import Experiments
 import Features
 import Foundation
@@ -110,7 +111,8 @@ public final class Works: Sendable {
     /// The schema of every room, in order.
     public static var migrations: [Migration] {
         Leases.migrations + Journal.migrations + AccessStore.migrations + RecordChannels.migrations
-            + JobQueue.migrations + DatasetStore.migrations + ExperimentStore.migrations + ModelRegistry.migrations
+            + JobQueue.migrations + DatasetStore.migrations + FeatureStore.migrations + ExperimentStore.migrations
+            + ModelRegistry.migrations
             + EndpointStore.migrations + MonitorService.migrations + ControlLoop.migrations + Factory.migrations
     }
 

@@ -1,6 +1,7 @@
 import Basics
 import Columnar
 import Configuration
+import Datasets
 import Features
 import HTTP
 import Inference
@@ -21,7 +22,7 @@ public enum Offline {
         let path = "\(folder.path)/offline"
         for name in ["objects", "online", "scratch"] { try folder.write("", to: "offline/\(name)/.keep") }
         let database = try await Database.open(at: "\(path)/works.db")
-        _ = try await database.migrate(Journal.migrations + DatasetStore.migrations)
+        _ = try await database.migrate(Journal.migrations + DatasetStore.migrations + FeatureStore.migrations)
         let online = try LMDBStore(path: "\(path)/online", durable: false)
         let store = FeatureStore(
             database: database, objects: try FileObjectStore(root: "\(path)/objects"),

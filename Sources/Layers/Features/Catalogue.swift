@@ -1,4 +1,5 @@
 import Basics
+import Datasets
 
 /// All definitions of a factory's data and features, checked against each other.
 public struct Catalogue: Sendable, Codable, Equatable {

@@ -1,5 +1,6 @@
 import Basics
 import Columnar
+import Datasets
 import Journal
 import KeyValue
 import ObjectStorage
@@ -82,12 +83,12 @@ public final class FeatureStore: Sendable {
 
     /// The newest dataset version of every defined table.
     ///
-    /// - Throws: ``FeaturesFailure/notIngested(table:)``.
+    /// - Throws: ``DatasetsFailure/notIngested(table:)``.
     public func datasetVersions() async throws -> [String: DatasetVersion] {
         let latest = try await datasets.latest()
         var versions: [String: DatasetVersion] = [:]
         for name in catalogue.tables.keys {
-            guard let version = latest[name] else { throw FeaturesFailure.notIngested(table: name) }
+            guard let version = latest[name] else { throw DatasetsFailure.notIngested(table: name) }
             versions[name] = version
         }
         return versions

@@ -1,5 +1,6 @@
 import Basics
 import Columnar
+import Datasets
 
 /// A value in a training set that could not have been known at its row's time.
 public struct LeakFinding: Sendable, Codable, Equatable {

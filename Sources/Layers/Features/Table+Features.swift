@@ -1,15 +1,6 @@
-import Basics
 import Columnar
 
-extension SQLText {
-    /// A TIMESTAMP in UTC.
-    static func timestamp(_ moment: Timestamp) -> String { "make_timestamp(CAST(\(moment.microseconds) AS BIGINT))" }
-}
-
 extension Table {
-    /// The integer in the first row of a column: what a count gives.
-    func count(_ name: String) throws -> Int64 { try integers(name).first.flatMap { $0 } ?? 0 }
-
     /// A column of texts or whole numbers as texts, as join keys are written.
     func texts(_ name: String) throws -> [String?] {
         let column = try column(name)

@@ -1,5 +1,6 @@
 import Basics
 import Columnar
+import Datasets
 import ObjectStorage
 
 /// Which rows to learn from: a query that gives ids, join keys, request features, the label, and three times.

@@ -1,5 +1,6 @@
 import Basics
 import Columnar
+import Datasets
 import Foundation
 import Journal
 import ObjectStorage
@@ -15,6 +16,16 @@ public struct ViewHistory: Sendable, Codable, Equatable {
 }
 
 extension FeatureStore {
+    public static let migrations = [
+        Migration(
+            room: "features", version: 1,
+            sql: """
+                CREATE TABLE view_histories (
+                  view TEXT NOT NULL, "key" TEXT NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL,
+                  created INTEGER NOT NULL, PRIMARY KEY (view, "key"));
+                """)
+    ]
+
     /// The SQL of a view over its sources, each cut to what was knowable at a moment where one is given.
     ///
     /// - Parameter moment: SQL for a TIMESTAMP.

@@ -1,4 +1,5 @@
 import Basics
+import Datasets
 import Experiments
 import Features
 import Inference

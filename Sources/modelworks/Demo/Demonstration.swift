@@ -1,5 +1,6 @@
 import Automation
 import Basics
+import Datasets
 import Features
 import Foundation
 import HTTP

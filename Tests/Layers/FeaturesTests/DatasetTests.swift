@@ -1,4 +1,5 @@
 import Basics
+import Datasets
 import Features
 import Foundation
 import Journal
@@ -44,7 +45,7 @@ import Testing
         let factory = try await SmallFactory(SmallFactory.definitions, data: ["sales.csv": sales])
         let first = try await factory.store.ingest(by: "test")
         try factory.folder.write("shop,happened,known,amount\n", to: "data/sales.csv")
-        await #expect(throws: FeaturesFailure.self) { try await factory.store.ingest(by: "test") }
+        await #expect(throws: DatasetsFailure.self) { try await factory.store.ingest(by: "test") }
         #expect(try await Array(factory.store.datasets.latest().values) == first)
         await factory.database.close()
     }
@@ -62,7 +63,7 @@ import Testing
         files["data/sales.yaml"]? += "\nsha256: \(String(repeating: "0", count: 64))"
         try factory.use(files)
         await #expect { try await factory.store.ingest(by: "test") } throws: { error in
-            if case FeaturesFailure.wrongHash = error { true } else { false }
+            if case DatasetsFailure.wrongHash = error { true } else { false }
         }
         await factory.database.close()
     }

@@ -1,6 +1,7 @@
 import Basics
 import Columnar
 import Configuration
+import Datasets
 import Features
 import Journal
 import KeyValue
@@ -20,7 +21,7 @@ struct SmallFactory {
         for name in ["objects", "online", "scratch"] { try folder.write("", to: "\(name)/.keep") }
         let path = folder.path
         database = try await Database.open(at: "\(path)/works.db")
-        _ = try await database.migrate(Journal.migrations + DatasetStore.migrations)
+        _ = try await database.migrate(Journal.migrations + DatasetStore.migrations + FeatureStore.migrations)
         let online = try LMDBStore(path: "\(path)/online", durable: false)
         store = FeatureStore(
             database: database, objects: try FileObjectStore(root: "\(path)/objects"),

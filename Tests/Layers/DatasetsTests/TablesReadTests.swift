@@ -1,6 +1,5 @@
+import Datasets
 import Testing
-
-@testable import Features
 
 @Suite struct TablesReadTests {
     @Test(arguments: [

@@ -57,14 +57,11 @@ public final class DatasetStore: Sendable {
 
     public static let migrations = [
         Migration(
-            room: "features", version: 1,
+            room: "datasets", version: 1,
             sql: """
                 CREATE TABLE dataset_versions (
                   "table" TEXT NOT NULL, number INTEGER NOT NULL, digest TEXT NOT NULL, record TEXT NOT NULL,
                   created INTEGER NOT NULL, PRIMARY KEY ("table", number));
-                CREATE TABLE view_histories (
-                  view TEXT NOT NULL, "key" TEXT NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL,
-                  created INTEGER NOT NULL, PRIMARY KEY (view, "key"));
                 """)
     ]
 
@@ -94,17 +91,17 @@ public final class DatasetStore: Sendable {
     /// Reads the table's file, checks it and publishes a version; returns the version there is where nothing changed.
     ///
     /// - Parameter folder: the factory's data folder.
-    /// - Throws: ``FeaturesFailure/missingFile(_:)``, ``FeaturesFailure/wrongHash(file:expected:found:)``,
-    ///   ``FeaturesFailure/expectation(table:expectation:failing:of:example:)``, or the engine's error for a file it can
+    /// - Throws: ``DatasetsFailure/missingFile(_:)``, ``DatasetsFailure/wrongHash(file:expected:found:)``,
+    ///   ``DatasetsFailure/expectation(table:expectation:failing:of:example:)``, or the engine's error for a file it can
     ///   not read.
     public func ingest(_ table: TableDefinition, from folder: String, by principal: String) async throws
         -> DatasetVersion
     {
         let path = table.path.hasPrefix("/") ? table.path : "\(folder)/\(table.path)"
-        guard FileManager.default.fileExists(atPath: path) else { throw FeaturesFailure.missingFile(path) }
+        guard FileManager.default.fileExists(atPath: path) else { throw DatasetsFailure.missingFile(path) }
         let source = try await fileDigest(path)
         if let expected = table.sha256, expected != source {
-            throw FeaturesFailure.wrongHash(file: path, expected: expected, found: source)
+            throw DatasetsFailure.wrongHash(file: path, expected: expected, found: source)
         }
         let definition = Digest(of: try JSON.canonical(table))
         if let last = try await versions(of: table.name).first, last.source == source, last.definition == definition {
@@ -163,7 +160,7 @@ public final class DatasetStore: Sendable {
 
     private func fileDigest(_ path: String) async throws -> Digest {
         try await BlockingThread(name: "digest").run {
-            guard let handle = FileHandle(forReadingAtPath: path) else { throw FeaturesFailure.missingFile(path) }
+            guard let handle = FileHandle(forReadingAtPath: path) else { throw DatasetsFailure.missingFile(path) }
             defer { try? handle.close() }
             var builder = Digest.Builder()
             while let chunk = try handle.read(upToCount: 1 << 20), !chunk.isEmpty {
@@ -178,7 +175,7 @@ public final class DatasetStore: Sendable {
         switch table.format {
         case .parquet: return "read_parquet(\(file))"
         case .json, .csv:
-            let columns = table.columns.map { "\(SQLText.literal($0.name)): \(SQLText.literal($0.kind.sqlType))" }
+            let columns = table.columns.map { "\(SQLText.literal($0.name)): \(SQLText.literal($0.type.sqlType))" }
                 .joined(separator: ", ")
             guard table.format == .csv else { return "read_json(\(file), columns = {\(columns)})" }
             let nulls = ([""] + table.nulls).map(SQLText.literal).joined(separator: ", ")
@@ -206,7 +203,7 @@ public final class DatasetStore: Sendable {
                 ).strings("example").first.flatMap { $0 }
             }
             if failing > 0, expectation.severity == .stop {
-                throw FeaturesFailure.expectation(
+                throw DatasetsFailure.expectation(
                     table: table.name, expectation: expectation.name, failing: Int(failing), of: Int(rows),
                     example: example ?? test.summary)
             }
@@ -224,7 +221,7 @@ public final class DatasetStore: Sendable {
     }
 
     /// Writes the rows of a query as one Parquet object.
-    func publish(_ query: String, context: String) async throws -> (digest: Digest, rows: Int64) {
+    public func publish(_ query: String, context: String) async throws -> (digest: Digest, rows: Int64) {
         let path =
             "\(scratch)/\(UInt64(bitPattern: Int64(Digest(of: query).hashValue)))-\(time.now.microseconds).parquet"
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -2,7 +2,7 @@
 ///
 /// Comments and texts in single quotes are passed over. This is no parser: it may name too much, which then has to be
 /// written in another way, but a table that is read is never missed.
-enum TablesRead {
+public enum TablesRead {
     private static let starts: Set<String> = ["FROM", "JOIN"]
     private static let ends: Set<String> = [
         "WHERE", "GROUP", "ORDER", "ON", "USING", "WINDOW", "QUALIFY", "HAVING", "LIMIT", "SELECT", "UNION", "EXCEPT",
@@ -11,7 +11,7 @@ enum TablesRead {
         "PIVOT", "UNPIVOT", "SAMPLE", "TABLESAMPLE",
     ]
 
-    static func names(in sql: String) -> Set<String> {
+    public static func names(in sql: String) -> Set<String> {
         let code = sql.replacing(#/--[^\n]*|/\*(?s:.*?)\*/|'(?:[^']|'')*'/#, with: " ")
         var names: Set<String> = []
         var reading = false

@@ -1,0 +1,2 @@
+/// A total, typed expression language.
+public enum Expressions {}

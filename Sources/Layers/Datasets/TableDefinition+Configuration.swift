@@ -1,0 +1,35 @@
+import Basics
+import Configuration
+
+extension TableDefinition {
+    public init(_ node: YAMLNode) throws {
+        let map = try node.mapping(allowing: [
+            "kind", "name", "owner", "description", "format", "path", "nulls", "sha256", "columns", "key",
+            "expectations",
+        ])
+        name = try map.string("name")
+        owner = try map.string("owner")
+        description = try map.optionalString("description") ?? ""
+        format = try map.choice("format", default: .csv)
+        path = try map.string("path")
+        nulls = try map.strings("nulls", default: [])
+        if let text = try map.optionalString("sha256") {
+            guard let digest = Digest(text) else {
+                throw ConfigurationFailure(try map.required("sha256").place, "'sha256' must be 64 hexadecimal digits")
+            }
+            sha256 = digest
+        }
+        columns = try map.required("columns").mapping().entries.map { entry in
+            guard let type = ScalarType(rawValue: try entry.value.string()) else {
+                throw ConfigurationFailure(
+                    entry.value.place,
+                    "the type of '\(entry.key)' must be one of "
+                        + ScalarType.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+            return ColumnDefinition(name: entry.key, type: type)
+        }
+        key = try map.strings("key", default: [])
+        let known = columns.map(\.name)
+        expectations = try map.list("expectations").map { try Expectation($0, columns: known) }
+    }
+}

@@ -1,0 +1,2 @@
+/// The HTTP protocol of a Feast feature server.
+public enum Feast {}
