@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("paths", nargs="*")
     parser.add_argument("--checkout", action="store_true")
     parser.add_argument("--status", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     repository = options.repository.resolve()
     if not (repository / ".dvc").is_dir():
         dvc(repository, "init", "--no-scm", "--quiet")
