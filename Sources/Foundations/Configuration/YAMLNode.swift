@@ -82,6 +82,15 @@ public struct YAMLNode: Sendable, Equatable {
         return items
     }
 
+    /// A span of time such as `90s`, `15m`, `3h`, `7d` or `2w`, in seconds.
+    public func seconds() throws -> Int64 {
+        let text = try string()
+        guard let seconds = ConfigurationMapping.seconds(of: text) else {
+            throw ConfigurationFailure(place, "must be a span of time such as 90s, 15m, 3h or 7d, and is '\(text)'")
+        }
+        return seconds
+    }
+
     /// A single value's text.
     public func string() throws -> String {
         guard case .scalar(let text, _) = content, !isNull else {

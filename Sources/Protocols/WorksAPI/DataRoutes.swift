@@ -26,19 +26,19 @@ extension WorksAPI {
                 var entities: [String]
                 var features: [String]
                 var digest: Digest
-                var ttlSeconds: Int64
-                var everySeconds: Int64
+                var ttlSeconds: Int64?
+                var everySeconds: Int64?
                 var services: [String]
             }
             let catalogue = services.features.catalogue
             return try .json(
                 catalogue.views.values.sorted { $0.name < $1.name }.map { view in
                     Item(
-                        name: view.name, owner: view.owner, entities: view.entities, features: view.features,
+                        name: view.name, owner: view.owner, entities: view.entities, features: view.featureNames,
                         digest: try catalogue.digest(ofView: view.name), ttlSeconds: view.ttlSeconds,
                         everySeconds: view.everySeconds,
                         services: catalogue.services.values.filter { service in
-                            service.views.contains { $0.view == view.name }
+                            service.selections.contains { $0.source == view.name }
                         }.map(\.name).sorted())
                 })
         }
