@@ -19,7 +19,15 @@ extension TableDefinition {
             }
             sha256 = digest
         }
-        columns = try map.required("columns").mapping().entries.map { entry in
+        columns = try Self.columns(try map.required("columns"))
+        key = try map.strings("key", default: [])
+        let known = columns.map(\.name)
+        expectations = try map.list("expectations").map { try Expectation($0, columns: known) }
+    }
+
+    /// Columns in the order they are written, each `name: type`.
+    static func columns(_ node: YAMLNode) throws -> [ColumnDefinition] {
+        try node.mapping().entries.map { entry in
             guard let type = ScalarType(rawValue: try entry.value.string()) else {
                 throw ConfigurationFailure(
                     entry.value.place,
@@ -28,8 +36,5 @@ extension TableDefinition {
             }
             return ColumnDefinition(name: entry.key, type: type)
         }
-        key = try map.strings("key", default: [])
-        let known = columns.map(\.name)
-        expectations = try map.list("expectations").map { try Expectation($0, columns: known) }
     }
 }

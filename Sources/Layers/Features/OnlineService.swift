@@ -38,21 +38,22 @@ public final class OnlineService: Sendable {
         name = service.name
         digest = try catalogue.digest(ofService: service.name)
         inputNames = service.inputNames
-        requestNames = service.request
+        requestNames = service.request.map(\.name)
         requestCount = service.request.count
         var joinKeys: [String] = []
         var parts: [Part] = []
         var firstInput = 0
-        for selection in service.views {
-            let view = try catalogue.view(selection.view)
-            let positions = selection.features.compactMap { view.features.firstIndex(of: $0) }
-            for key in view.joinKeys where !joinKeys.contains(key) { joinKeys.append(key) }
+        for selection in service.selections where !selection.isTransform {
+            let view = try catalogue.view(selection.source)
+            let positions = selection.features.compactMap { view.featureNames.firstIndex(of: $0) }
+            let callerKeys = view.joinKeys.map(selection.callerKey)
+            for key in callerKeys where !joinKeys.contains(key) { joinKeys.append(key) }
             parts.append(
                 Part(
                     prefix: OnlineCodec.prefix(try catalogue.digest(ofView: view.name)),
-                    keys: view.joinKeys.compactMap { joinKeys.firstIndex(of: $0) },
+                    keys: callerKeys.compactMap { joinKeys.firstIndex(of: $0) },
                     positions: positions,
-                    storedCount: view.features.count, ttlMicroseconds: view.ttlSeconds * 1_000_000,
+                    storedCount: view.features.count, ttlMicroseconds: view.ttlSeconds.map { $0 * 1_000_000 } ?? .max,
                     firstInput: firstInput))
             firstInput += positions.count
         }
