@@ -22,6 +22,8 @@ public final class FeatureStore: Sendable {
     let time: any TimeSource
     let scratch: String
     public let datasets: DatasetStore
+    /// What online reads and writes remember.
+    let onlineState = OnlineState()
     private let state = Mutex(State())
 
     private struct State {

@@ -77,7 +77,7 @@ struct EntityReader {
         let source = reader(nil)
         var columns = try describe(source)
         for reserved in [HistoryPlan.row, HistoryPlan.moment] where columns.contains(where: { $0.name == reserved }) {
-            throw FeaturesFailure.badRequest(
+            throw FeaturesFailure.request(
                 "\(place) has a column '\(reserved)', a name of the join's own", remedy: "Rename it.")
         }
         let time = try timeColumn(columns)
@@ -145,7 +145,7 @@ struct EntityReader {
         var times = stamps.isEmpty ? columns.filter { KeyKind(type: $0.type) == .time }.map(\.name) : stamps
         if times.isEmpty, file.format == .json { times = try textsOfTimes(columns) }
         guard let only = times.first, times.count == 1 else {
-            throw FeaturesFailure.badRequest(
+            throw FeaturesFailure.request(
                 times.isEmpty
                     ? "\(place) has no column of times"
                     : "\(place) has several columns of times: \(times.joined(separator: ", "))",
@@ -177,7 +177,7 @@ struct EntityReader {
         // A column without any value has no type that counts.
         let isEmpty = column.type == "\"NULL\"" || column.type == "JSON"
         guard given == kind || isRead || isWhole || isEmpty else {
-            throw FeaturesFailure.badRequest(
+            throw FeaturesFailure.request(
                 "\(place) holds the join key '\(key)' as \(column.type), where the views have \(kind.rawValue) values",
                 remedy: "Write the column in the type of the views' key.")
         }
@@ -185,7 +185,7 @@ struct EntityReader {
 
     private func missing(_ kind: String, _ name: String, _ names: [String]) -> FeaturesFailure {
         let near = NearestWord.of(name, among: names)
-        return .badRequest(
+        return .request(
             "\(place) has no \(kind) '\(name)'",
             remedy: near.map { "Did you mean '\($0)'?" } ?? "Its columns are: \(names.joined(separator: ", ")).")
     }
@@ -206,18 +206,18 @@ struct EntityReader {
             """, context: place)
         let count = try found.count("n")
         guard count > 0 else {
-            throw FeaturesFailure.badRequest("\(place) has no rows", remedy: "Give it at least one row.")
+            throw FeaturesFailure.request("\(place) has no rows", remedy: "Give it at least one row.")
         }
         let timeless = try found.count("timeless")
         guard timeless == 0, let earliest = try found.timestamps("earliest").first.flatMap({ $0 }),
             let latest = try found.timestamps("latest").first.flatMap({ $0 }), earliest <= latest
         else {
-            throw FeaturesFailure.badRequest(
+            throw FeaturesFailure.request(
                 "\(place) has \(timeless) of \(count) rows without a time in '\(time)'",
                 remedy: "Give each row its time.")
         }
         for (index, key) in whole.enumerated() where try found.count("f\(index)") > 0 {
-            throw FeaturesFailure.badRequest(
+            throw FeaturesFailure.request(
                 "\(place) holds fractions in the join key '\(key)', where the views have integers",
                 remedy: "Write whole numbers.")
         }

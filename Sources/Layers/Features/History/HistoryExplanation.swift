@@ -40,7 +40,7 @@ extension FeatureStore {
     /// - Parameters:
     ///   - row: the entity row, counted from 1.
     ///   - shown: how many rows that were passed over to tell of, for each view.
-    /// - Throws: ``FeaturesFailure/badRequest(_:remedy:)`` where there is no such row, or for what can not be asked.
+    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` where there is no such row, or for what can not be asked.
     public func explainHistory(
         _ request: HistoryRequest, of entities: EntityFile, row: Int64, shown: Int = 3
     ) async throws -> HistoryExplanation {
@@ -49,14 +49,14 @@ extension FeatureStore {
         let wanted = try catalogue.selection(of: request)
         let prepared = try await prepare(wanted, request, entities, staging: staging)
         guard row >= 1, row <= prepared.rows.count else {
-            throw FeaturesFailure.badRequest(
+            throw FeaturesFailure.request(
                 "there is no row \(row) among the \(prepared.rows.count) entity rows",
                 remedy: "Rows are counted from 1.")
         }
         let asked = "(SELECT * FROM \(prepared.rows.relation) WHERE \(HistoryPlan.row) = \(row - 1))"
         let moments = try await engine.query("SELECT \(HistoryPlan.moment) FROM \(asked)", context: "the entity row")
         guard let time = try moments.timestamps(HistoryPlan.moment).first.flatMap({ $0 }) else {
-            throw FeaturesFailure.badRequest("row \(row) has no time", remedy: "Give each row its time.")
+            throw FeaturesFailure.request("row \(row) has no time", remedy: "Give each row its time.")
         }
         var explanation = HistoryExplanation(row: row, time: time, views: [])
         for (join, history) in zip(prepared.plan.joins, prepared.histories) {

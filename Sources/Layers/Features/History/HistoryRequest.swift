@@ -71,7 +71,7 @@ struct HistorySelection {
 }
 
 extension Catalogue {
-    /// - Throws: ``FeaturesFailure/badRequest(_:remedy:)`` for an unknown view or feature, or a name used twice.
+    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for an unknown view or feature, or a name used twice.
     func selection(of request: HistoryRequest) throws -> HistorySelection {
         let selections: [FeatureService.Selection]
         var found = HistorySelection()
@@ -86,7 +86,7 @@ extension Catalogue {
             full = request.usesFullNames
         }
         guard !selections.isEmpty || !found.request.isEmpty else {
-            throw FeaturesFailure.badRequest("no feature is asked for", remedy: "Name some, such as view:feature.")
+            throw FeaturesFailure.request("no feature is asked for", remedy: "Name some, such as view:feature.")
         }
         for selection in selections {
             let outputs = selection.features.map {
@@ -104,7 +104,7 @@ extension Catalogue {
             }
         }
         if let twice = found.features.first(where: { name in found.features.count(where: { $0 == name }) > 1 }) {
-            throw FeaturesFailure.badRequest(
+            throw FeaturesFailure.request(
                 "two features would both be called '\(twice)'", remedy: "Ask for full names, or for one of them only.")
         }
         return found
@@ -131,7 +131,7 @@ extension Catalogue {
 
     private func unknown(_ kind: String, _ name: String, _ known: some Collection<String>) -> FeaturesFailure {
         let near = NearestWord.of(name, among: known.sorted())
-        return .badRequest(
+        return .request(
             "there is no \(kind) '\(name)'",
             remedy: near.map { "Did you mean '\($0)'?" }
                 ?? (known.isEmpty ? "None is defined." : "Known: \(known.sorted().prefix(20).joined(separator: ", ")).")

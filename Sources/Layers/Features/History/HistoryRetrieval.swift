@@ -13,7 +13,7 @@ extension FeatureStore {
     /// - Parameters:
     ///   - path: the file to write; one of that name is replaced.
     ///   - engine: where the join is computed. Reading the entity rows, transforms and writing stay here.
-    /// - Throws: ``FeaturesFailure/badRequest(_:remedy:)`` for what can not be asked, before anything is written.
+    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for what can not be asked, before anything is written.
     public func historicalFeatures(
         _ request: HistoryRequest, of entities: EntityFile, to path: String,
         format: TableDefinition.FileFormat = .parquet, engine offline: OfflineEngine = .local
@@ -168,7 +168,7 @@ extension FeatureStore {
             for key in join.keys {
                 let kind = KeyKind(type: byName[key.column] ?? "")
                 if let other = kinds.updateValue(kind, forKey: key.entityColumn), other != kind {
-                    throw FeaturesFailure.badRequest(
+                    throw FeaturesFailure.request(
                         "the join key '\(key.entityColumn)' has \(other.rawValue) values in one view and \(kind.rawValue) values in another",
                         remedy: "Cast it in one of the views.")
                 }
@@ -182,13 +182,13 @@ extension FeatureStore {
         let names = rows.columns.map(\.name)
         let needed = wanted.request.map(\.name) + wanted.computed.flatMap { $0.transform.request.map(\.name) }
         if let missing = needed.first(where: { !names.contains($0) }) {
-            throw FeaturesFailure.badRequest(
+            throw FeaturesFailure.request(
                 "\(place) has no column '\(missing)', which is a request feature",
                 remedy: NearestWord.of(missing, among: names).map { "Did you mean '\($0)'?" }
                     ?? "Its columns are: \(names.joined(separator: ", ")).")
         }
         if let taken = wanted.features.first(where: { names.contains($0) }) {
-            throw FeaturesFailure.badRequest(
+            throw FeaturesFailure.request(
                 "\(place) has a column '\(taken)', and so is a feature called",
                 remedy: "Ask for full names, or rename the column.")
         }

@@ -20,7 +20,7 @@ struct HistoryTransforms {
 
     static func column(_ input: FeatureReference) -> String { prefix + input.fullName }
 
-    /// - Throws: ``FeaturesFailure/badRequest(_:remedy:)`` for an expression that can not be compiled.
+    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for an expression that can not be compiled.
     init(_ computed: [(transform: TransformDefinition, outputs: [HistoryPlan.Output])], types: [String: FeatureType])
         throws
     {
@@ -41,7 +41,7 @@ struct HistoryTransforms {
                 program = try ScalarProgram(
                     inputs: inputs, expressions: transform.features.map { ($0.name, $0.expression) })
             } catch {
-                throw FeaturesFailure.badRequest(
+                throw FeaturesFailure.request(
                     "the transform '\(transform.name)' can not be used: \(error.message)",
                     remedy: error.remedy ?? "Correct its definition and apply again.")
             }

@@ -128,14 +128,14 @@ public struct SparkEngine: Sendable {
 extension OfflineEngine {
     /// Reads the setting `offline`: `duckdb`, or the address of a Spark.
     ///
-    /// - Throws: ``FeaturesFailure/badRequest(_:remedy:)`` for anything else.
+    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for anything else.
     public init(_ text: String, python: String, script: String) throws {
         if text == "duckdb" {
             self = .local
         } else if ["spark://", "local[", "local-cluster[", "k8s://"].contains(where: text.hasPrefix) || text == "yarn" {
             self = .spark(SparkEngine(python: python, script: script, master: text))
         } else {
-            throw FeaturesFailure.badRequest(
+            throw FeaturesFailure.request(
                 "'\(text)' is no engine that histories can be computed on",
                 remedy: "Write duckdb, spark://HOST:PORT, yarn or local-cluster[WORKERS,CORES,MEGABYTES].")
         }
