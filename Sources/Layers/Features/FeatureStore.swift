@@ -20,6 +20,8 @@ public final class FeatureStore: Sendable {
     let onlineTable: KeyValueTable
     let time: any TimeSource
     public let datasets: DatasetStore
+    /// What online reads and writes remember.
+    let onlineState = OnlineState()
     private let state = Mutex(State())
 
     private struct State {
@@ -107,7 +109,7 @@ public final class FeatureStore: Sendable {
                 "CREATE OR REPLACE VIEW \(SQLText.identifier(name)) AS "
                     + "SELECT * FROM read_parquet(\(SQLText.literal(path)))", context: "data/\(name)")
         }
-        for events in try catalogue.eventsInOrder() { try await bind(events) }
+        for events in try catalogue.eventsInOrder() where events.stream == nil { try await bind(events) }
         state.withLock { $0.bound = digests }
         return versions
     }

@@ -51,8 +51,8 @@ extension FeatureStore {
             guard let row = position[set.ids[index]] else { continue }
             report.rows += 1
             var column = service.request.count
-            for selection in service.views {
-                let view = try catalogue.view(selection.view)
+            for selection in service.selections where !selection.isTransform {
+                let view = try catalogue.view(selection.source)
                 let knowable = try await knowableValues(of: view, row: row, in: rows, at: set.times[index])
                 for feature in selection.features {
                     let used = set.columns[column][index]
@@ -76,9 +76,8 @@ extension FeatureStore {
     ) async throws -> [String: Double] {
         let eventTime = SQLText.identifier(view.eventTime)
         let at = SQLText.timestamp(moment)
-        var conditions = [
-            "\(eventTime) <= \(at)", "\(eventTime) >= \(at) - INTERVAL \(view.ttlSeconds) SECOND",
-        ]
+        var conditions = ["\(eventTime) <= \(at)"]
+        if let ttl = view.ttlSeconds { conditions.append("\(eventTime) >= \(at) - INTERVAL \(ttl) SECOND") }
         for key in view.joinKeys {
             guard let literal = try rows.literal(key, row: row) else { return [:] }
             conditions.append("\(SQLText.identifier(key)) = \(literal)")
@@ -89,7 +88,7 @@ extension FeatureStore {
             ORDER BY \(eventTime) DESC LIMIT 1
             """, context: "features/\(view.name)")
         var values: [String: Double] = [:]
-        for feature in view.features { values[feature] = try table.doubles(feature).first }
+        for feature in view.featureNames { values[feature] = try table.doubles(feature).first }
         return values
     }
 }

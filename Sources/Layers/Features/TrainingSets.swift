@@ -80,14 +80,18 @@ extension FeatureStore {
         let known = knownBy.map { "\(labelTime) <= \(SQLText.timestamp($0))" } ?? "true"
         let kept = labelledOnly ? "AND \(label) IS NOT NULL AND \(known)" : ""
         var joins = ""
-        var inputs = service.request.map { "CAST(p.\(SQLText.identifier($0)) AS DOUBLE) AS \(SQLText.identifier($0))" }
-        for (index, selection) in service.views.enumerated() {
-            let view = try catalogue.view(selection.view)
+        var inputs = service.request.map(\.name).map {
+            "CAST(p.\(SQLText.identifier($0)) AS DOUBLE) AS \(SQLText.identifier($0))"
+        }
+        for (index, selection) in service.selections.enumerated() where !selection.isTransform {
+            let view = try catalogue.view(selection.source)
             let history = try await history(of: view.name)
             let file = "read_parquet(\(SQLText.literal(try await objects.localPath(history.digest))))"
             let eventTime = SQLText.identifier(view.eventTime)
             let alias = "v\(index)"
-            let keys = view.joinKeys.map { "p.\(SQLText.identifier($0)) = \(alias).\(SQLText.identifier($0))" }
+            let keys = view.joinKeys.map {
+                "p.\(SQLText.identifier(selection.callerKey($0))) = \(alias).\(SQLText.identifier($0))"
+            }
             joins += """
 
                 ASOF LEFT JOIN \(file) AS \(alias)
@@ -95,11 +99,11 @@ extension FeatureStore {
                 """
             for feature in selection.features {
                 let name = SQLText.identifier(feature)
+                let fresh =
+                    view.ttlSeconds.map { "\(alias).\(eventTime) >= p.\(time) - INTERVAL \($0) SECOND" } ?? "true"
                 inputs.append(
-                    """
-                    CASE WHEN \(alias).\(eventTime) >= p.\(time) - INTERVAL \(view.ttlSeconds) SECOND \
-                    THEN \(alias).\(name) END AS \(SQLText.identifier("\(view.name)__\(feature)"))
-                    """)
+                    "CASE WHEN \(fresh) THEN \(alias).\(name) END AS "
+                        + SQLText.identifier("\(selection.name)__\(feature)"))
             }
         }
         let table = try await engine.query(

@@ -32,7 +32,9 @@ extension FeatureStore {
     func query(of view: FeatureView, knowableAt moment: String? = nil) throws -> String {
         let columns =
             (view.joinKeys + [view.eventTime]).map(SQLText.identifier)
-            + view.features.map { "CAST(\(SQLText.identifier($0)) AS DOUBLE) AS \(SQLText.identifier($0))" }
+            + view.features.map {
+                "CAST(\(SQLText.identifier($0.name)) AS \($0.type.sqlType)) AS \(SQLText.identifier($0.name))"
+            }
         let selection = "SELECT \(columns.joined(separator: ", ")) FROM (\n\(view.sql)\n)"
         guard let moment else { return selection }
         let cuts = try view.sources.map { source in
@@ -130,7 +132,7 @@ extension FeatureStore {
             """
             SELECT (SELECT count(*) FROM (SELECT 1 FROM \(file) GROUP BY \(group) HAVING count(*) > 1)) AS repeated,
                    (SELECT count(*) FROM \(file) WHERE \(eventTime) IS NULL) AS timeless,
-                   (SELECT count(*) FROM \(file) WHERE epoch_us(\(eventTime)) % \(view.everySeconds * 1_000_000) <> 0) AS off
+                   (SELECT count(*) FROM \(file) WHERE epoch_us(\(eventTime)) % \((view.everySeconds ?? 0) * 1_000_000) <> 0) AS off
             """, context: context)
         let repeated = try problems.count("repeated")
         guard repeated == 0 else {
@@ -142,7 +144,7 @@ extension FeatureStore {
         }
         guard try problems.count("off") == 0 else {
             throw FeaturesFailure.badView(
-                view: view.name, problem: "some rows are not on its grid of \(view.everySeconds) seconds")
+                view: view.name, problem: "some rows are not on its grid of \(view.everySeconds ?? 0) seconds")
         }
         let history = ViewHistory(view: view.name, key: key, digest: published.digest, rows: published.rows)
         try await store(

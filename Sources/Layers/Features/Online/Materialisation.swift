@@ -49,13 +49,13 @@ public actor Materialisation {
         }
         let catalogue = features.catalogue
         var views: Set<String> = []
-        for name in services { views.formUnion(try catalogue.service(name).views.map(\.view)) }
+        for name in services { views.formUnion(try catalogue.viewNames(ofService: name)) }
         var puts: [(key: [UInt8], value: [UInt8])] = []
         var changed: [(name: String, cursor: Cursor, before: [UInt8]?)] = []
         for name in views.sorted() {
             let view = try catalogue.view(name)
             var cursor = try await cursor(for: view)
-            let target = moment.floored(toSeconds: view.everySeconds).microseconds
+            let target = (view.everySeconds.map { moment.floored(toSeconds: $0) } ?? moment).microseconds
             guard target > cursor.watermark else { continue }
             try await collect(&cursor, view, through: target, into: &puts)
             let before = cursor.stored
@@ -141,7 +141,7 @@ public actor Materialisation {
         let table = try await features.engine.query(query, context: "features/\(view.name)")
         let times = try table.timestamps(view.eventTime)
         let keyColumns = try view.joinKeys.map { try table.texts($0) }
-        let columns = try view.features.map { try table.doubles($0) }
+        let columns = try view.featureNames.map { try table.doubles($0) }
         cursor.times = []
         cursor.keys = []
         cursor.values = []
