@@ -20,6 +20,8 @@ public final class FeatureStore: Sendable {
     let onlineTable: KeyValueTable
     let time: any TimeSource
     public let datasets: DatasetStore
+    /// What online reads and writes remember.
+    let onlineState = OnlineState()
     private let state = Mutex(State())
 
     private struct State {
