@@ -10,7 +10,7 @@ let words = Array(CommandLine.arguments.dropFirst())
 let seconds = words.first.flatMap(Double.init) ?? 2
 let part = words.dropFirst().first
 let rows = words.dropFirst(2).first.flatMap(Int.init) ?? 1_000_000
-let batchRows = words.dropFirst(3).first.flatMap(Int.init) ?? 50_000
+let batchRows = words.dropFirst(3).first.flatMap(Int.init) ?? 200_000
 let bench = KeyValueBench(seconds: seconds)
 let puts = KeyValuePutBench(rows: max(1, rows), batchRows: max(1, batchRows))
 do {

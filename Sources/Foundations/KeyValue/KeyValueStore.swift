@@ -97,7 +97,8 @@ public protocol KeyValueStore: Sendable {
     ///
     /// A stored value without a whole stamp counts as older. Rows are put as if one after another in the order of the
     /// batch, each for itself: reads may see some of them, and after a failure some may have been put; putting the batch
-    /// again does no harm. Large batches are faster, as are keys that lie close together; 10,000 to 100,000 rows are good.
+    /// again does no harm. LMDB rewrites each page that a batch touches, so batches of keys that follow one another are up to
+    /// ten times faster than keys in no order; of those 100,000 to 200,000 rows at once are good.
     ///
     /// A connection that is lost on the way is made anew until the write timeout; rows that were put before it was lost
     /// are then counted by what is found the second time.
