@@ -111,7 +111,9 @@ public final class OnlineReader: Sendable {
     ) throws -> Result {
         let values = joinKeys.count
         let count = entities.count
-        let room = parts.reduce(0) { $0 + count * ($1.prefix.count + 2 * $1.keys.count) + entities.bytes.count * $1.keys.count }
+        let room = parts.reduce(0) {
+            $0 + count * ($1.prefix.count + 2 * $1.keys.count) + entities.bytes.count * $1.keys.count
+        }
         return try withUnsafeTemporaryAllocation(byteCount: room, alignment: 8) { buffer in
             try withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: count * parts.count) { keys in
                 try withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: max(1, values)) { given in
@@ -153,7 +155,8 @@ public struct OnlineBatch {
     private let rows: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
 
     init(
-        _ reader: OnlineReader, _ count: Int, _ moment: Int64, _ rows: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
+        _ reader: OnlineReader, _ count: Int, _ moment: Int64,
+        _ rows: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
     ) {
         self.reader = reader
         entityCount = count

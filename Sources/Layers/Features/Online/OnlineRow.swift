@@ -87,7 +87,8 @@ struct OnlineRow {
         guard !isNull(index) else { return .nan }
         let slot = layout.slots[index]
         if slot.type.scalar == .double, !slot.type.isList {
-            return Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: slot.offset, as: UInt64.self)))
+            return Double(
+                bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: slot.offset, as: UInt64.self)))
         }
         return slot.isVariable ? .nan : Self.fixed(bytes, slot.offset, slot.type.scalar).number
     }
@@ -111,7 +112,8 @@ struct OnlineRow {
             .double(
                 Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))))
         case .float:
-            .float(Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))))
+            .float(
+                Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))))
         case .boolean: .boolean(bytes[offset] != 0)
         case .string: .null
         }
