@@ -1,3 +1,4 @@
+import Basics
 import CDuckDB
 
 /// Some thousands of rows of a result as they lie in the engine; valid in the closure that is given them.

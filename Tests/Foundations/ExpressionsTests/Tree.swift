@@ -29,8 +29,7 @@ struct Tree: Sendable {
         case "in": return "(\(part(0)) in (\(parts.dropFirst().joined(separator: ", "))))"
         case "case": return "(case when \(part(0)) then \(part(1)) when \(part(2)) then \(part(3)) else \(part(4)) end)"
         case "cast":
-            let name = sql ? (type == .string ? "varchar" : type == .integer ? "bigint" : type.rawValue) : type.rawValue
-            return "cast(\(part(0)) as \(name))"
+            return "cast(\(part(0)) as \(sql ? sqlType : type.rawValue))"
         case "concat" where sql: return "(\(parts.joined(separator: " || ")))"
         case "day_of_week" where sql: return "isodow(\(list))"
         case "epoch_seconds" where sql: return "epoch(\(list))"
@@ -42,10 +41,17 @@ struct Tree: Sendable {
         }
     }
 
+    private var sqlType: String {
+        switch type {
+        case .integer: "bigint"
+        case .string: "varchar"
+        case .double, .float, .boolean, .timestamp: type.rawValue
+        }
+    }
+
     private func literalText(_ sql: Bool) -> String {
         switch value {
-        case .null:
-            sql ? "null" : "cast(null as \(type.rawValue))"
+        case .null: "cast(null as \(sql ? sqlType : type.rawValue))"
         case .integer(let value): sql ? "cast(\(value) as bigint)" : "\(value)"
         case .double(let value): sql ? "cast('\(value)' as double)" : "\(value)"
         case .string(let text):

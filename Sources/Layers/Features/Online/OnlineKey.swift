@@ -61,10 +61,14 @@ enum OnlineKey {
             }
         }
         guard count > bytesMax else { return count }
-        let short = digested + bytes(of: Digest(of: UnsafeRawBufferPointer(rebasing: buffer[0..<count])), count: 32)
-        UnsafeMutableRawBufferPointer(rebasing: buffer[prefix.count..<prefix.count + short.count])
-            .copyBytes(from: short)
-        return prefix.count + short.count
+        let short = shortened(UnsafeRawBufferPointer(rebasing: buffer[0..<count]), prefix: prefix)
+        buffer.copyBytes(from: short)
+        return short.count
+    }
+
+    /// What stands for a key that is too long.
+    static func shortened(_ key: UnsafeRawBufferPointer, prefix: [UInt8]) -> [UInt8] {
+        prefix + digested + bytes(of: Digest(of: key), count: 32)
     }
 
     private static func put(length: Int, into buffer: UnsafeMutableRawBufferPointer, at count: inout Int) {

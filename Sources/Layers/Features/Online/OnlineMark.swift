@@ -11,6 +11,8 @@ struct OnlineMark: Codable, Equatable, Sendable {
     var pending: Pending?
     /// Types of the view's join keys, in order; nil for those that keys do not tell.
     var keyTypes: [ScalarType?]
+    /// The newest event time that was written from any history, in microseconds since 1970.
+    var newest: Int64?
 
     struct Pending: Codable, Equatable, Sendable {
         /// Rows with an earlier event time are left out.
@@ -21,11 +23,13 @@ struct OnlineMark: Codable, Equatable, Sendable {
         var through: Int64
         /// The position in the history of the last row that has been written.
         var row: Int64
+        /// Whether all that could be known by ``through`` has been written once this is done.
+        var movesMark: Bool
     }
 
     static func key(_ prefix: [UInt8]) -> [UInt8] { Array("watermark:".utf8) + prefix }
 
-    /// Where the newest event time that was ever written for a view stands: a row with that stamp.
+    /// Where the newest event time that was pushed to a view stands: a row with that stamp.
     static func newestKey(_ prefix: [UInt8]) -> [UInt8] { Array("newest:".utf8) + prefix }
 
     init(history: Digest, keyTypes: [ScalarType?]) {
@@ -37,6 +41,11 @@ struct OnlineMark: Codable, Equatable, Sendable {
     init?(_ bytes: [UInt8]) {
         guard let mark = try? JSON.decode(OnlineMark.self, from: bytes) else { return nil }
         self = mark
+    }
+
+    /// Takes note of the newest event time among rows that were written.
+    mutating func saw(_ eventTime: Int64?) {
+        if let eventTime { newest = max(newest ?? eventTime, eventTime) }
     }
 
     func bytes() throws -> [UInt8] { try JSON.canonical(self) }
@@ -65,6 +74,7 @@ extension FeatureStore {
             var mark =
                 stored.flatMap { $0.history == history ? $0 : nil } ?? OnlineMark(history: history, keyTypes: keyTypes)
             mark.keyTypes = keyTypes
+            mark.saw(stored?.newest)
             change(&mark)
             let bytes = try mark.bytes()
             try transaction.put(key, bytes, in: table)

@@ -1,4 +1,5 @@
 import Basics
+import Datasets
 import KeyValue
 
 /// What is to be read: a service, or features written `view:feature` or `view`.
