@@ -213,6 +213,13 @@ let package = Package(
             dependencies: [
                 "Basics", "Sealing", "SQL", "ObjectStorage", "Journal", "Engines", "TestSupport",
             ], path: "Benchmarks/stores", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "bench-features",
+            dependencies: [
+                "Basics", "SQL", "ObjectStorage", "KeyValue", "Columnar", "Configuration", "Datasets", "Features",
+                "CLMDB",
+                "Engines", "TestSupport",
+            ], path: "Benchmarks/features", swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
             name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],

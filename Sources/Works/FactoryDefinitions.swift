@@ -100,7 +100,9 @@ struct FactoryDefinitions {
         for (name, events) in catalogue.events { try add("events", name, events) }
         for (name, entity) in catalogue.entities { try add("entity", name, entity) }
         for (name, view) in catalogue.views { try add("view", name, view) }
+        for (name, transform) in catalogue.transforms { try add("transform", name, transform) }
         for (name, service) in catalogue.services { try add("service", name, service) }
+        for (name, test) in catalogue.tests { try add("test", name, test) }
         for training in trainings { try add("training", training.name, training) }
         for endpoint in endpoints { try add("endpoint", endpoint.name, endpoint) }
         for monitor in monitors { try add("monitor", monitor.name, monitor) }

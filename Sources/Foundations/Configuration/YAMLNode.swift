@@ -82,6 +82,16 @@ public struct YAMLNode: Sendable, Equatable {
         return items
     }
 
+    /// A length of time such as `90s`, `15m`, `3h`, `7d` or `2w`, in seconds.
+    public func seconds() throws -> Int64 {
+        let text = try string()
+        guard let seconds = ConfigurationMapping.seconds(of: text) else {
+            throw ConfigurationFailure(
+                place, "must be a length of time such as 90s, 15m, 2h, 7d or 1w, and is '\(text)'")
+        }
+        return seconds
+    }
+
     /// A single value's text.
     public func string() throws -> String {
         guard case .scalar(let text, _) = content, !isNull else {

@@ -19,7 +19,21 @@ extension TableDefinition {
             }
             sha256 = digest
         }
-        columns = try map.required("columns").mapping().entries.map { entry in
+        columns = try Self.columns(try map.required("columns"))
+        key = try map.strings("key", default: [])
+        let known = columns
+        expectations = try map.list("expectations").map { try Expectation($0, columns: known) }
+        let names = expectations.map(\.name)
+        if let repeated = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw ConfigurationFailure(
+                try map.required("expectations").place, "two expectations are called '\(repeated)'",
+                remedy: "Give each a name of its own.")
+        }
+    }
+
+    /// Columns in the order they are written, each `name: type`.
+    static func columns(_ node: YAMLNode) throws -> [ColumnDefinition] {
+        try node.mapping().entries.map { entry in
             guard let type = ScalarType(rawValue: try entry.value.string()) else {
                 throw ConfigurationFailure(
                     entry.value.place,
@@ -28,8 +42,5 @@ extension TableDefinition {
             }
             return ColumnDefinition(name: entry.key, type: type)
         }
-        key = try map.strings("key", default: [])
-        let known = columns.map(\.name)
-        expectations = try map.list("expectations").map { try Expectation($0, columns: known) }
     }
 }

@@ -18,6 +18,8 @@ public struct WorksAPI: Sendable {
     public func install(on router: Router) {
         installFactory(on: router)
         installData(on: router)
+        installHistory(on: router)
+        installCatalogue(on: router)
         installModels(on: router)
         installServing(on: router)
         installJournal(on: router)
