@@ -33,7 +33,8 @@ public final class FeatureStore: Sendable {
 
     public init(
         database: Database, objects: any ObjectStore, engine: ColumnarEngine,
-        online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, scratch: String
+        online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, scratch: String,
+        environment: [String: String] = [:]
     ) {
         self.database = database
         self.objects = objects
@@ -42,7 +43,8 @@ public final class FeatureStore: Sendable {
         self.onlineTable = onlineTable
         self.time = time
         datasets = DatasetStore(
-            database: database, objects: objects, engine: engine, time: time, scratch: scratch)
+            database: database, objects: objects, engine: engine, time: time, scratch: scratch,
+            environment: environment)
     }
 
     /// The definitions in force.
