@@ -16,7 +16,7 @@ import Testing
     ]
     private let query = """
         SELECT * FROM (VALUES ('a', TIMESTAMP '2020-01-01 10:00:00', 5.0::DOUBLE), ('b', TIMESTAMP '2020-01-02', 'nan'::DOUBLE),
-          ('c', TIMESTAMP '2020-01-03', 1.5::DOUBLE)) AS v(shop, at, amount)
+          ('c', TIMESTAMP '2020-01-03', 1.5::DOUBLE)) AS v(shop, \"at\", amount)
         """
 
     @Test func everyFormatGivesTheSameRowsAndTheSameBytes() async throws {
@@ -60,7 +60,7 @@ import Testing
             try small.folder.write("shop\n\(shop)\n", to: "data/\(name)")
         }
         for (path, wanted) in [
-            ("in/", "19" + "abc" + "do"), ("in", "19abcdo"), ("in/*.csv", "19do"), ("in/**/*.csv", "19abcdo"),
+            ("in/", "1abc9do"), ("in", "1abc9do"), ("in/*.csv", "19do"), ("in/**/*.csv", "1abc9do"),
             ("in/2020/*", "ab"), ("in/*/[a-b].csv", "ab"), ("in/202?/*.csv", "abc"), ("in/od[[]d].csv", "o"),
         ] {
             let version = try await small.ingest("path: \"\(path)\"\nformat: csv\ncolumns: {shop: string}")
@@ -121,11 +121,11 @@ import Testing
         await refused("path: s.jsonl", "s.jsonl lacks the declared column amount")
         try small.folder.write("{\"shop\":\"a\",\"at\":\"2020-01-01\",\"amount\":1}\n{\"shop\":\"a", to: "data/s.jsonl")
         await refused("path: s.jsonl", "data/sales", code: .invalidArgument)
-        try await small.parquet("s.parquet", "SELECT 'a' AS shop, TIMESTAMP '2020-01-01' AS at")
+        try await small.parquet("s.parquet", "SELECT 'a' AS shop, TIMESTAMP '2020-01-01' AS \"at\"")
         await refused("path: s.parquet", "lacks the declared column amount")
-        try await small.parquet("s.parquet", "SELECT 'a' AS shop, TIMESTAMP '2020-01-01' AS at, 'x' AS amount")
+        try await small.parquet("s.parquet", "SELECT 'a' AS shop, TIMESTAMP '2020-01-01' AS \"at\", 'x' AS amount")
         await refused("path: s.parquet", "holds VARCHAR where double is declared")
-        try await small.parquet("s.parquet", "SELECT 'a' AS shop, TIMESTAMP '2020-01-01' AS at, 1.0::DOUBLE AS amount")
+        try await small.parquet("s.parquet", "SELECT 'a' AS shop, TIMESTAMP '2020-01-01' AS \"at\", 1.0::DOUBLE AS amount")
         let bytes = try Data(contentsOf: URL(fileURLWithPath: small.data("s.parquet")))
         try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: small.data("s.parquet")))
         await refused("path: s.parquet", "s.parquet", code: .dataLoss)

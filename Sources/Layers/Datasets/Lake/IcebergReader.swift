@@ -70,7 +70,7 @@ final class IcebergReader: TableReader {
                 place: tools.absolute(origin.path), what: what,
                 remedy: "Rewrite the table's files, or export the table to Parquet.")
         }
-        let leaves = "FROM parquet_schema(\(files)) WHERE num_children IS NULL OR num_children = 0"
+        let leaves = "FROM parquet_schema(\(files)) WHERE coalesce(num_children, 0) = 0"
         let bare = try await tools.engine.query(
             "SELECT count(*) AS n \(leaves) AND field_id IS NULL", context: tools.context)
         guard try bare.count("n") == 0 else { throw refuse("files without the ids of their columns") }
