@@ -5,6 +5,7 @@ import Features
 import Jobs
 import Journal
 import Monitoring
+import Registry
 import SQL
 import Serving
 import Synchronization
@@ -21,6 +22,7 @@ final class Factory: FactoryControl {
     private let features: FeatureStore
     private let training: TrainingService
     private let endpoints: EndpointStore
+    private let registry: ModelRegistry
     private let monitors: MonitorService
     private let retraining: RetrainService
     private let loop: ControlLoop
@@ -38,7 +40,8 @@ final class Factory: FactoryControl {
     init(
         database: Database, addresses: StoreAddresses, clock: FactoryClock, system: any TimeSource,
         features: FeatureStore,
-        training: TrainingService, endpoints: EndpointStore, monitors: MonitorService, retraining: RetrainService,
+        training: TrainingService, endpoints: EndpointStore, registry: ModelRegistry, monitors: MonitorService,
+        retraining: RetrainService,
         loop: ControlLoop, experiments: ExperimentStore, duty: ControlDuty, jobs: JobDuty,
         describe: @escaping @Sendable () async throws -> [String: String]
     ) {
@@ -50,6 +53,7 @@ final class Factory: FactoryControl {
         self.features = features
         self.training = training
         self.endpoints = endpoints
+        self.registry = registry
         self.monitors = monitors
         self.retraining = retraining
         self.loop = loop
@@ -82,16 +86,35 @@ final class Factory: FactoryControl {
 
     func plan(_ directory: FactoryFiles) async throws -> FactoryPlan {
         let wanted = try FactoryDefinitions(directory)
-        return wanted.changes(from: try await current().map { try FactoryDefinitions($0.directory) })
+        return try await plan(wanted, from: try await current().map { try FactoryDefinitions($0.directory) })
     }
 
-    func apply(_ directory: FactoryFiles, by principal: String) async throws -> FactoryPlan {
+    private func plan(_ wanted: FactoryDefinitions, from old: FactoryDefinitions?) async throws -> FactoryPlan {
+        var plan = wanted.changes(from: old)
+        guard let changes = try old?.catalogue.serviceChanges(to: wanted.catalogue), !changes.isEmpty else {
+            return plan
+        }
+        let inUse = try await registry.versions().filter { $0.stage == .staging || $0.stage == .production }
+        plan.impacts = try changes.compactMap { change in
+            let made = try old?.catalogue.digest(ofService: change.service)
+            let consumers = inUse.filter { $0.materials?.features == made }.map {
+                "model \($0.id) (\($0.stage.rawValue))"
+            }
+            guard !consumers.isEmpty else { return nil }
+            return FactoryPlan.Impact(
+                service: change.service, breaks: change.breaks, explanation: change.explanation, consumers: consumers)
+        }
+        return plan
+    }
+
+    func apply(_ directory: FactoryFiles, allowBreaking: Bool, by principal: String) async throws -> FactoryPlan {
         let definitions = try FactoryDefinitions(directory)
         let last = try await current()
-        let plan = definitions.changes(from: try last.map { try FactoryDefinitions($0.directory) })
+        let plan = try await plan(definitions, from: try last.map { try FactoryDefinitions($0.directory) })
         var number = last?.number
         try addresses.check(definitions.stores)
         try await endpoints.check(definitions.endpoints, under: definitions.catalogue)
+        if !allowBreaking, let broken = plan.impacts.first(where: \.breaks) { throw WorksFailure.wouldBreak(broken) }
         if last?.directory != directory {
             let revision = FactoryRevision(
                 number: (last?.number ?? 0) + 1, digest: Digest(of: try JSON.canonical(directory.files)),

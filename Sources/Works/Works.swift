@@ -179,7 +179,7 @@ public final class Works: Sendable {
         factory = Factory(
             database: database, addresses: stores.addresses, clock: clock, system: time, features: features,
             training: training,
-            endpoints: endpoints, monitors: monitors, retraining: retraining,
+            endpoints: endpoints, registry: registry, monitors: monitors, retraining: retraining,
             loop: loop, experiments: experiments, duty: duty, jobs: jobs
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import WorksAPI
 
 /// What can go wrong with a factory as a whole.
 public enum WorksFailure: Failure {
@@ -10,6 +11,7 @@ public enum WorksFailure: Failure {
     case otherStore(String, named: String, running: String)
     case otherProcessDrives
     case appliedMeanwhile
+    case wouldBreak(FactoryPlan.Impact)
     case moveDiffers(part: String, reason: String)
     case nothingToMove(from: [String], to: [String])
     /// A store of the factory can not be opened, for a reason that its room tells.
@@ -33,7 +35,7 @@ public enum WorksFailure: Failure {
         case .rootUnusable: .unavailable
         case .storeUnusable(_, let cause): cause.code
         case .storeSilent: .deadlineExceeded
-        case .storeBusy: .failedPrecondition
+        case .storeBusy, .wouldBreak: .failedPrecondition
         case .brokenReference, .badFile: .invalidArgument
         }
     }
@@ -45,6 +47,9 @@ public enum WorksFailure: Failure {
         case .rootUnusable(let root, let reason): "the root \(root) can not be used: \(reason)"
         case .brokenReference(let file, let problem, _): "\(file): \(problem)"
         case .badFile(let path, let problem): "\(path): \(problem)"
+        case .wouldBreak(let impact):
+            "the feature service '\(impact.service)' would break \(impact.consumers.joined(separator: ", ")): "
+                + impact.explanation
         case .otherStore(let store, let named, let running):
             "works.yaml names \(named) as its '\(store)' store, and this factory runs on \(running)"
         case .moveDiffers(let part, let reason): "\(part) is not the same on both sides: \(reason)"
@@ -67,6 +72,9 @@ public enum WorksFailure: Failure {
         case .brokenReference(_, _, let known):
             known.isEmpty ? nil : "Defined: \(known.sorted().joined(separator: ", "))."
         case .badFile: nil
+        case .wouldBreak:
+            "Give the changed definition another name and train on it first, archive those versions, or apply with "
+                + "--allow-breaking."
         case .otherStore:
             "Move what is stored with 'modelworks migrate', then start with 'modelworks up DIRECTORY'."
         case .moveDiffers: "Make sure that nothing works on either side, then run it again."

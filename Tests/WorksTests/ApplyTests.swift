@@ -105,6 +105,33 @@ import Workshop
         #expect(try await shop.get("/status").json["revision"] == nil)
     }
 
+    @Test func whatAModelInProductionStandsOnIsNotTakenAway() async throws {
+        let shop = try await Workshop()
+        try await shop.apply()
+        try await shop.post("/train/\(Blueprint.training)")
+        try await shop.post("/models/\(Blueprint.model)/versions/1/stage", ["stage": "Production", "reason": "first"])
+
+        let other = shop.directory(
+            Blueprint.files(replacing: "ttl: 3h", with: "ttl: 2h", in: "features/shop_load.yaml"))
+        let impact = try await shop.post("/plan", other)["impacts"]?.array?.first
+        #expect(impact?["breaks"] == false)
+        #expect(impact?["consumers"] == ["model order-failure/1 (Production)"])
+        #expect(impact?["explanation"] == "shop_load would be computed otherwise")
+
+        let less = shop.directory(
+            Blueprint.files(
+                replacing: "views: [shop_load]", with: "views: [\"shop_load:load\"]", in: "features/orders.yaml"))
+        let answer = try await shop.send(.post, "/apply", less)
+        #expect(answer.status == 412)
+        #expect(
+            answer.json["error"]?.string?.hasPrefix(
+                "the feature service 'orders' would break model order-failure/1 (Production): the input "
+                    + "'shop_load__load_mean_6h' is removed.") == true, "\(answer.text)")
+        #expect(try await shop.get("/status").json["revision"] == 1)
+        try await shop.post("/apply?allow-breaking=true", less)
+        #expect(try await shop.get("/status").json["revision"] == 2)
+    }
+
     @Test func dataWithAnotherHashIsNotTaken() async throws {
         let shop = try await Workshop()
         let pinned = String(repeating: "0", count: 64)

@@ -62,8 +62,10 @@ extension Timestamp: CustomStringConvertible {
     /// The day in UTC, as `YYYY-MM-DD`.
     public var day: String { String(description.prefix(10)) }
 
-    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": days since 1970 to a proleptic Gregorian date.
-    private static func civil(_ days: Int64) -> (Int64, Int64, Int64) {
+    /// The proleptic Gregorian date (year, month 1...12, day 1...31) of a number of days since 1970-01-01.
+    ///
+    /// By Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". `days` must be within 10^15 of zero.
+    public static func civil(_ days: Int64) -> (Int64, Int64, Int64) {
         let shifted = days + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097

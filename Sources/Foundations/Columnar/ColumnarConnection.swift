@@ -85,6 +85,20 @@ public final class ColumnarConnection: Sendable {
         }
     }
 
+    /// Hands the rows over as they lie in the engine, some thousands at a time, without a copy. `body` must not use this
+    /// connection, and what it is given is valid until it returns.
+    /// - Throws: as `query`, and what `body` throws; `ColumnarFailure` for types that ``ChunkColumn`` has not.
+    public func chunks(
+        _ sql: String, _ parameters: [ColumnarValue] = [], context: String? = nil,
+        _ body: (ColumnarChunk) throws -> Void
+    ) throws {
+        try turn.withLock { _ in
+            try Statements(sql, on: self, context: context).run(parameters, streaming: true) { result in
+                try result.chunks(body)
+            }
+        }
+    }
+
     /// Adds all rows of `table` to a table of the database, by column name; columns not given take their default.
     /// - Throws: `ColumnarFailure` where a column does not exist or a value does not convert; then no row is added.
     public func append(_ table: Table, to name: String) throws {

@@ -136,6 +136,34 @@ final class QueryResult {
         }
     }
 
+    /// The rows as they lie in the engine, some thousands at a time.
+    func chunks(_ body: (ColumnarChunk) throws -> Void) throws {
+        let types = try (0..<duckdb_column_count(&result)).map { index in
+            let name = duckdb_column_name(&result, index).map { String(cString: $0) } ?? "column\(index)"
+            var type = duckdb_column_logical_type(&result, index)
+            defer { duckdb_destroy_logical_type(&type) }
+            return try ChunkColumn.Kind(type, column: name)
+        }
+        while true {
+            var chunk = try fetch()
+            guard chunk != nil else { return }
+            defer { duckdb_destroy_data_chunk(&chunk) }
+            let rows = Int(duckdb_data_chunk_get_size(chunk))
+            guard rows > 0 else { return }
+            let columns = types.enumerated().map { index, kind in
+                ChunkColumn(kind, duckdb_data_chunk_get_vector(chunk, UInt64(index)), rows: rows)
+            }
+            try body(ColumnarChunk(rowCount: rows, columns: columns))
+        }
+    }
+
+    private func fetch() throws -> OpaquePointer? {
+        if connection.isCancelled { throw CancellationError() }
+        let chunk = duckdb_fetch_chunk(result)
+        if chunk == nil, let message = duckdb_result_error(&result) { throw connection.failure(message, context) }
+        return chunk
+    }
+
     private func readers() throws -> [VectorReader] {
         try (0..<duckdb_column_count(&result)).map { index in
             let name = duckdb_column_name(&result, index).map { String(cString: $0) } ?? "column\(index)"
@@ -146,12 +174,8 @@ final class QueryResult {
     }
 
     private func next(into readers: [VectorReader]) throws -> Int {
-        if connection.isCancelled { throw CancellationError() }
-        var chunk = duckdb_fetch_chunk(result)
-        guard chunk != nil else {
-            if let message = duckdb_result_error(&result) { throw connection.failure(message, context) }
-            return 0
-        }
+        var chunk = try fetch()
+        guard chunk != nil else { return 0 }
         defer { duckdb_destroy_data_chunk(&chunk) }
         let rows = Int(duckdb_data_chunk_get_size(chunk))
         for (index, reader) in readers.enumerated() {

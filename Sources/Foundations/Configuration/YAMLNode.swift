@@ -82,11 +82,12 @@ public struct YAMLNode: Sendable, Equatable {
         return items
     }
 
-    /// A span of time such as `90s`, `15m`, `3h`, `7d` or `2w`, in seconds.
+    /// A length of time such as `90s`, `15m`, `3h`, `7d` or `2w`, in seconds.
     public func seconds() throws -> Int64 {
         let text = try string()
         guard let seconds = ConfigurationMapping.seconds(of: text) else {
-            throw ConfigurationFailure(place, "must be a span of time such as 90s, 15m, 3h or 7d, and is '\(text)'")
+            throw ConfigurationFailure(
+                place, "must be a length of time such as 90s, 15m, 2h, 7d or 1w, and is '\(text)'")
         }
         return seconds
     }

@@ -8,6 +8,10 @@ public enum KeyValueFailure: Failure, Hashable {
     case denied(path: String, reason: String)
     case corrupt(path: String, reason: String)
     case keyLength(bytes: Int, limit: Int)
+    /// A value of a row that is to be compared by its stamp.
+    case valueLength(bytes: Int, minimum: Int, limit: Int)
+    /// Where a sweep is to go on was not told by a sweep of this store.
+    case position(store: String)
     case tooManyReaders(path: String)
     case tooManyTables(path: String)
     case unknownTable(name: String)
@@ -36,7 +40,7 @@ public enum KeyValueFailure: Failure, Hashable {
         case .mapFull, .diskFull, .tooManyReaders, .tooManyTables: .resourceExhausted
         case .denied: .permissionDenied
         case .corrupt: .dataLoss
-        case .keyLength: .invalidArgument
+        case .keyLength, .valueLength, .position: .invalidArgument
         case .unknownTable: .notFound
         case .mapGrown: .unavailable
         case .engine: .internal
@@ -56,6 +60,9 @@ public enum KeyValueFailure: Failure, Hashable {
         case .denied(let path, let reason): "the key-value store '\(path)' can not be written or read: \(reason)"
         case .corrupt(let path, let reason): "the key-value store '\(path)' is damaged: \(reason)"
         case .keyLength(let bytes, let limit): "a key has \(bytes) bytes, it must have 1 to \(limit)"
+        case .valueLength(let bytes, let minimum, let limit):
+            "a value has \(bytes) bytes, with its stamp it must have \(minimum) to \(limit)"
+        case .position(let store): "the place where a sweep is to go on is not one of the key-value store '\(store)'"
         case .tooManyReaders(let path): "too many processes and threads read the key-value store '\(path)' at once"
         case .tooManyTables(let path): "the key-value store '\(path)' has no room for another table"
         case .unknownTable(let name): "the table '\(name)' was not opened in this key-value store"
@@ -88,6 +95,7 @@ public enum KeyValueFailure: Failure, Hashable {
         case .denied: "Give this user the right to read and write there, or choose another root"
         case .corrupt: "Delete the store's folder and fill it again from the offline store"
         case .tooManyReaders: "Stop other processes that work on this root"
+        case .position: "Begin the sweep from the start"
         case .mapGrown, .busy, .conflict: "Try again"
         case .unreachable: "Check its host and port and that the server runs; we try again by ourselves"
         case .timedOut: "Check the server's load and the network, or set a larger timeout_ms"

@@ -7,6 +7,9 @@ struct KeyValueMetrics: Sendable {
     let reads: Counter
     /// Changes acknowledged.
     let writes: Counter
+    /// Rows that `putNewer` put, and that it left out as older.
+    let rowsPut: Counter
+    let rowsSkipped: Counter
     /// Times a thread waited for a server.
     let roundTrips: Counter
     /// Commands a cluster sent elsewhere.
@@ -25,6 +28,12 @@ struct KeyValueMetrics: Sendable {
         writes = registry.counter(
             "modelworks_keyvalue_writes_total", help: "Changes to the key-value store that were acknowledged.",
             labels: labels)
+        rowsPut = registry.counter(
+            "modelworks_keyvalue_rows_put_total", help: "Rows put because what was stored was not newer.",
+            labels: labels)
+        rowsSkipped = registry.counter(
+            "modelworks_keyvalue_rows_skipped_total", help: "Rows not put because what is stored is newer.",
+            labels: labels)
         roundTrips = registry.counter(
             "modelworks_keyvalue_round_trips_total", help: "Times a thread waited for the key-value server.",
             labels: labels)
@@ -39,5 +48,13 @@ struct KeyValueMetrics: Sendable {
         writeSeconds = registry.histogram(
             "modelworks_keyvalue_write_seconds", help: "Time of a change with its wait for the ones before it.",
             labels: labels)
+    }
+
+    /// Counts one change by `putNewer` that began at `start`.
+    func count(_ rows: KeyValuePutCount, since start: UInt64) {
+        writes.increment()
+        rowsPut.increment(by: UInt64(rows.put))
+        rowsSkipped.increment(by: UInt64(max(0, rows.skipped)))
+        writeSeconds.observe(nanoseconds: SystemTime.monotonicNanoseconds - start)
     }
 }

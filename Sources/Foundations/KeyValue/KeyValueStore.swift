@@ -92,6 +92,33 @@ public protocol KeyValueStore: Sendable {
         _ body: @escaping @Sendable (any KeyValueWriting) throws -> Result
     ) async throws -> Result
 
+    /// Puts each row where nothing is stored, or nothing with a larger stamp: whoever puts, from however many processes, in
+    /// whatever order and however often again, a key ends with the value of the largest stamp ever put.
+    ///
+    /// A stored value without a whole stamp counts as older. Rows are put as if one after another in the order of the
+    /// batch, each for itself: reads may see some of them, and after a failure some may have been put; putting the batch
+    /// again does no harm. LMDB rewrites each page that a batch touches, so batches of keys that follow one another are up to
+    /// ten times faster than keys in no order; of those 100,000 to 200,000 rows at once are good.
+    ///
+    /// A connection that is lost on the way is made anew until the write timeout; rows that were put before it was lost
+    /// are then counted by what is found the second time.
+    /// - Parameter replacingEqual: whether a stored value with the same stamp is replaced.
+    /// - Throws: `KeyValueFailure`.
+    @discardableResult
+    func putNewer(
+        _ batch: KeyValueBatch, in table: KeyValueTable, replacingEqual: Bool
+    ) async throws -> KeyValuePutCount
+
+    /// One step of deleting the entries whose keys start with `prefix` and whose stamps are below `stamp`. Values without a
+    /// whole stamp stay. What is put meanwhile with a larger stamp stays as well.
+    /// - Parameters:
+    ///   - limit: about how many entries to look at, 1 to 100,000; on Redis entries of any table. Changes wait meanwhile.
+    ///   - position: the `next` of the step before; nil for the first.
+    /// - Throws: `KeyValueFailure`.
+    func sweep(
+        _ table: KeyValueTable, prefix: [UInt8], olderThan stamp: KeyValueStamp, limit: Int, from position: [UInt8]?
+    ) async throws -> KeyValueSweep
+
     /// Reads on the caller's thread, without waiting for changes. Reads must be short and must not be nested. Where the
     /// store is not local, the thread waits for the network, so it must be none of the cooperative pool.
     func read<Result>(_ body: (any KeyValueReading) throws -> Result) throws -> Result
@@ -105,6 +132,30 @@ public protocol KeyValueStore: Sendable {
     /// Ends the store's connections and files after the changes under way. Whoever uses it later gets
     /// `KeyValueFailure.closed`.
     func close() async throws
+}
+
+extension KeyValueStore {
+    /// Puts each row where nothing is stored, or nothing with a larger stamp.
+    @discardableResult
+    public func putNewer(_ batch: KeyValueBatch, in table: KeyValueTable) async throws -> KeyValuePutCount {
+        try await putNewer(batch, in: table, replacingEqual: true)
+    }
+
+    /// Deletes all entries whose keys start with `prefix` and whose stamps are below `stamp`, step by step.
+    /// - Returns: how many.
+    @discardableResult
+    public func sweep(
+        _ table: KeyValueTable, prefix: [UInt8] = [], olderThan stamp: KeyValueStamp
+    ) async throws -> Int {
+        var deleted = 0
+        var position: [UInt8]?
+        repeat {
+            let step = try await sweep(table, prefix: prefix, olderThan: stamp, limit: 10_000, from: position)
+            deleted += step.deleted
+            position = step.next
+        } while position != nil
+        return deleted
+    }
 }
 
 extension KeyValueReading {

@@ -17,6 +17,10 @@ public final class LMDBStore: KeyValueStore {
     private let durable: Bool
     private let metrics: KeyValueMetrics
     private let isClosed = Atomic<Bool>(false)
+    /// Rows and bytes of one change of `putNewer`: others wait for it, and it must touch fewer pages than the engine's
+    /// 131,072.
+    private static let rowsInChange = 32_768
+    private static let bytesInChange = 32 << 20
 
     /// Opens the store, making its folder when there is none; the folder above must exist.
     /// - Parameters:
@@ -73,6 +77,40 @@ public final class LMDBStore: KeyValueStore {
             metrics.writes.increment()
             metrics.writeSeconds.observe(nanoseconds: SystemTime.monotonicNanoseconds - start)
             return result
+        }
+    }
+
+    @discardableResult
+    public func putNewer(
+        _ batch: KeyValueBatch, in table: KeyValueTable, replacingEqual: Bool
+    ) async throws -> KeyValuePutCount {
+        var total = KeyValuePutCount()
+        let order = batch.sortedByKey()
+        for piece in batch.pieces(of: order, rows: Self.rowsInChange, bytes: Self.bytesInChange) {
+            let start = SystemTime.monotonicNanoseconds
+            total += try await thread.run { [self] in
+                let count = try growing {
+                    try change {
+                        try $0.putNewer(batch, order[piece], in: table, replacingEqual: replacingEqual)
+                    }
+                }
+                metrics.count(count, since: start)
+                return count
+            }
+        }
+        return total
+    }
+
+    public func sweep(
+        _ table: KeyValueTable, prefix: [UInt8], olderThan stamp: KeyValueStamp, limit: Int, from position: [UInt8]?
+    ) async throws -> KeyValueSweep {
+        let limit = min(max(1, limit), 100_000)
+        return try await thread.run { [self] in
+            try growing {
+                try change {
+                    try $0.sweep(table, prefix: prefix, olderThan: stamp, limit: limit, from: position)
+                }
+            }
         }
     }
 

@@ -67,7 +67,7 @@ struct LMDBTransaction: KeyValueWriting {
         try environment.check(mdb_drop(pointer, table.handle, 0), "clearing a table")
     }
 
-    private static func value(_ bytes: UnsafeRawBufferPointer) -> MDB_val {
+    static func value(_ bytes: UnsafeRawBufferPointer) -> MDB_val {
         MDB_val(mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
     }
 }

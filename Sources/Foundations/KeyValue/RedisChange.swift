@@ -18,7 +18,7 @@ final class RedisChange: KeyValueWriting {
     private var again: (any Error)?
 
     /// The longest key that Redis could hold is far beyond; both engines refuse the same keys.
-    static let keyBytesMax = 511
+    static let keyBytesMax = KeyValueBatch.keyBytesMax
 
     init(servers: RedisServers, deadline: UInt64) {
         self.servers = servers

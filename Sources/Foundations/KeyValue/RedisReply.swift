@@ -1,4 +1,5 @@
 import CRedis
+import Foundation
 
 /// A reply of the server; its memory is the connection's and valid until the next reply is asked for.
 struct RedisReply {
@@ -55,16 +56,18 @@ enum RedisErrorReply {
     case failure(KeyValueFailure)
 
     /// - Parameters:
-    ///   - text: the reply without its minus sign.
+    ///   - reply: the reply without its minus sign.
     ///   - host: of the node that sent it, for redirections that name only a port.
-    init(_ text: String, store: String, from host: String) {
+    init(_ reply: String, store: String, from host: String) {
+        let text = Self.withoutScript(reply)
         let words = text.split(separator: " ", maxSplits: 2)
         switch words.first ?? "" {
         case "MOVED" where words.count == 3, "ASK" where words.count == 3:
             let target = words[2].hasPrefix(":") ? Substring(host) + words[2] : words[2]
             guard let slot = Int(words[1]), let address = RedisAddress(target, defaultPort: 6379) else { fallthrough }
             self = words[0] == "ASK" ? .ask(address) : .moved(slot: slot, address)
-        case "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "BUSY", "READONLY", "UNBLOCKED":
+        case "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "BUSY", "READONLY", "UNBLOCKED",
+            "NOSCRIPT":
             self = .passing(text)
         case "OOM": self = .failure(.memoryFull(store: store))
         case "NOAUTH", "WRONGPASS", "NOPERM", "DENIED":
@@ -76,6 +79,12 @@ enum RedisErrorReply {
                 ? .failure(.refused(store: store, reason: text))
                 : .failure(.engine(path: store, action: "a command", reason: text))
         }
+    }
+
+    /// The error of a command inside a script, which servers before 7.0 put behind words of their own.
+    private static func withoutScript(_ reply: String) -> String {
+        guard reply.hasPrefix("ERR Error running script"), let start = reply.range(of: ": -") else { return reply }
+        return String(reply[start.upperBound...])
     }
 
     /// What to tell a caller for whom nothing is tried again.

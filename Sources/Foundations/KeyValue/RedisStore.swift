@@ -11,6 +11,10 @@ public final class RedisStore: KeyValueStore {
     /// The oldest server this works with.
     static let oldestVersion = 6
     private static let conflictsMax = 200
+    /// Rows and bytes of one turn of `putNewer`: other changes wait for it, and so much fits into the sockets of a
+    /// cluster's nodes, which lets them work at the same time.
+    private static let rowsInChange = 16_384
+    private static let bytesInChange = 4 << 20
 
     private let servers: RedisServers
     private let settings: RedisSettings
@@ -60,6 +64,34 @@ public final class RedisStore: KeyValueStore {
             servers.metrics.writes.increment()
             servers.metrics.writeSeconds.observe(nanoseconds: SystemTime.monotonicNanoseconds - start)
             return result
+        }
+    }
+
+    @discardableResult
+    public func putNewer(
+        _ batch: KeyValueBatch, in table: KeyValueTable, replacingEqual: Bool
+    ) async throws -> KeyValuePutCount {
+        var total = KeyValuePutCount()
+        for piece in batch.pieces(of: Array(0..<batch.count), rows: Self.rowsInChange, bytes: Self.bytesInChange) {
+            let start = SystemTime.monotonicNanoseconds
+            total += try await writer.run { [self] in
+                let count = try RedisNewer(servers: servers, table: table).put(
+                    batch, piece, replacingEqual: replacingEqual,
+                    deadline: RedisServers.deadline(settings.writeMilliseconds))
+                servers.metrics.count(count, since: start)
+                return count
+            }
+        }
+        return total
+    }
+
+    public func sweep(
+        _ table: KeyValueTable, prefix: [UInt8], olderThan stamp: KeyValueStamp, limit: Int, from position: [UInt8]?
+    ) async throws -> KeyValueSweep {
+        let limit = min(max(1, limit), 100_000)
+        return try await checker.run { [self] in
+            try RedisNewer(servers: servers, table: table).sweep(
+                prefix: prefix, olderThan: stamp, limit: limit, from: position)
         }
     }
 

@@ -15,9 +15,7 @@ extension DatasetStore {
         -> DatasetVersion
     {
         let definition = Digest(of: try JSON.canonical(table))
-        let tools = ReaderTools(
-            table: table, engine: engine, folder: folder, environment: environment, time: time, random: random)
-        let reader = try tools.reader()
+        let reader = try reader(of: table, from: folder)
         let state = try await reader.look()
         if let identity = state.identity, let last = try await versions(of: table.name).first,
             last.source == identity, last.definition == definition
@@ -36,22 +34,31 @@ extension DatasetStore {
                 } else {
                     source = try await BlockingThread(name: "datasets.files").run { try FileDigests(staged).sha256 }
                 }
-                let draft = Draft(table: table, definition: definition, source: source, lineage: rows.lineage)
+                let draft = Draft(
+                    table: table, dataFolder: folder, definition: definition, source: source, lineage: rows.lineage)
                 return try await self.publish(draft, staging: staging, reasons: reasons, by: principal)
             }
         }
     }
 
+    /// The reader of a table's source.
+    func reader(of table: TableDefinition, from folder: String) throws -> any TableReader {
+        try ReaderTools(
+            table: table, engine: engine, folder: folder, environment: environment, time: time, random: random
+        ).reader()
+    }
+
     /// What is known of a version before its rows are checked.
     private struct Draft {
         let table: TableDefinition
+        let dataFolder: String
         let definition: Digest
         let source: Digest
         let lineage: DatasetVersion.Lineage
     }
 
     /// Writes the rows of a source with their numbers, from 1, into a file.
-    private func stage(_ rows: RawRows, of table: TableDefinition, in folder: String) async throws -> String {
+    func stage(_ rows: RawRows, of table: TableDefinition, in folder: String) async throws -> String {
         let path = "\(folder)/staged.parquet"
         // Rows without an order of their own are put into that of their key, then of all their values.
         let order = table.key + table.columns.map(\.name).filter { !table.key.contains($0) }
@@ -110,7 +117,7 @@ extension DatasetStore {
     {
         let table = draft.table
         let context = "data/\(table.name)"
-        let results = try await check(table, staging: staging, reasons: reasons)
+        let results = try await check(table, staging: staging, reasons: reasons, dataFolder: draft.dataFolder)
         let range = try await range(of: table, staging: staging, reasons: reasons)
         let columns = table.columns.map { SQLText.identifier($0.name) }.joined(separator: ", ")
         let kept = try await publish(

@@ -133,38 +133,4 @@ public final class DatasetStore: Sendable {
         defer { try? FileManager.default.removeItem(atPath: path) }
         return try await body(path)
     }
-
-    func check(_ table: TableDefinition, staging: String, reasons: String) async throws -> [ExpectationResult] {
-        var results: [ExpectationResult] = []
-        for expectation in table.expectations {
-            let context = "data/\(table.name), expectation \(expectation.name)"
-            let test = ExpectationSQL(expectation.rule, staging: staging)
-            let counts = try await engine.query(test.count, context: context)
-            let rows = try counts.count("total")
-            let failing = try counts.count("failing")
-            var example: String?
-            if failing > 0, let firstRow = test.firstRow {
-                let columns = table.columns.map { SQLText.identifier($0.name) }.joined(separator: ", ")
-                example = try await engine.query(
-                    "SELECT CAST(to_json(s) AS VARCHAR) AS example FROM (SELECT \(columns) FROM \(staging) "
-                        + "WHERE __row = (\(firstRow))) AS s", context: context
-                ).strings("example").first.flatMap { $0 }
-            }
-            if failing > 0, expectation.severity == .stop {
-                throw DatasetsFailure.expectation(
-                    table: table.name, expectation: expectation.name, failing: Int(failing), of: Int(rows),
-                    example: example ?? test.summary)
-            }
-            if failing > 0, expectation.severity == .quarantine, let failingRows = test.failingRows {
-                try await engine.execute(
-                    "INSERT INTO \(reasons) SELECT __row, \(SQLText.literal(expectation.name)) FROM (\(failingRows))",
-                    context: context)
-            }
-            results.append(
-                ExpectationResult(
-                    name: expectation.name, severity: expectation.severity, rows: rows, failing: failing,
-                    example: example))
-        }
-        return results
-    }
 }

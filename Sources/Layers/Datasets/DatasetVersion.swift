@@ -103,17 +103,6 @@ extension DatasetVersion {
     }
 }
 
-/// What one expectation found.
-public struct ExpectationResult: Sendable, Codable, Equatable {
-    public var name: String
-    public var severity: Expectation.Severity
-    /// Rows checked and rows that broke the rule.
-    public var rows: Int64
-    public var failing: Int64
-    /// The first row that broke it, as JSON.
-    public var example: String?
-}
-
 /// Names one version of a table: `flights`, `flights@3`, `flights@563db8f1` or `flights@sha256:563d…`.
 public struct DatasetReference: Sendable, Equatable, CustomStringConvertible {
     public var table: String

@@ -6,6 +6,12 @@ public enum DatasetsFailure: Failure {
     case missingFile(String)
     case wrongHash(file: String, expected: Digest, found: Digest)
     case expectation(table: String, expectation: String, failing: Int, of: Int, example: String)
+    /// A rule about the whole table that does not hold.
+    case wholeExpectation(table: String, expectation: String, problem: String)
+    /// A rule that can not be judged as it is written.
+    case badExpectation(table: String, expectation: String, problem: String, remedy: String)
+    /// A document that is no suite of Great Expectations.
+    case badSuite(String)
     case notIngested(table: String)
     /// A folder or pattern under which there is no file to read.
     case noFiles(path: String, reason: String)
@@ -30,9 +36,10 @@ public enum DatasetsFailure: Failure {
         switch self {
         case .unknown, .missingFile, .noFiles, .noVersion, .noMoment: .notFound
         case .wrongHash, .brokenLog, .dvcMismatch: .dataLoss
-        case .expectation, .notIngested, .missingColumns, .changedType, .empty, .unsupported: .failedPrecondition
+        case .expectation, .wholeExpectation, .notIngested, .missingColumns, .changedType, .empty, .unsupported:
+            .failedPrecondition
         case .unreadable, .changedWhileRead, .unwritable: .unavailable
-        case .badHeader, .badReference, .badDVC: .invalidArgument
+        case .badExpectation, .badSuite, .badHeader, .badReference, .badDVC: .invalidArgument
         }
     }
 
@@ -44,6 +51,11 @@ public enum DatasetsFailure: Failure {
             "the content of \(file) is not the pinned one: expected \(expected.short)…, found \(found.short)…"
         case .expectation(let table, let name, let failing, let rows, let example):
             "\(failing) of \(rows) rows of \(table) fail the expectation '\(name)', first: \(example)"
+        case .wholeExpectation(let table, let name, let problem):
+            "\(table) fails the expectation '\(name)': \(problem)"
+        case .badExpectation(let table, let name, let problem, _):
+            "the expectation '\(name)' of \(table) can not be judged: \(problem)"
+        case .badSuite(let problem): "the document is no suite of Great Expectations: \(problem)"
         case .notIngested(let table): "the table '\(table)' has no dataset version yet"
         case .noFiles(let path, let reason): "there is no file to read under \(path): \(reason)"
         case .unreadable(let path, let reason): "\(path) can not be read: \(reason)"
@@ -77,6 +89,9 @@ public enum DatasetsFailure: Failure {
         case .wrongHash: "Fetch the file again, or change 'sha256' in the definition if the new content is intended."
         case .expectation:
             "Mend the data, or change the expectation's severity to quarantine if such rows can be left out."
+        case .wholeExpectation: "Mend the data, or change the expectation or its severity."
+        case .badExpectation(_, _, _, let remedy): remedy
+        case .badSuite: "Give the JSON that Great Expectations saves a suite as."
         case .notIngested: "Run 'modelworks data ingest'."
         case .unreadable, .unwritable: "Check that it exists, is whole, and that this user may use it."
         case .changedWhileRead:

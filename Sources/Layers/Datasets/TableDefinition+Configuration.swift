@@ -20,8 +20,7 @@ extension TableDefinition {
         }
         columns = try Self.columns(try map.required("columns"))
         key = try map.strings("key", default: [])
-        let known = columns.map(\.name)
-        for name in key where !known.contains(name) {
+        for name in key where !columns.contains(where: { $0.name == name }) {
             throw ConfigurationFailure(try map.required("key").place, "there is no column '\(name)'")
         }
         time = try map.optionalString("time")
@@ -29,7 +28,14 @@ extension TableDefinition {
             throw ConfigurationFailure(try map.required("time").place, "'time' names no timestamp among the columns")
         }
         mayBeEmpty = try map.bool("may_be_empty", default: false)
+        let known = columns
         expectations = try map.list("expectations").map { try Expectation($0, columns: known) }
+        let names = expectations.map(\.name)
+        if let repeated = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw ConfigurationFailure(
+                try map.required("expectations").place, "two expectations are called '\(repeated)'",
+                remedy: "Give each a name of its own.")
+        }
     }
 
     /// Columns in the order they are written, each `name: type`.

@@ -46,4 +46,14 @@ public struct TableDefinition: Sendable, Codable, Equatable {
 
     /// The column whose least and greatest value are a version's range; nil where the table has no times.
     public var rangeColumn: String? { time ?? columns.first { $0.type == .timestamp }?.name }
+
+    /// Reads a file in place of the source that is defined, in the defined format of files or the one its name tells.
+    mutating func read(_ file: String) {
+        sha256 = nil
+        if case .files(let defined) = origin {
+            origin = .files(FileOrigin(path: file, format: defined.format, delimiter: defined.delimiter))
+        } else {
+            origin = .files(FileOrigin(path: file, format: FileFormat.of(file) ?? .csv))
+        }
+    }
 }

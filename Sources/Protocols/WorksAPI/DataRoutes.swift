@@ -7,29 +7,6 @@ import Training
 
 extension WorksAPI {
     func installData(on router: Router) {
-        router.get("\(Self.prefix)/features", needs: .right(to: .read)) { _ in
-            struct Item: Encodable {
-                var name: String
-                var owner: String
-                var entities: [String]
-                var features: [String]
-                var digest: Digest
-                var ttlSeconds: Int64?
-                var everySeconds: Int64?
-                var services: [String]
-            }
-            let catalogue = services.features.catalogue
-            return try .json(
-                catalogue.views.values.sorted { $0.name < $1.name }.map { view in
-                    Item(
-                        name: view.name, owner: view.owner, entities: view.entities, features: view.featureNames,
-                        digest: try catalogue.digest(ofView: view.name), ttlSeconds: view.ttlSeconds,
-                        everySeconds: view.everySeconds,
-                        services: catalogue.services.values.filter { service in
-                            service.selections.contains { $0.source == view.name }
-                        }.map(\.name).sorted())
-                })
-        }
         router.post("\(Self.prefix)/features/build", needs: .right(to: .define)) { request in
             try .json(try await services.features.buildViews(by: principal(request)))
         }

@@ -27,7 +27,9 @@ extension WorksAPI {
             if let caller = request.caller, try await services.factory.plan(files).changes.contains(where: \.isOfJob) {
                 try caller.require(.right(to: .operate))
             }
-            return try .json(try await services.factory.apply(files, by: principal(request)))
+            let allowBreaking = request.query("allow-breaking") == "true"
+            return try .json(
+                try await services.factory.apply(files, allowBreaking: allowBreaking, by: principal(request)))
         }
         router.post("\(Self.prefix)/clock", needs: .right(to: .operate)) { request in
             struct Body: Decodable { var now: Timestamp }

@@ -59,7 +59,9 @@ public protocol FactoryControl: Sendable {
     func plan(_ directory: FactoryFiles) async throws -> FactoryPlan
 
     /// Makes the files the definitions in force.
-    func apply(_ directory: FactoryFiles, by principal: String) async throws -> FactoryPlan
+    ///
+    /// - Parameter allowBreaking: also where a model version in use could not go on with the features it was made for.
+    func apply(_ directory: FactoryFiles, allowBreaking: Bool, by principal: String) async throws -> FactoryPlan
 
     /// The files in force, and their digest; nil before the first apply.
     func current() async throws -> FactoryRevision?
@@ -103,8 +105,29 @@ public struct FactoryRevision: Sendable, Codable, Equatable {
 /// The difference between definitions and what is in force.
 public struct FactoryPlan: Sendable, Codable, Equatable {
     public var changes: [Change]
+    /// What it means for model versions in Staging and Production.
+    public var impacts: [Impact]
 
-    public init(changes: [Change]) { self.changes = changes }
+    public init(changes: [Change], impacts: [Impact] = []) {
+        self.changes = changes
+        self.impacts = impacts
+    }
+
+    /// A feature service that would give something else, and the model versions made for what it gives now.
+    public struct Impact: Sendable, Codable, Equatable {
+        public var service: String
+        /// Whether they could not go on; else they would be given other values under the same names.
+        public var breaks: Bool
+        public var explanation: String
+        public var consumers: [String]
+
+        public init(service: String, breaks: Bool, explanation: String, consumers: [String]) {
+            self.service = service
+            self.breaks = breaks
+            self.explanation = explanation
+            self.consumers = consumers
+        }
+    }
 
     public struct Change: Sendable, Codable, Equatable {
         public var action: Action

@@ -19,6 +19,8 @@ public struct WorksAPI: Sendable {
         installFactory(on: router)
         installDatasets(on: router)
         installData(on: router)
+        installHistory(on: router)
+        installCatalogue(on: router)
         installModels(on: router)
         installServing(on: router)
         installJournal(on: router)

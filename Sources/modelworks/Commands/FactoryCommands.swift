@@ -62,11 +62,17 @@ struct PlanCommand: ClientCommand {
 struct ApplyCommand: ClientCommand {
     let usage = Usage(
         name: "apply", summary: "Make a factory directory what is in force", positionals: ["[DIRECTORY]"],
+        options: [
+            .init(
+                name: "allow-breaking", value: nil,
+                help: "also where a model in use could not go on with its features")
+        ],
         example: "modelworks apply Examples/flights")
 
     func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
         let files = try FactoryDirectoryReader.read(context.absolute(arguments.positional(0) ?? "."))
-        return planned(try await client.post("/apply", files), done: true)
+        let path = arguments.flag("allow-breaking") ? "/apply?allow-breaking=true" : "/apply"
+        return planned(try await client.post(path, files), done: true)
     }
 }
 
@@ -75,8 +81,14 @@ private func planned(_ plan: JSONValue, done: Bool) -> Output {
     let lines = (plan["changes"]?.array ?? []).map { change in
         "\(marks[change["action"]?.string ?? ""] ?? " ") \(change["kind"]?.string ?? "") \(change["name"]?.string ?? "")"
     }
+    let impacts = (plan["impacts"]?.array ?? []).map { impact in
+        let consumers = (impact["consumers"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
+        let verb = impact["breaks"]?.bool == true ? "BREAKS" : "changes the values of"
+        return
+            "! \(verb) \(consumers): service \(impact["service"]?.string ?? ""), \(impact["explanation"]?.string ?? "")"
+    }
     let summary = lines.isEmpty ? "Nothing to change." : done ? "Applied." : "Run 'modelworks apply' to make it so."
-    return Output(document: plan, text: (lines + [summary]).joined(separator: "\n"))
+    return Output(document: plan, text: (lines + impacts + [summary]).joined(separator: "\n"))
 }
 
 struct VersionCommand: Command {

@@ -1,59 +1,5 @@
 import Basics
 
-struct FeaturesCommand: WordedCommand {
-    let usage = Usage(
-        name: "features", summary: "Show, compute and check feature views",
-        positionals: ["[list|build|check]", "[TRAINING]"],
-        options: [
-            .init(name: "sample", value: "N", help: "rows to check for leaks (default 8)"),
-            .init(name: "seed", value: "N", help: "which rows (default 7)"),
-        ], example: "modelworks features check flight_delay --sample 20")
-
-    private static let views = Listing(
-        "/features",
-        ["view": "name", "entities": "entities", "features": "features", "used by": "services", "owner": "owner"],
-        empty: "No views are defined.")
-
-    private static let histories = Listing(
-        "/features/build", ["view": "view", "rows": "rows", "history": "digest"], empty: "No views are defined.")
-
-    private static let leaks = Listing(
-        "/features/leak-check",
-        ["view": "view", "feature": "feature", "row": "id", "used": "used", "knowable": "knowable"], empty: "")
-
-    var words: [Word] {
-        [
-            .list(Self.views),
-            Word("build") { _, client in
-                Self.histories.show(try await client.post(Self.histories.path, [String: String]()))
-            },
-            Word("check", needs: "TRAINING") { try await check($0, $1) },
-        ]
-    }
-
-    private func check(_ arguments: Arguments, _ client: Client) async throws -> Output {
-        struct Body: Encodable {
-            var training: String
-            var sample: Int
-            var seed: Int
-        }
-        let document = try await client.post(
-            "/features/leak-check",
-            Body(
-                training: arguments.required(1), sample: try arguments.integer("sample", default: 8, in: 1...1000),
-                seed: try arguments.integer("seed", default: 7, in: 0...Int.max)))
-        let findings = document["findings"]?.array ?? []
-        let summary =
-            "Checked \(document["values"]?.cell ?? "0") values of \(document["rows"]?.cell ?? "0") rows: "
-            + (findings.isEmpty ? "none was knowable later than its row." : "\(findings.count) leaks.")
-        return Output(
-            document: document,
-            text: findings.isEmpty
-                ? summary
-                : Self.leaks.text(document["findings"] ?? .array([])) + "\n" + summary, good: findings.isEmpty)
-    }
-}
-
 struct TrainCommand: ClientCommand {
     let usage = Usage(
         name: "train", summary: "Train a model, check its gates and register it", positionals: ["TRAINING"],

@@ -305,6 +305,11 @@ import Testing
         else { throw EngineUnavailable("slot \(slot) has no master") }
         try target.command("CLUSTER", "SETSLOT", "\(slot)", "IMPORTING", try cluster.identity(source))
         try source.command("CLUSTER", "SETSLOT", "\(slot)", "MIGRATING", try cluster.identity(target))
+        try move(slot, in: cluster, from: source, to: target)
+    }
+
+    /// Moves what is left of a slot that is on its way.
+    static func move(_ slot: Int, in cluster: RedisCluster, from source: RedisServer, to target: RedisServer) throws {
         while true {
             let keys = try source.command("CLUSTER", "GETKEYSINSLOT", "\(slot)", "2")
                 .split(separator: "\n").map(String.init).filter { !$0.isEmpty }

@@ -73,7 +73,7 @@ extension FeatureView {
         }
         joinKeys = []
         lateData = try map.choice("late_data", default: .hidden)
-        ttlSeconds = try FeatureView.ttl(try map.required("ttl"))
+        ttlSeconds = try FeatureView.ttl(map)
         everySeconds = try map.optionalSeconds("every")
         if everySeconds == 0 {
             throw ConfigurationFailure(try map.required("every").place, "'every' must be longer than nothing")
@@ -117,12 +117,12 @@ extension FeatureView {
     /// The event time of a view that is not SQL, in its history.
     static let publishedTime = "event_time"
 
-    private static func ttl(_ node: YAMLNode) throws -> Int64? {
-        if try node.string() == "none" { return nil }
-        let seconds = try node.seconds()
+    private static func ttl(_ map: ConfigurationMapping) throws -> Int64? {
+        if try map.string("ttl") == "none" { return nil }
+        let seconds = try map.seconds("ttl")
         guard seconds > 0 else {
             throw ConfigurationFailure(
-                node.place, "a 'ttl' of nothing would let no value be used",
+                try map.required("ttl").place, "a 'ttl' of nothing would let no value be used",
                 remedy: "Write 'none' for values that never expire.")
         }
         return seconds

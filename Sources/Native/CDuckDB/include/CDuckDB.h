@@ -134,6 +134,9 @@ const char *mw_duckdb_load(void);
     X(void *, duckdb_vector_get_data, (duckdb_vector vector), (vector)) \
     X(uint64_t *, duckdb_vector_get_validity, (duckdb_vector vector), (vector)) \
     X(void, duckdb_vector_ensure_validity_writable, (duckdb_vector vector), (vector)) \
+    X(duckdb_vector, duckdb_list_vector_get_child, (duckdb_vector vector), (vector)) \
+    X(idx_t, duckdb_list_vector_get_size, (duckdb_vector vector), (vector)) \
+    X(duckdb_logical_type, duckdb_list_type_child_type, (duckdb_logical_type type), (type)) \
     X(void, duckdb_vector_assign_string_element_len, \
       (duckdb_vector vector, idx_t index, const char *text, idx_t length), \
       (vector, index, text, length)) \

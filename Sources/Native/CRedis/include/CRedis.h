@@ -71,3 +71,6 @@ void mw_redis_discard(mw_redis *connection);
 int mw_redis_flush(mw_redis *connection, uint64_t deadline);
 /// The next reply.
 int mw_redis_next(mw_redis *connection, uint64_t deadline, const mw_redis_reply **reply);
+
+/// The SHA-1 of some bytes, as a server names scripts: 40 hexadecimal digits and a zero; empty where there is no SHA-1.
+void mw_redis_sha1(const void *bytes, size_t size, char *digest);

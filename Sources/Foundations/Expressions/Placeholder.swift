@@ -1,2 +1,0 @@
-/// A total, typed expression language.
-public enum Expressions {}

@@ -1,0 +1,195 @@
+import Basics
+import Columnar
+import Datasets
+import Foundation
+import Journal
+import ObjectStorage
+import SQL
+
+/// A view's values through all of time, as one Parquet object.
+public struct ViewHistory: Sendable, Codable, Equatable {
+    public var view: String
+    /// The digest of the definition and of the data it was computed from.
+    public var key: Digest
+    public var digest: Digest
+    public var rows: Int64
+}
+
+extension FeatureStore {
+    public static let migrations = [
+        Migration(
+            room: "features", version: 1,
+            sql: """
+                CREATE TABLE view_histories (
+                  view TEXT NOT NULL, "key" TEXT NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL,
+                  created INTEGER NOT NULL, PRIMARY KEY (view, "key"));
+                """)
+    ]
+
+    /// The SQL of a view over its sources, each cut to what was knowable at a moment where one is given.
+    ///
+    /// - Parameter moment: SQL for a TIMESTAMP.
+    func query(of view: FeatureView, knowableAt moment: String? = nil) throws -> String {
+        func typed(_ name: String, _ type: String) -> String {
+            "CAST(\(SQLText.identifier(name)) AS \(type)) AS \(SQLText.identifier(name))"
+        }
+        let columns =
+            view.joinKeys.map(SQLText.identifier)
+            + [view.eventTime, view.createdTime].compactMap { $0 }.map { typed($0, "TIMESTAMP") }
+            + view.features.map { typed($0.name, $0.type.sqlType) }
+        let selection = "SELECT \(columns.joined(separator: ", ")) FROM (\n\(view.sql)\n)"
+        guard let moment else { return selection }
+        let cuts = try view.sources.map { source in
+            let name = SQLText.identifier(source)
+            let available = SQLText.identifier(try catalogue.eventSource(source).availableAt)
+            return "\(name) AS (SELECT * FROM main.\(name) WHERE \(available) <= \(moment))"
+        }
+        return "WITH \(cuts.joined(separator: ", ")) \(selection)"
+    }
+
+    /// Computes the history of every view that has none yet for its definition and data.
+    ///
+    /// - Parameter progress: called before each view that has to be computed.
+    public func buildViews(
+        by principal: String, progress: @escaping @Sendable (String) -> Void = { _ in }
+    ) async throws -> [ViewHistory] {
+        let versions = try await bind()
+        var histories: [ViewHistory] = []
+        for view in catalogue.views.values.sorted(by: { $0.name < $1.name }) {
+            histories.append(try await build(view, over: versions, by: principal, progress: progress))
+        }
+        return histories
+    }
+
+    /// The rows of a population as SQL for a table, computed once for its definition and the data there is.
+    func file(of population: Population) async throws -> String {
+        let versions = try await bind()
+        let events = try catalogue.events.keys.sorted().map { try catalogue.digest(ofEvents: $0) }
+        let key = try historyKey(Digest(of: try JSON.canonical(population)), versions, events)
+        let name = "population"
+        let context = "the population"
+        let history: ViewHistory
+        if let stored = try await storedHistory(name, key) {
+            history = stored
+        } else {
+            let order = [population.time, population.id].map(SQLText.identifier).joined(separator: ", ")
+            let published = try await datasets.publish(
+                "SELECT * FROM (\n\(population.sql)\n) ORDER BY \(order)", context: context)
+            history = ViewHistory(view: name, key: key, digest: published.digest, rows: published.rows)
+            try await store(history)
+        }
+        return try await relation(of: history)
+    }
+
+    private func historyKey(_ definition: Digest, _ versions: [String: DatasetVersion], _ events: [Digest] = []) throws
+        -> Digest
+    {
+        struct Content: Codable {
+            var view: Digest
+            var data: [String: Digest]
+            var events: [Digest]
+        }
+        return Digest(
+            of: try JSON.canonical(Content(view: definition, data: versions.mapValues(\.digest), events: events)))
+    }
+
+    /// - Parameter draft: the journal entry; nil for what is only kept so as not to be computed again.
+    private func store(_ history: ViewHistory, journaling draft: JournalDraft? = nil) async throws {
+        let now = time.now
+        try await database.write { transaction in
+            try transaction.execute(
+                """
+                INSERT INTO view_histories (view, "key", digest, rows, created) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (view, "key") DO NOTHING
+                """,
+                [
+                    .text(history.view), .text(history.key.description), .text(history.digest.description),
+                    .integer(history.rows), .init(now),
+                ])
+            if let draft { try Journal.append(draft, in: transaction, at: now) }
+        }
+    }
+
+    /// The history of a view, computed now if it is not there.
+    ///
+    /// - Parameter lateData: in place of what the view's definition says.
+    func history(
+        of name: String, lateData: FeatureView.LateData? = nil, by principal: String = "system:features"
+    ) async throws -> ViewHistory {
+        var view = try catalogue.view(name)
+        if let lateData, view.createdTime != nil { view.lateData = lateData }
+        return try await build(view, over: bind(), by: principal, progress: { _ in })
+    }
+
+    /// A history's file, as a table of SQL.
+    func relation(of history: ViewHistory) async throws -> String {
+        "read_parquet(\(SQLText.literal(try await objects.localPath(history.digest))))"
+    }
+
+    private func build(
+        _ view: FeatureView, over versions: [String: DatasetVersion], by principal: String,
+        progress: (String) -> Void
+    ) async throws -> ViewHistory {
+        let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
+        let key = try historyKey(definition, versions)
+        if let history = try await storedHistory(view.name, key) { return history }
+        progress(view.name)
+        let (published, leftOut) = try await computed(view)
+        let history = ViewHistory(view: view.name, key: key, digest: published.digest, rows: published.rows)
+        var body: [String: JSONValue] = [
+            "definition": .string(definition.description), "digest": .string(history.digest.description),
+            "rows": .integer(history.rows),
+        ]
+        if leftOut > 0 { body["rows_without_key"] = .integer(leftOut) }
+        try await store(
+            history,
+            journaling: JournalDraft(
+                principal: principal, type: "features.computed", subject: "view/\(history.view)", body: .object(body)))
+        return history
+    }
+
+    /// Runs a view's query once, checks its rows, and publishes what of them can ever be used.
+    ///
+    /// - Returns: the history, and how many rows were left out because a join key is null.
+    private func computed(_ view: FeatureView) async throws -> (history: (digest: Digest, rows: Int64), leftOut: Int64)
+    {
+        let context = "features/\(view.name)"
+        let path = scratchPath("parquet")
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try await engine.writeParquet(query: try query(of: view), to: path, context: context)
+        let pruning = HistoryPruning(
+            view: view, rows: "read_parquet(\(SQLText.literal(path)), file_row_number = true)")
+        let found = try await engine.query(pruning.checks, context: context)
+        func count(_ name: String) throws -> Int64 { try found.count(name) }
+        if try count("timeless") > 0 {
+            throw FeaturesFailure.badView(view: view.name, problem: "\(view.eventTime) is null in some rows")
+        }
+        if try count("uncreated") > 0 {
+            throw FeaturesFailure.badView(
+                view: view.name, problem: "\(view.createdTime ?? "its created time") is null in some rows")
+        }
+        if try count("off_grid") > 0 {
+            throw FeaturesFailure.badView(
+                view: view.name, problem: "some rows are not on its grid of \(view.everySeconds ?? 0) seconds")
+        }
+        let repeated = try count("repeated")
+        if repeated > 0, view.everySeconds != nil, view.createdTime == nil {
+            throw FeaturesFailure.badView(
+                view: view.name, problem: "\(repeated) entities have two rows at one \(view.eventTime)")
+        }
+        let published = try await datasets.publish(pruning.query(hasTies: repeated > 0), context: context)
+        return (published, try count("keyless"))
+    }
+
+    private func storedHistory(_ view: String, _ key: Digest) async throws -> ViewHistory? {
+        try await database.read { transaction in
+            guard
+                let row = try transaction.first(
+                    "SELECT digest, rows FROM view_histories WHERE view = ? AND \"key\" = ?",
+                    [.text(view), .text(key.description)]),
+                let digest = Digest(try row.string("digest"))
+            else { return nil }
+            return ViewHistory(view: view, key: key, digest: digest, rows: try row.integer("rows"))
+        }
+    }
+}

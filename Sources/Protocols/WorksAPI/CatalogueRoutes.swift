@@ -1,0 +1,77 @@
+import Basics
+import Datasets
+import Features
+import HTTP
+import Security
+
+extension WorksAPI {
+    /// What is defined: listed, searched, and one view with all that uses it.
+    func installCatalogue(on router: Router) {
+        router.get("\(Self.prefix)/features", needs: .right(to: .read)) { _ in
+            let catalogue = services.features.catalogue
+            return try .json(
+                catalogue.views.values.sorted { $0.name < $1.name }.map { try ViewSummary($0, in: catalogue) })
+        }
+        router.get("\(Self.prefix)/features/search", needs: .right(to: .read)) { request in
+            try .json(
+                services.features.catalogue.search(
+                    CatalogueQuery(
+                        text: request.query("text"), tag: request.query("tag"), owner: request.query("owner"),
+                        column: request.query("column"), kind: request.query("kind"))))
+        }
+        router.get("\(Self.prefix)/features/views/{view}", needs: .right(to: .read, on: "view")) { request in
+            let catalogue = services.features.catalogue
+            return try .json(
+                try ViewDetail(try catalogue.view(try request.parameter("view")), in: catalogue))
+        }
+    }
+}
+
+/// A view in a list.
+private struct ViewSummary: Encodable {
+    var name: String
+    var owner: String
+    var entities: [String]
+    var features: [String]
+    var digest: Digest
+    var ttlSeconds: Int64?
+    var everySeconds: Int64?
+    var services: [String]
+
+    init(_ view: FeatureView, in catalogue: Catalogue) throws {
+        name = view.name
+        owner = view.owner
+        entities = view.entities
+        features = view.featureNames
+        digest = try catalogue.digest(ofView: view.name)
+        ttlSeconds = view.ttlSeconds
+        everySeconds = view.everySeconds
+        services = try catalogue.services.keys.filter {
+            try catalogue.viewNames(ofService: $0).contains(view.name)
+        }.sorted()
+    }
+}
+
+/// A view with its features and who uses each.
+private struct ViewDetail: Encodable {
+    struct Item: Encodable {
+        var name: String
+        var type: String
+        var description: String
+        var consumers: [String]
+    }
+
+    var definition: FeatureView
+    var digest: Digest
+    var features: [Item]
+
+    init(_ view: FeatureView, in catalogue: Catalogue) throws {
+        definition = view
+        digest = try catalogue.digest(ofView: view.name)
+        features = view.features.map {
+            Item(
+                name: $0.name, type: "\($0.type)", description: $0.description,
+                consumers: catalogue.consumers(of: FeatureReference(view: view.name, feature: $0.name)))
+        }
+    }
+}
