@@ -17,6 +17,7 @@ public struct WorksAPI: Sendable {
     /// Puts every route on a router.
     public func install(on router: Router) {
         installFactory(on: router)
+        installDatasets(on: router)
         installData(on: router)
         installHistory(on: router)
         installCatalogue(on: router)
