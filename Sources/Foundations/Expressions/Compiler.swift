@@ -191,13 +191,13 @@ struct Compiler {
             first = arguments[0]
         }
         var mark = held.count
-        var left = try operand(first, as: links.last.flatMap { Compiler.operandType($0.typing) })
+        var left = try operand(first, as: links.last.flatMap { $0.typing.chainOperand })
         var leftType = typings[first].type
         for link in links.reversed() {
-            let type = Compiler.operandType(link.typing)
+            let type = link.typing.chainOperand
             if left == target, leftType == .integer, type == .double { append(.integerToDouble, target, a: target) }
             let right = try operand(link.right, as: type)
-            append(Compiler.operation(link.typing), target, a: left, b: right)
+            append(link.typing.operation, target, a: left, b: right)
             left = target
             leftType = link.typing.type
             release(to: mark)
@@ -205,40 +205,10 @@ struct Compiler {
         }
     }
 
-    private static func operandType(_ typing: Typing) -> ScalarType? {
-        if case .fixed(let types, _, _) = typing.rule { return types.first }
-        return typing.operand
-    }
-
-    /// The operation of a rule that has one for each type of its operands.
-    private static func operation(_ typing: Typing) -> Operation {
-        func chosen(_ integer: Operation, _ double: Operation, _ string: Operation) -> Operation {
-            switch typing.operand {
-            case .double, .float: double
-            case .string: string
-            case .integer, .boolean, .timestamp, nil: integer
-            }
-        }
-        return switch typing.rule {
-        case .numbers(let integer, let double, _): chosen(integer, double, integer)
-        case .comparison(let integer, let double, let string, _): chosen(integer, double, string)
-        case .extreme(let integer, let double, let string): chosen(integer, double, string)
-        case .nullIf, .among: chosen(.equalInteger, .equalDouble, .equalString)
-        case .between: chosen(.lessOrEqualInteger, .lessOrEqualDouble, .lessOrEqualString)
-        case .round: chosen(.move, .round, .move)
-        case .fixed(_, _, let operation), .field(let operation), .nullTest(let operation): operation
-        case .elapsed: .elapsed
-        case .concat: .concat
-        case .bucket: .bucket
-        case .substring: .substring
-        case .constant, .coalesce, nil: .move
-        }
-    }
-
     private mutating func call(
         _ typing: Typing, _ arguments: [Int], into target: Register
     ) throws(ExpressionFailure) {
-        let operation = Compiler.operation(typing)
+        let operation = typing.operation
         switch typing.rule {
         case .coalesce: try coalesce(arguments, as: typing.operand, into: target)
         case .extreme, .concat: try fold(operation, arguments, as: typing.operand, into: target)
@@ -338,24 +308,5 @@ struct Compiler {
         if let known = zones.firstIndex(where: { $0.identifier == zone.identifier }) { return known }
         zones.append(zone)
         return zones.count - 1
-    }
-}
-
-/// Tells constants apart by their bits: minus zero is not zero, and equal looking texts differ.
-private struct ConstantKey: Hashable {
-    private let kind: UInt8
-    private let bits: UInt64
-    private let bytes: [UInt8]
-
-    init(_ value: ScalarValue) {
-        (kind, bits, bytes) =
-            switch value {
-            case .null: (0, 0, [])
-            case .integer(let value): (1, UInt64(bitPattern: value), [])
-            case .double(let value): (2, value.bitPattern, [])
-            case .string(let text): (3, 0, Array(text.utf8))
-            case .boolean(let value): (4, value ? 1 : 0, [])
-            case .timestamp(let value): (5, UInt64(bitPattern: value.microseconds), [])
-            }
     }
 }

@@ -65,8 +65,10 @@ extension ScalarFrame {
             case .moduloDouble:
                 let y = r.double(b)
                 let remainder = r.double(a).truncatingRemainder(dividingBy: y)
-                let up = remainder != 0 && (remainder < 0) != (y < 0) ? y : 0
-                r.set(target, double: remainder + up, null: r.null(a) | r.null(b))
+                let result =
+                    remainder == 0
+                    ? Double(signOf: y, magnitudeOf: 0) : (remainder < 0) == (y < 0) ? remainder : remainder + y
+                r.set(target, double: remainder.isNaN ? .nan : result, null: r.null(a) | r.null(b))
             case .negateDouble: r.set(target, double: -r.double(a), null: r.null(a))
             case .absDouble: r.set(target, double: r.double(a).magnitude, null: r.null(a))
             case .signDouble:

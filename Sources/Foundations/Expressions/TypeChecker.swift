@@ -1,20 +1,6 @@
 import Basics
 import Foundation
 
-/// What is known of a node before code is made for it.
-struct Typing {
-    /// nil for the literal null, which is of any type.
-    var type: ScalarType?
-    /// The type its children are brought to, where that is one for all.
-    var operand: ScalarType?
-    /// How a call is computed.
-    var rule: Function.Rule?
-    /// The time zone of a call that has one.
-    var zone: TimeZone?
-    /// The ascending bounds of a bucket call.
-    var bounds: [Double] = []
-}
-
 /// Gives every node its type, children first, or says why it has none.
 struct TypeChecker {
     private let nodes: [SyntaxNode]

@@ -21,26 +21,15 @@ public struct DatasetVersion: Sendable, Codable, Equatable {
     public var created: Timestamp
 }
 
-/// What one expectation found.
-public struct ExpectationResult: Sendable, Codable, Equatable {
-    public var name: String
-    public var severity: Expectation.Severity
-    /// Rows checked and rows that broke the rule.
-    public var rows: Int64
-    public var failing: Int64
-    /// The first row that broke it, as JSON.
-    public var example: String?
-}
-
 /// Reads raw tables, checks them, and keeps what passed as dataset versions.
 ///
 /// Guarantees: a version is readable only when all its expectations of severity `stop` hold; the same file under the
 /// same definition gives the same digest; a failed ingest leaves the versions that were there.
 public final class DatasetStore: Sendable {
     private let database: Database
-    private let objects: any ObjectStore
-    private let engine: ColumnarEngine
-    private let time: any TimeSource
+    let objects: any ObjectStore
+    let engine: ColumnarEngine
+    let time: any TimeSource
     private let scratch: String
 
     /// - Parameter scratch: a folder for files under way.
@@ -115,7 +104,10 @@ public final class DatasetStore: Sendable {
             context: context)
         try await engine.execute(
             "CREATE OR REPLACE TABLE \(reasons) (__row BIGINT, expectation VARCHAR)", context: context)
-        let results = try await check(table, staging: staging, reasons: reasons)
+        let results = try await check(table, staging: staging, reasons: reasons, dataFolder: folder)
+        if let stopped = results.first(where: { $0.severity == .stop && !$0.success }) {
+            throw stopped.failure(table.name)
+        }
         let columns = table.columns.map { SQLText.identifier($0.name) }.joined(separator: ", ")
         let kept = try await publish(
             "SELECT \(columns) FROM \(staging) WHERE __row NOT IN (SELECT __row FROM \(reasons)) ORDER BY __row",
@@ -170,7 +162,7 @@ public final class DatasetStore: Sendable {
         }
     }
 
-    private func reader(_ table: TableDefinition, _ path: String) -> String {
+    func reader(_ table: TableDefinition, _ path: String) -> String {
         let file = SQLText.literal(path)
         switch table.format {
         case .parquet: return "read_parquet(\(file))"
@@ -184,40 +176,6 @@ public final class DatasetStore: Sendable {
                 nullstr = [\(nulls)], columns = {\(columns)}, strict_mode = true, parallel = false)
                 """
         }
-    }
-
-    private func check(_ table: TableDefinition, staging: String, reasons: String) async throws -> [ExpectationResult] {
-        var results: [ExpectationResult] = []
-        for expectation in table.expectations {
-            let context = "data/\(table.name), expectation \(expectation.name)"
-            let test = ExpectationSQL(expectation.rule, staging: staging)
-            let counts = try await engine.query(test.count, context: context)
-            let rows = try counts.count("total")
-            let failing = try counts.count("failing")
-            var example: String?
-            if failing > 0, let firstRow = test.firstRow {
-                let columns = table.columns.map { SQLText.identifier($0.name) }.joined(separator: ", ")
-                example = try await engine.query(
-                    "SELECT CAST(to_json(s) AS VARCHAR) AS example FROM (SELECT \(columns) FROM \(staging) "
-                        + "WHERE __row = (\(firstRow))) AS s", context: context
-                ).strings("example").first.flatMap { $0 }
-            }
-            if failing > 0, expectation.severity == .stop {
-                throw DatasetsFailure.expectation(
-                    table: table.name, expectation: expectation.name, failing: Int(failing), of: Int(rows),
-                    example: example ?? test.summary)
-            }
-            if failing > 0, expectation.severity == .quarantine, let failingRows = test.failingRows {
-                try await engine.execute(
-                    "INSERT INTO \(reasons) SELECT __row, \(SQLText.literal(expectation.name)) FROM (\(failingRows))",
-                    context: context)
-            }
-            results.append(
-                ExpectationResult(
-                    name: expectation.name, severity: expectation.severity, rows: rows, failing: failing,
-                    example: example))
-        }
-        return results
     }
 
     /// Writes the rows of a query as one Parquet object.

@@ -1,75 +1,75 @@
 import Columnar
 
-/// The queries that check one rule over a staged table.
+/// The conditions that judge one row by itself, or beside the rows before it.
 struct ExpectationSQL {
-    /// One row: `total` and `failing`.
-    let count: String
-    /// The `__row` of every row that breaks the rule; nil for rules about the whole table.
-    let failingRows: String?
-    let summary: String
+    /// True where the row breaks the rule; null counts as false.
+    let breaks: String
+    /// True where the row is left out; nil where none is.
+    let missing: String?
 
-    /// The first row that breaks the rule.
-    var firstRow: String? { failingRows.map { "SELECT min(__row) FROM (\($0))" } }
-
-    init(_ rule: Expectation.Rule, staging: String) {
-        func rows(where condition: String, _ summary: String) -> ExpectationSQL {
-            ExpectationSQL(
-                count: "SELECT count(*) AS total, count(*) FILTER (WHERE \(condition)) AS failing FROM \(staging)",
-                failingRows: "SELECT __row FROM \(staging) WHERE \(condition)", summary: summary)
+    /// Nil for rules that are no condition on a row: about the whole table, uniqueness, queries.
+    init?(_ rule: Expectation.Rule) {
+        func single(_ column: String, _ breaks: (String) -> String) -> ExpectationSQL {
+            let name = SQLText.identifier(column)
+            return ExpectationSQL(breaks(name), missing: "\(name) IS NULL")
         }
-        func whole(failing: String, _ summary: String) -> ExpectationSQL {
-            ExpectationSQL(
-                count: "SELECT count(*) AS total, CASE WHEN \(failing) THEN 1 ELSE 0 END AS failing FROM \(staging)",
-                failingRows: nil, summary: summary)
-        }
+        func list(_ values: [ExpectationLiteral]) -> String { values.map(\.sql).joined(separator: ", ") }
         switch rule {
-        case .notNull(let columns):
-            let condition = columns.map { "\(SQLText.identifier($0)) IS NULL" }.joined(separator: " OR ")
-            self = rows(where: condition, "null in \(columns.joined(separator: ", "))")
-        case .between(let column, let minimum, let maximum):
-            let name = SQLText.identifier(column)
-            let bounds = [minimum.map { "\(name) < \($0)" }, maximum.map { "\(name) > \($0)" }].compactMap { $0 }
-            self = rows(
-                where: bounds.isEmpty ? "false" : bounds.joined(separator: " OR "), "\(column) is out of range")
+        case .notNull(let columns): self.init(Self.nulls(columns, joined: " OR "), missing: nil)
+        case .null(let columns):
+            self.init(columns.map { "\(SQLText.identifier($0)) IS NOT NULL" }.joined(separator: " OR "), missing: nil)
+        case .between(let column, let bounds): self = single(column) { bounds.outside($0) }
         case .inSet(let column, let values):
-            let set = values.map(SQLText.literal).joined(separator: ", ")
-            self = rows(
-                where: "CAST(\(SQLText.identifier(column)) AS VARCHAR) NOT IN (\(set))", "\(column) is not in the set")
+            self = single(column) { values.isEmpty ? "\($0) IS NOT NULL" : "\($0) NOT IN (\(list(values)))" }
+        case .notInSet(let column, let values):
+            self = single(column) { values.isEmpty ? "false" : "\($0) IN (\(list(values)))" }
         case .matches(let column, let pattern):
-            self = rows(
-                where: "NOT regexp_matches(\(SQLText.identifier(column)), \(SQLText.literal(pattern)))",
-                "\(column) does not match")
-        case .unique(let columns):
-            let keys = columns.map(SQLText.identifier).joined(separator: ", ")
-            // As in SQL, a null equals no other null.
-            let complete = columns.map { "\(SQLText.identifier($0)) IS NOT NULL" }.joined(separator: " AND ")
-            let query = """
-                SELECT __row FROM \(staging) WHERE \(complete)
-                QUALIFY row_number() OVER (PARTITION BY \(keys) ORDER BY __row) > 1
-                """
-            self = ExpectationSQL(
-                count: """
-                    SELECT (SELECT count(*) FROM \(staging)) AS total, (SELECT count(*) FROM (\(query))) AS failing
-                    """,
-                failingRows: query, summary: "repeated \(columns.joined(separator: ", "))")
-        case .rowCount(let minimum, let maximum):
-            let bounds = [minimum.map { "count(*) < \($0)" }, maximum.map { "count(*) > \($0)" }].compactMap { $0 }
-            self = whole(
-                failing: bounds.isEmpty ? "false" : bounds.joined(separator: " OR "),
-                "the number of rows is out of range")
-        case .sql(let expression):
-            self = rows(where: "NOT coalesce((\(expression)), true)", "does not hold: \(expression)")
-        case .nullFraction(let column, let maximum):
-            let name = SQLText.identifier(column)
-            self = whole(
-                failing: "count(*) > 0 AND (count(*) - count(\(name))) > \(maximum) * count(*)",
-                "too many nulls in \(column)")
+            self = single(column) { "NOT regexp_matches(\($0), \(SQLText.literal(pattern)))" }
+        case .notMatches(let column, let pattern):
+            self = single(column) { "regexp_matches(\($0), \(SQLText.literal(pattern)))" }
+        case .length(let column, let bounds): self = single(column) { bounds.outside("length(\($0))") }
+        case .increasing(let column, let strictly):
+            self = single(column) { "\($0) \(strictly ? "<=" : "<") \(Self.before($0))" }
+        case .decreasing(let column, let strictly):
+            self = single(column) { "\($0) \(strictly ? ">=" : ">") \(Self.before($0))" }
+        case .compare(let left, let comparison, let right, let ignoring):
+            let sql = comparison == .notEqual ? "<>" : comparison.rawValue
+            self = Self.several(
+                [left, right], ignoring, holds: "\(SQLText.identifier(left)) \(sql) \(SQLText.identifier(right))")
+        case .sumTo(let columns, let total, let ignoring):
+            let sum = columns.map { "CAST(\(SQLText.identifier($0)) AS DOUBLE)" }.joined(separator: " + ")
+            self = Self.several(columns, ignoring, holds: "\(sum) = \(ExpectationLiteral.number(total).sql)")
+        // On a line of its own, so that a comment in the expression ends before the parenthesis.
+        case .sql(let expression): self.init("NOT (\(expression)\n)", missing: nil)
+        case .unique, .query, .rowCount, .columns, .types, .nullFraction, .statistic, .quantile, .freshness,
+            .distribution:
+            return nil
         }
     }
 
-    private init(count: String, failingRows: String?, summary: String) {
-        self.count = count
-        self.failingRows = failingRows
-        self.summary = summary
+    private init(_ breaks: String, missing: String?) {
+        self.breaks = breaks
+        self.missing = missing
+    }
+
+    /// The value of the last row before this one that has one.
+    private static func before(_ name: String) -> String {
+        "lag(\(name)) OVER (PARTITION BY \(name) IS NULL ORDER BY __row)"
+    }
+
+    private static func several(_ columns: [String], _ ignoring: Expectation.Missing, holds: String) -> ExpectationSQL {
+        let missing: String? =
+            switch ignoring {
+            case .any: nulls(columns, joined: " OR ")
+            case .all: nulls(columns, joined: " AND ")
+            case .never: nil
+            }
+        let broken = "NOT coalesce(\(holds), false)"
+        return ExpectationSQL(missing.map { "NOT (\($0)) AND \(broken)" } ?? broken, missing: missing)
+    }
+
+    /// The columns' tests for null.
+    static func nulls(_ columns: [String], joined word: String) -> String {
+        columns.map { "\(SQLText.identifier($0)) IS NULL" }.joined(separator: word)
     }
 }

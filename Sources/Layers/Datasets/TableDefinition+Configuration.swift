@@ -21,8 +21,14 @@ extension TableDefinition {
         }
         columns = try Self.columns(try map.required("columns"))
         key = try map.strings("key", default: [])
-        let known = columns.map(\.name)
+        let known = columns
         expectations = try map.list("expectations").map { try Expectation($0, columns: known) }
+        let names = expectations.map(\.name)
+        if let repeated = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw ConfigurationFailure(
+                try map.required("expectations").place, "two expectations are called '\(repeated)'",
+                remedy: "Give each a name of its own.")
+        }
     }
 
     /// Columns in the order they are written, each `name: type`.

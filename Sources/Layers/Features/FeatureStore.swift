@@ -1,6 +1,7 @@
 import Basics
 import Columnar
 import Datasets
+import Foundation
 import Journal
 import KeyValue
 import ObjectStorage
@@ -19,6 +20,7 @@ public final class FeatureStore: Sendable {
     let online: any KeyValueStore
     let onlineTable: KeyValueTable
     let time: any TimeSource
+    let scratch: String
     public let datasets: DatasetStore
     /// What online reads and writes remember.
     let onlineState = OnlineState()
@@ -31,6 +33,8 @@ public final class FeatureStore: Sendable {
         var bound: [String: Digest]?
         /// Moves whenever a view's history may have become another.
         var generation = 0
+        /// How many files under way have been named.
+        var files = 0
     }
 
     public init(
@@ -43,6 +47,7 @@ public final class FeatureStore: Sendable {
         self.online = online
         self.onlineTable = onlineTable
         self.time = time
+        self.scratch = scratch
         datasets = DatasetStore(
             database: database, objects: objects, engine: engine, time: time, scratch: scratch)
     }
@@ -52,6 +57,16 @@ public final class FeatureStore: Sendable {
 
     /// Moves whenever a view's history may have become another: after an apply or an ingest.
     var generation: Int { state.withLock { $0.generation } }
+
+    /// A name for a file under way, which no other has.
+    func scratchPath(_ ending: String) -> String {
+        let number = state.withLock { state in
+            state.files &+= 1
+            return state.files
+        }
+        return
+            "\(scratch)/history-\(getpid())-\(UInt(bitPattern: ObjectIdentifier(self).hashValue))-\(number).\(ending)"
+    }
 
     /// Puts definitions in force. Values of views that did not change stay valid.
     public func use(_ catalogue: Catalogue, dataFolder: String) {

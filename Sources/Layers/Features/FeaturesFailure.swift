@@ -9,18 +9,21 @@ public enum FeaturesFailure: Failure {
     case leak(LeakFinding)
     /// What a caller sent can not be used.
     case request(String, remedy: String?)
+    /// Another engine that was to compute a history.
+    case offlineEngine(String, remedy: String)
 
     public var code: FailureCode {
         switch self {
         case .definition, .badView, .badEvents, .request: .invalidArgument
         case .unknown: .notFound
         case .leak: .failedPrecondition
+        case .offlineEngine: .unavailable
         }
     }
 
     public var message: String {
         switch self {
-        case .definition(let problem, _), .request(let problem, _): problem
+        case .definition(let problem, _), .request(let problem, _), .offlineEngine(let problem, _): problem
         case .unknown(let kind, let name, _): "there is no \(kind) '\(name)'"
         case .badEvents(let name, let problem): "the event source '\(name)' can not be used: \(problem)"
         case .badView(let view, let problem): "the feature view '\(view)' can not be used: \(problem)"
@@ -30,7 +33,7 @@ public enum FeaturesFailure: Failure {
 
     public var remedy: String? {
         switch self {
-        case .definition(_, let remedy): remedy
+        case .definition(_, let remedy), .offlineEngine(_, let remedy): remedy
         case .request(_, let remedy): remedy
         case .unknown(_, let name, let known):
             known.isEmpty

@@ -18,11 +18,8 @@ public struct WorksAPI: Sendable {
     public func install(on router: Router) {
         installFactory(on: router)
         installData(on: router)
-<<<<<<< Sources/Protocols/WorksAPI/WorksAPI.swift
         installOnline(on: router)
-=======
         installCatalogue(on: router)
->>>>>>> /tmp/theirs.s
         installModels(on: router)
         installServing(on: router)
         installJournal(on: router)

@@ -92,7 +92,12 @@ import Testing
         ("features/browsing.yaml", "seconds_1h: {sum", "visits_1h: {sum", "has two features of one name"),
         ("features/position.yaml", "page: string", "page: double", "is double, and 'clicks' declares string"),
         ("features/hurry.yaml", "browsing:seconds_1h\"", "browsing:nothing\"", "names the feature 'browsing:nothing'"),
-        ("features/hurry.yaml", "per_visit:", "patience:", "the name 'patience' is used twice"),
+        ("features/hurry.yaml", "per_visit:", "patience:", "the name 'patience' is given twice"),
+        ("features/hurry.yaml", "/ patience", "/ patienze", "unknown name 'patienze' at 23 (did you mean 'patience'?)"),
+        (
+            "features/hurry.yaml", "browsing:seconds_1h\"", "browsing:last_pages\"",
+            "'browsing__last_pages', which is a list"
+        ),
         ("features/front.yaml", "as: friend, ", "", "are called 'browsing'"),
         ("features/front.yaml", "keys: {user", "keys: {visitor", "names the join key 'visitor'"),
         ("data/clicks.yaml", "event_time: at", "event_time: page", "'event_time' names no timestamp"),

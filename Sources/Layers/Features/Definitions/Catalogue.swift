@@ -1,5 +1,6 @@
 import Basics
 import Datasets
+import Expressions
 
 /// All definitions of a factory's data and features, checked against each other.
 public struct Catalogue: Sendable, Codable, Equatable {
@@ -125,12 +126,35 @@ public struct Catalogue: Sendable, Codable, Equatable {
             let view = try Catalogue.need(views[input.view], "view", input.view, in: place, known: views.keys)
             try needFeature(input.feature, of: view.name, view.featureNames, in: place)
         }
-        let names = transform.features.map(\.name)
-        let taken = transform.request.map(\.name) + transform.inputs.map(\.fullName)
-        for name in names where taken.contains(name) || names.count(where: { $0 == name }) > 1 {
+        do { _ = try program(ofTransform: name) } catch let failure as ExpressionFailure {
             throw FeaturesFailure.definition(
-                "the name '\(name)' is used twice in the \(place)", remedy: "Give the feature another name.")
+                "the \(place): \(failure.message)", remedy: failure.remedy ?? "Correct the expression.")
         }
+    }
+
+    /// A transform made ready for evaluation: its inputs are the request's fields, then the views' values by full name.
+    ///
+    /// - Throws: `ExpressionFailure`, or ``FeaturesFailure`` for a transform or view there is not.
+    public func program(ofTransform name: String) throws -> ScalarProgram {
+        let transform = try transform(name)
+        let place = "transform '\(name)'"
+        var fields = try transform.request.map { try scalarField($0.name, $0.type, in: place) }
+        for input in transform.inputs {
+            guard let feature = try view(input.view).features.first(where: { $0.name == input.feature }) else {
+                throw FeaturesFailure.unknown(
+                    kind: "feature", name: "\(input)", known: try view(input.view).featureNames)
+            }
+            fields.append(try scalarField(input.fullName, feature.type, in: place))
+        }
+        return try ScalarProgram(inputs: fields, expressions: transform.features.map { ($0.name, $0.expression) })
+    }
+
+    private func scalarField(_ name: String, _ type: FeatureType, in place: String) throws -> ScalarField {
+        guard !type.isList else {
+            throw FeaturesFailure.definition(
+                "the \(place) takes '\(name)', which is a list", remedy: "Expressions work on single values.")
+        }
+        return ScalarField(name, type.scalar)
     }
 
     private mutating func resolve(service name: String) throws {

@@ -1,4 +1,5 @@
 import Basics
+import Expressions
 
 /// What a feature service would give otherwise if other definitions were in force.
 public struct ServiceChange: Sendable, Codable, Equatable {
@@ -65,11 +66,14 @@ extension Catalogue {
         var inputs = service.request.map { Input(name: $0.name, type: "\($0.type)", keys: []) }
         for selection in service.selections {
             let view = selection.isTransform ? nil : try view(selection.source)
+            let outputs = selection.isTransform ? try program(ofTransform: selection.source).outputs : []
             for feature in selection.features {
-                let type = view?.features.first { $0.name == feature }?.type
+                let type =
+                    view?.features.first { $0.name == feature }?.type
+                    ?? outputs.first { $0.name == feature }.map { FeatureType($0.type) }
                 inputs.append(
                     Input(
-                        name: "\(selection.name)__\(feature)", type: type.map { "\($0)" } ?? "computed",
+                        name: "\(selection.name)__\(feature)", type: type.map { "\($0)" } ?? "",
                         keys: view?.joinKeys.map(selection.callerKey) ?? []))
             }
         }

@@ -58,8 +58,7 @@ public struct TrainingSet: Sendable {
 extension FeatureStore {
     /// Joins the features of a service to a population, each row as of its own time.
     ///
-    /// A row of a view is used when its event time is not after the row's time and not older than the view's ttl (both
-    /// ends closed); of several the newest.
+    /// ``HistoryPlan`` tells which row of a view is used.
     ///
     /// - Parameters:
     ///   - from: rows with a time not before this.
@@ -70,52 +69,53 @@ extension FeatureStore {
         _ population: Population, service name: String, from: Timestamp, to: Timestamp, knownBy: Timestamp?,
         labelledOnly: Bool = false
     ) async throws -> TrainingSet {
-        let catalogue = catalogue
-        let service = try catalogue.service(name)
+        let wanted = try catalogue.selection(of: HistoryRequest(.service(name)))
         let context = "the population of service \(name)"
         let time = SQLText.identifier(population.time)
-        let id = SQLText.identifier(population.id)
         let label = SQLText.identifier(population.label)
         let labelTime = SQLText.identifier(population.labelTime)
         let known = knownBy.map { "\(labelTime) <= \(SQLText.timestamp($0))" } ?? "true"
         let kept = labelledOnly ? "AND \(label) IS NOT NULL AND \(known)" : ""
-        var joins = ""
-        var inputs = service.request.map(\.name).map {
-            "CAST(p.\(SQLText.identifier($0)) AS DOUBLE) AS \(SQLText.identifier($0))"
+        let joins = try joins(of: wanted)
+        let requests = wanted.request + wanted.computed.flatMap(\.transform.request)
+        var columns = [
+            "\(SQLText.identifier(population.id)) AS __id", "CAST(\(time) AS TIMESTAMP) AS \(HistoryPlan.moment)",
+            "CASE WHEN \(known) THEN CAST(\(label) AS DOUBLE) END AS __label", "0 AS \(HistoryPlan.row)",
+        ]
+        columns += Set(joins.flatMap { $0.keys.map(\.entityColumn) }).sorted().map {
+            "\(SQLText.identifier($0)) AS \(SQLText.identifier("__key_\($0)"))"
         }
-        for (index, selection) in service.selections.enumerated() where !selection.isTransform {
-            let view = try catalogue.view(selection.source)
-            let history = try await history(of: view.name)
-            let file = "read_parquet(\(SQLText.literal(try await objects.localPath(history.digest))))"
-            let eventTime = SQLText.identifier(view.eventTime)
-            let alias = "v\(index)"
-            let keys = view.joinKeys.map {
-                "p.\(SQLText.identifier(selection.callerKey($0))) = \(alias).\(SQLText.identifier($0))"
-            }
-            joins += """
-
-                ASOF LEFT JOIN \(file) AS \(alias)
-                  ON \((keys + ["p.\(time) >= \(alias).\(eventTime)"]).joined(separator: " AND "))
-                """
-            for feature in selection.features {
-                let name = SQLText.identifier(feature)
-                let fresh =
-                    view.ttlSeconds.map { "\(alias).\(eventTime) >= p.\(time) - INTERVAL \($0) SECOND" } ?? "true"
-                inputs.append(
-                    "CASE WHEN \(fresh) THEN \(alias).\(name) END AS "
-                        + SQLText.identifier("\(selection.name)__\(feature)"))
-            }
+        let typed = Set(wanted.computed.flatMap(\.transform.request).map(\.name))
+        for (index, feature) in requests.enumerated()
+        where requests.firstIndex(where: { $0.name == feature.name }) == index {
+            let name = SQLText.identifier(feature.name)
+            // A model takes numbers as they are; an expression takes them in the type declared.
+            let type = typed.contains(feature.name) ? feature.type.sqlType : "DOUBLE"
+            columns.append("CAST(\(name) AS \(type)) AS \(name)")
         }
-        let table = try await engine.query(
+        var plan = HistoryPlan(columns: ["__id", HistoryPlan.moment, "__label"], joins: [])
+        for name in requests.map(\.name) where !plan.columns.contains(name) { plan.columns.append(name) }
+        // The last moment before `to`, of a clock that ticks in microseconds.
+        let last = Timestamp(microseconds: to.microseconds &- 1)
+        if from <= last { plan.bounds = from...last }
+        var histories: [String] = []
+        for join in joins {
+            histories.append(try await relation(of: try await history(of: join.view.name)))
+            plan.joins.append(
+                .init(
+                    name: join.name,
+                    keys: join.keys.map { .init(column: $0.column, entityColumn: "__key_\($0.entityColumn)") },
+                    asOf: join.view.joinTime, eventTime: join.view.eventTime, ttlSeconds: join.view.ttlSeconds,
+                    outputs: join.outputs))
+        }
+        let rows = """
+            (SELECT \(columns.joined(separator: ", ")) FROM \(try await file(of: population))
+             WHERE \(time) >= \(SQLText.timestamp(from)) AND \(time) < \(SQLText.timestamp(to)) \(kept))
             """
-            WITH p AS (SELECT * FROM \(try await file(of: population)) WHERE \(time) >= \(SQLText.timestamp(from))
-                       AND \(time) < \(SQLText.timestamp(to)) \(kept))
-            SELECT p.\(id) AS __id, p.\(time) AS __time,
-                   CASE WHEN \(known) THEN CAST(p.\(label) AS DOUBLE) END AS __label,
-                   \(inputs.joined(separator: ",\n       "))
-            FROM p\(joins)
-            ORDER BY __time, __id
-            """, context: context)
+        let query = DuckDBHistory().query(plan, entities: rows, histories: histories, keepsRow: true)
+        let table = try await engine.query("SELECT * FROM (\(query)) ORDER BY __time, __id", context: context)
+        let computed = try transforms(wanted).computed(table)
+        let inputs = wanted.request.map(\.name) + wanted.features
         let ids = try table.strings("__id").compactMap { $0 }
         guard ids.count == table.rowCount, Set(ids).count == ids.count else {
             throw FeaturesFailure.definition(
@@ -125,7 +125,8 @@ extension FeatureStore {
         return TrainingSet(
             ids: ids, times: try table.timestamps("__time").map { $0 ?? .distantPast },
             labels: try table.doubles("__label"),
-            inputNames: service.inputNames, columns: try service.inputNames.map { try table.doubles($0) })
+            inputNames: inputs,
+            columns: try inputs.map { computed.has($0) ? try computed.doubles($0) : try table.doubles($0) })
     }
 
     /// The rows of a population as they are: join keys, request features, label and times.

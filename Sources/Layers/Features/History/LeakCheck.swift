@@ -51,9 +51,14 @@ extension FeatureStore {
             guard let row = position[set.ids[index]] else { continue }
             report.rows += 1
             var column = service.request.count
-            for selection in service.selections where !selection.isTransform {
+            for selection in service.selections {
+                guard !selection.isTransform else {
+                    column += selection.features.count
+                    continue
+                }
                 let view = try catalogue.view(selection.source)
-                let knowable = try await knowableValues(of: view, row: row, in: rows, at: set.times[index])
+                let knowable = try await knowableValues(
+                    of: view, for: selection, row: row, in: rows, at: set.times[index])
                 for feature in selection.features {
                     let used = set.columns[column][index]
                     let value = knowable[feature] ?? .nan
@@ -72,20 +77,23 @@ extension FeatureStore {
     }
 
     private func knowableValues(
-        of view: FeatureView, row: Int, in rows: Table, at moment: Timestamp
+        of view: FeatureView, for selection: FeatureService.Selection, row: Int, in rows: Table, at moment: Timestamp
     ) async throws -> [String: Double] {
         let eventTime = SQLText.identifier(view.eventTime)
         let at = SQLText.timestamp(moment)
+        let created = view.createdTime.map(SQLText.identifier)
         var conditions = ["\(eventTime) <= \(at)"]
+        if view.delays, let created { conditions.append("\(created) <= \(at)") }
+        let newest = ([eventTime] + (created.map { [$0] } ?? [])).map { "\($0) DESC" }.joined(separator: ", ")
         if let ttl = view.ttlSeconds { conditions.append("\(eventTime) >= \(at) - INTERVAL \(ttl) SECOND") }
         for key in view.joinKeys {
-            guard let literal = try rows.literal(key, row: row) else { return [:] }
+            guard let literal = try rows.literal(selection.callerKey(key), row: row) else { return [:] }
             conditions.append("\(SQLText.identifier(key)) = \(literal)")
         }
         let table = try await engine.query(
             """
             SELECT * FROM (\(try query(of: view, knowableAt: at))) WHERE \(conditions.joined(separator: " AND "))
-            ORDER BY \(eventTime) DESC LIMIT 1
+            ORDER BY \(newest) LIMIT 1
             """, context: "features/\(view.name)")
         var values: [String: Double] = [:]
         for feature in view.featureNames { values[feature] = try table.doubles(feature).first }

@@ -30,11 +30,13 @@ extension FeatureStore {
     ///
     /// - Parameter moment: SQL for a TIMESTAMP.
     func query(of view: FeatureView, knowableAt moment: String? = nil) throws -> String {
+        func typed(_ name: String, _ type: String) -> String {
+            "CAST(\(SQLText.identifier(name)) AS \(type)) AS \(SQLText.identifier(name))"
+        }
         let columns =
-            (view.joinKeys + [view.eventTime]).map(SQLText.identifier)
-            + view.features.map {
-                "CAST(\(SQLText.identifier($0.name)) AS \($0.type.sqlType)) AS \(SQLText.identifier($0.name))"
-            }
+            view.joinKeys.map(SQLText.identifier)
+            + [view.eventTime, view.createdTime].compactMap { $0 }.map { typed($0, "TIMESTAMP") }
+            + view.features.map { typed($0.name, $0.type.sqlType) }
         let selection = "SELECT \(columns.joined(separator: ", ")) FROM (\n\(view.sql)\n)"
         guard let moment else { return selection }
         let cuts = try view.sources.map { source in
@@ -76,7 +78,7 @@ extension FeatureStore {
             history = ViewHistory(view: name, key: key, digest: published.digest, rows: published.rows)
             try await store(history)
         }
-        return "read_parquet(\(SQLText.literal(try await objects.localPath(history.digest))))"
+        return try await relation(of: history)
     }
 
     private func historyKey(_ definition: Digest, _ versions: [String: DatasetVersion], _ events: [Digest] = []) throws
@@ -109,53 +111,74 @@ extension FeatureStore {
     }
 
     /// The history of a view, computed now if it is not there.
-    func history(of name: String, by principal: String = "system:features") async throws -> ViewHistory {
-        try await build(catalogue.view(name), over: bind(), by: principal, progress: { _ in })
+    ///
+    /// - Parameter lateData: in place of what the view's definition says.
+    func history(
+        of name: String, lateData: FeatureView.LateData? = nil, by principal: String = "system:features"
+    ) async throws -> ViewHistory {
+        var view = try catalogue.view(name)
+        if let lateData, view.createdTime != nil { view.lateData = lateData }
+        return try await build(view, over: bind(), by: principal, progress: { _ in })
+    }
+
+    /// A history's file, as a table of SQL.
+    func relation(of history: ViewHistory) async throws -> String {
+        "read_parquet(\(SQLText.literal(try await objects.localPath(history.digest))))"
     }
 
     private func build(
         _ view: FeatureView, over versions: [String: DatasetVersion], by principal: String,
         progress: (String) -> Void
     ) async throws -> ViewHistory {
-        let definition = try catalogue.digest(ofView: view.name)
+        let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
         let key = try historyKey(definition, versions)
         if let history = try await storedHistory(view.name, key) { return history }
         progress(view.name)
-        let context = "features/\(view.name)"
-        let keys = view.joinKeys.map(SQLText.identifier).joined(separator: ", ")
-        let eventTime = SQLText.identifier(view.eventTime)
-        let order = keys.isEmpty ? eventTime : "\(eventTime), \(keys)"
-        let published = try await datasets.publish("\(try query(of: view)) ORDER BY \(order)", context: context)
-        let file = "read_parquet(\(SQLText.literal(try await objects.localPath(published.digest))))"
-        let group = keys.isEmpty ? eventTime : "\(keys), \(eventTime)"
-        let problems = try await engine.query(
-            """
-            SELECT (SELECT count(*) FROM (SELECT 1 FROM \(file) GROUP BY \(group) HAVING count(*) > 1)) AS repeated,
-                   (SELECT count(*) FROM \(file) WHERE \(eventTime) IS NULL) AS timeless,
-                   (SELECT count(*) FROM \(file) WHERE epoch_us(\(eventTime)) % \((view.everySeconds ?? 0) * 1_000_000) <> 0) AS off
-            """, context: context)
-        let repeated = try problems.count("repeated")
-        guard repeated == 0 else {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "\(repeated) entities have two rows at one \(view.eventTime)")
-        }
-        guard try problems.count("timeless") == 0 else {
-            throw FeaturesFailure.badView(view: view.name, problem: "\(view.eventTime) is null in some rows")
-        }
-        guard try problems.count("off") == 0 else {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "some rows are not on its grid of \(view.everySeconds ?? 0) seconds")
-        }
+        let (published, leftOut) = try await computed(view)
         let history = ViewHistory(view: view.name, key: key, digest: published.digest, rows: published.rows)
+        var body: [String: JSONValue] = [
+            "definition": .string(definition.description), "digest": .string(history.digest.description),
+            "rows": .integer(history.rows),
+        ]
+        if leftOut > 0 { body["rows_without_key"] = .integer(leftOut) }
         try await store(
             history,
             journaling: JournalDraft(
-                principal: principal, type: "features.computed", subject: "view/\(history.view)",
-                body: [
-                    "definition": .string(definition.description), "digest": .string(history.digest.description),
-                    "rows": .integer(history.rows),
-                ]))
+                principal: principal, type: "features.computed", subject: "view/\(history.view)", body: .object(body)))
         return history
+    }
+
+    /// Runs a view's query once, checks its rows, and publishes what of them can ever be used.
+    ///
+    /// - Returns: the history, and how many rows were left out because a join key is null.
+    private func computed(_ view: FeatureView) async throws -> (history: (digest: Digest, rows: Int64), leftOut: Int64)
+    {
+        let context = "features/\(view.name)"
+        let path = scratchPath("parquet")
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try await engine.writeParquet(query: try query(of: view), to: path, context: context)
+        let pruning = HistoryPruning(
+            view: view, rows: "read_parquet(\(SQLText.literal(path)), file_row_number = true)")
+        let found = try await engine.query(pruning.checks, context: context)
+        func count(_ name: String) throws -> Int64 { try found.count(name) }
+        if try count("timeless") > 0 {
+            throw FeaturesFailure.badView(view: view.name, problem: "\(view.eventTime) is null in some rows")
+        }
+        if try count("uncreated") > 0 {
+            throw FeaturesFailure.badView(
+                view: view.name, problem: "\(view.createdTime ?? "its created time") is null in some rows")
+        }
+        if try count("off_grid") > 0 {
+            throw FeaturesFailure.badView(
+                view: view.name, problem: "some rows are not on its grid of \(view.everySeconds ?? 0) seconds")
+        }
+        let repeated = try count("repeated")
+        if repeated > 0, view.everySeconds != nil, view.createdTime == nil {
+            throw FeaturesFailure.badView(
+                view: view.name, problem: "\(repeated) entities have two rows at one \(view.eventTime)")
+        }
+        let published = try await datasets.publish(pruning.query(hasTies: repeated > 0), context: context)
+        return (published, try count("keyless"))
     }
 
     private func storedHistory(_ view: String, _ key: Digest) async throws -> ViewHistory? {
