@@ -50,6 +50,13 @@ SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+# Many small jobs in one session: compiling code for each, and then machine code of that, costs more than running it.
+SETTINGS_OF_CASES = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+}
 
 
 def is_submitted() -> bool:
@@ -79,7 +86,7 @@ def start(master: str | None, settings: dict[str, str], scratch: Path) -> SparkS
         conf.setMaster(master or MASTER)
     elif master:
         conf.setMaster(master)
-    conf.setAppName("history").setAll([*SETTINGS.items(), *settings.items()])
+    conf.setAppName("history").setAll(settings.items())
     context = SparkContext(conf=conf)
     context.setLogLevel("ERROR")
     return SparkSession(context)
@@ -155,7 +162,8 @@ def main() -> int:
         if not is_submitted():
             own_home(scratch)
         begin = time.monotonic()
-        session = session_for(options, given.get("settings") or {}, scratch)
+        usual = {**SETTINGS, **SETTINGS_OF_CASES} if options.cases else SETTINGS
+        session = session_for(options, {**usual, **(given.get("settings") or {})}, scratch)
         ready = time.monotonic()
         for job in jobs:
             try:

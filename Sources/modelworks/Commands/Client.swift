@@ -65,6 +65,15 @@ struct Client: Sendable {
         return try await exchange(.get, path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")), nil)
     }
 
+    /// Sends bytes that are no document, and gives what comes back as it is.
+    func send(
+        _ path: String, _ query: [(String, String?)], _ bytes: [UInt8], contentType: String
+    ) async throws -> [UInt8] {
+        let pairs = query.compactMap { name, value in value.map { "\(name)=\(Client.escape($0))" } }
+        let target = path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&"))
+        return try await exchange(.post, target, bytes, contentType: contentType)
+    }
+
     /// The bytes of an object.
     func object(_ digest: Digest) async throws -> [UInt8] {
         try await exchange(.get, "/objects/\(digest.hex)", nil)
@@ -85,10 +94,11 @@ struct Client: Sendable {
     }
 
     private func exchange(
-        _ method: HTTPMethod, _ path: String, _ body: [UInt8]?, prefix: String = Client.prefix
+        _ method: HTTPMethod, _ path: String, _ body: [UInt8]?, prefix: String = Client.prefix,
+        contentType: String = "application/json"
     ) async throws -> [UInt8] {
         let target = prefix + path
-        var headers: HTTPHeaders = ["X-Modelworks-Principal": principal, "Content-Type": "application/json"]
+        var headers: HTTPHeaders = ["X-Modelworks-Principal": principal, "Content-Type": contentType]
         if let token { headers["Authorization"] = "Bearer \(token.revealed)" }
         let (status, bytes): (Int, [UInt8])
         switch way {

@@ -74,7 +74,7 @@ struct EntityReader {
         guard FileManager.default.isReadableFile(atPath: file.path) else {
             throw DatasetsFailure.missingFile(file.path)
         }
-        let source = "\(reader(nil))"
+        let source = reader(nil)
         var columns = try describe(source)
         for reserved in [HistoryPlan.row, HistoryPlan.moment] where columns.contains(where: { $0.name == reserved }) {
             throw FeaturesFailure.request(
@@ -83,10 +83,8 @@ struct EntityReader {
         let time = try timeColumn(columns)
         for (key, kind) in keys.sorted(by: { $0.key < $1.key }) { try check(key, kind, columns) }
         var table = source
-        var number = "file_row_number"
         if file.format != .parquet {
             table = "read_parquet(\(SQLText.literal(staging)))"
-            number = "file_row_number"
             try connection.writeParquet(
                 query: "SELECT * FROM \(reader(retyped(columns, time)))", to: staging, context: place)
             columns = try describe(table)
@@ -99,7 +97,7 @@ struct EntityReader {
             ? "CAST(CAST(\(SQLText.identifier(time)) AS TIMESTAMPTZ) AS TIMESTAMP)"
             : "CAST(\(SQLText.identifier(time)) AS TIMESTAMP)"
         let relation = """
-            (SELECT \(list), \(number) AS \(HistoryPlan.row), \(moment) AS \(HistoryPlan.moment) FROM \(table))
+            (SELECT \(list), file_row_number AS \(HistoryPlan.row), \(moment) AS \(HistoryPlan.moment) FROM \(table))
             """
         return try measured(relation, columns, time)
     }
@@ -144,7 +142,8 @@ struct EntityReader {
         }
         if names.contains("event_timestamp") { return "event_timestamp" }
         let stamps = columns.filter { $0.type.hasPrefix("TIMESTAMP") }.map(\.name)
-        let times = stamps.isEmpty ? columns.filter { KeyKind(type: $0.type) == .time }.map(\.name) : stamps
+        var times = stamps.isEmpty ? columns.filter { KeyKind(type: $0.type) == .time }.map(\.name) : stamps
+        if times.isEmpty, file.format == .json { times = try textsOfTimes(columns) }
         guard let only = times.first, times.count == 1 else {
             throw FeaturesFailure.request(
                 times.isEmpty
@@ -153,6 +152,19 @@ struct EntityReader {
                 remedy: "Name the one to use, or call it event_timestamp.")
         }
         return only
+    }
+
+    /// JSON has no type for times: the columns in which every text is one.
+    private func textsOfTimes(_ columns: [(name: String, type: String)]) throws -> [String] {
+        let texts = columns.filter { $0.type == "VARCHAR" && keys[$0.name] == nil }.map(\.name)
+        guard !texts.isEmpty else { return [] }
+        let counts = texts.enumerated().map { index, name in
+            let column = SQLText.identifier(name)
+            return "count(\(column)) > 0 AND count(TRY_CAST(\(column) AS TIMESTAMPTZ)) = count(\(column)) AS t\(index)"
+        }
+        let found = try connection.query(
+            "SELECT \(counts.joined(separator: ", ")) FROM \(reader(nil))", context: place)
+        return try texts.enumerated().filter { try found.bools("t\($0.offset)").first == true }.map(\.element)
     }
 
     private func check(_ key: String, _ kind: KeyKind, _ columns: [(name: String, type: String)]) throws {

@@ -71,7 +71,7 @@ struct HistorySelection {
 }
 
 extension Catalogue {
-    /// - Throws: ``FeaturesFailure/badRequest(_:remedy:)`` for an unknown view or feature, or a name used twice.
+    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for an unknown view or feature, or a name used twice.
     func selection(of request: HistoryRequest) throws -> HistorySelection {
         let selections: [FeatureService.Selection]
         var found = HistorySelection()

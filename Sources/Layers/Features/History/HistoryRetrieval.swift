@@ -13,7 +13,7 @@ extension FeatureStore {
     /// - Parameters:
     ///   - path: the file to write; one of that name is replaced.
     ///   - engine: where the join is computed. Reading the entity rows, transforms and writing stay here.
-    /// - Throws: ``FeaturesFailure/badRequest(_:remedy:)`` for what can not be asked, before anything is written.
+    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for what can not be asked, before anything is written.
     public func historicalFeatures(
         _ request: HistoryRequest, of entities: EntityFile, to path: String,
         format: TableDefinition.FileFormat = .parquet, engine offline: OfflineEngine = .local

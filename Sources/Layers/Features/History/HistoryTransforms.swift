@@ -20,7 +20,7 @@ struct HistoryTransforms {
 
     static func column(_ input: FeatureReference) -> String { prefix + input.fullName }
 
-    /// - Throws: ``FeaturesFailure/badRequest(_:remedy:)`` for an expression that can not be compiled.
+    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for an expression that can not be compiled.
     init(_ computed: [(transform: TransformDefinition, outputs: [HistoryPlan.Output])], types: [String: FeatureType])
         throws
     {
@@ -37,7 +37,7 @@ struct HistoryTransforms {
                 columns.append(Self.column(input))
             }
             let program: ScalarProgram
-            do {
+            do throws(ExpressionFailure) {
                 program = try ScalarProgram(
                     inputs: inputs, expressions: transform.features.map { ($0.name, $0.expression) })
             } catch {

@@ -128,7 +128,7 @@ public struct SparkEngine: Sendable {
 extension OfflineEngine {
     /// Reads the setting `offline`: `duckdb`, or the address of a Spark.
     ///
-    /// - Throws: ``FeaturesFailure/badRequest(_:remedy:)`` for anything else.
+    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for anything else.
     public init(_ text: String, python: String, script: String) throws {
         if text == "duckdb" {
             self = .local
