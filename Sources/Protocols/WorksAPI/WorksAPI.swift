@@ -19,6 +19,7 @@ public struct WorksAPI: Sendable {
         installFactory(on: router)
         installDatasets(on: router)
         installData(on: router)
+        installOnline(on: router)
         installHistory(on: router)
         installCatalogue(on: router)
         installModels(on: router)
