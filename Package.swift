@@ -216,8 +216,8 @@ let package = Package(
         .executableTarget(
             name: "bench-features",
             dependencies: [
-                "Basics", "SQL", "ObjectStorage", "KeyValue", "Columnar", "Configuration", "Datasets", "Features",
-                "CLMDB",
+                "Basics", "SQL", "ObjectStorage", "KeyValue", "Journal", "Columnar", "Configuration", "Datasets",
+                "Features", "CLMDB",
                 "Engines", "TestSupport",
             ], path: "Benchmarks/features", swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.

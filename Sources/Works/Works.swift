@@ -172,7 +172,7 @@ public final class Works: Sendable {
         let retraining = RetrainService(
             database: database, registry: registry, loader: loader, training: training, rollouts: rollouts,
             endpoints: endpoints, time: clock, random: random)
-        let materialisation = Materialisation(features: features)
+        let materialisation = Materialisation(features: features, metrics: metrics, logger: logger)
         let loop = ControlLoop(
             materialisation: materialisation, monitors: monitors, retraining: retraining, rollouts: rollouts,
             endpoints: endpoints, time: clock, logger: logger)

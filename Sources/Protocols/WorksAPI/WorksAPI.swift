@@ -19,6 +19,7 @@ public struct WorksAPI: Sendable {
         installFactory(on: router)
         installData(on: router)
         installHistory(on: router)
+        installOnline(on: router)
         installCatalogue(on: router)
         installModels(on: router)
         installServing(on: router)

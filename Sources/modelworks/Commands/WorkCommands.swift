@@ -1,5 +1,102 @@
 import Basics
 
+<<<<<<< Sources/modelworks/Commands/WorkCommands.swift
+struct DataCommand: WordedCommand {
+    let usage = Usage(
+        name: "data", summary: "Ingest tables and show dataset versions",
+        positionals: ["[list|ingest|show]", "[TABLE]"],
+        example: "modelworks data ingest flights")
+
+    private static let table = Listing(
+        "/data",
+        [
+            "table": "table", "version": "digest", "rows": "rows", "quarantined": "quarantined",
+            "published": "created",
+        ], empty: "No datasets yet.")
+
+    private static let expectations = Listing(
+        "/data",
+        [
+            "expectation": "name", "severity": "severity", "rows": "rows", "failing": "failing", "example": "example",
+        ], empty: "No expectations.")
+
+    var words: [Word] {
+        [
+            .list(Self.table),
+            Word("ingest") { arguments, client in
+                struct Body: Encodable { var tables: [String]? }
+                return Self.table.show(
+                    try await client.post("/data/ingest", Body(tables: arguments.positional(1).map { [$0] })))
+            },
+            Word("show", needs: "TABLE") { arguments, client in
+                let document = try await client.get("/data/\(Client.escape(arguments.required(1)))")
+                let results = document.array?.first?["results"] ?? .array([])
+                return Output(
+                    document: document,
+                    text: Self.table.text(document) + "\n\n" + Self.expectations.text(results))
+            },
+        ]
+    }
+}
+
+struct FeaturesCommand: WordedCommand {
+    let usage = Usage(
+        name: "features", summary: "Show, compute and check feature views",
+        positionals: [
+            "[list|build|check|materialize|materialize-incremental|push|get|erase|freshness]", "[NAME...]",
+        ],
+        options: [
+            .init(name: "sample", value: "N", help: "rows to check for leaks (default 8)"),
+            .init(name: "seed", value: "N", help: "which rows (default 7)"),
+        ] + FeaturesCommand.onlineOptions, example: "modelworks features check flight_delay --sample 20")
+
+    private static let views = Listing(
+        "/features",
+        ["view": "name", "entities": "entities", "features": "features", "used by": "services", "owner": "owner"],
+        empty: "No views are defined.")
+
+    private static let histories = Listing(
+        "/features/build", ["view": "view", "rows": "rows", "history": "digest"], empty: "No views are defined.")
+
+    private static let leaks = Listing(
+        "/features/leak-check",
+        ["view": "view", "feature": "feature", "row": "id", "used": "used", "knowable": "knowable"], empty: "")
+
+    var words: [Word] {
+        [
+            .list(Self.views),
+            Word("build") { _, client in
+                Self.histories.show(try await client.post(Self.histories.path, [String: String]()))
+            },
+            Word("check", needs: "TRAINING") { try await check($0, $1) },
+        ] + Self.onlineWords
+    }
+
+    private func check(_ arguments: Arguments, _ client: Client) async throws -> Output {
+        struct Body: Encodable {
+            var training: String
+            var sample: Int
+            var seed: Int
+        }
+        let document = try await client.post(
+            "/features/leak-check",
+            Body(
+                training: arguments.required(1), sample: try arguments.integer("sample", default: 8, in: 1...1000),
+                seed: try arguments.integer("seed", default: 7, in: 0...Int.max)))
+        let findings = document["findings"]?.array ?? []
+        let summary =
+            "Checked \(document["values"]?.cell ?? "0") values of \(document["rows"]?.cell ?? "0") rows: "
+            + (findings.isEmpty ? "none was knowable later than its row." : "\(findings.count) leaks.")
+        return Output(
+            document: document,
+            text: findings.isEmpty
+                ? summary
+                : Self.leaks.text(document["findings"] ?? .array([])) + "\n" + summary, good: findings.isEmpty)
+    }
+}
+
+=======
+>>>>>>> /tmp/theirs.s
 struct TrainCommand: ClientCommand {
     let usage = Usage(
         name: "train", summary: "Train a model, check its gates and register it", positionals: ["TRAINING"],
