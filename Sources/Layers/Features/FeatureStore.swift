@@ -20,7 +20,8 @@ public final class FeatureStore: Sendable {
     let online: any KeyValueStore
     let onlineTable: KeyValueTable
     let time: any TimeSource
-    let scratch: String
+    /// A folder for files under way.
+    public let scratch: String
     public let datasets: DatasetStore
     /// What online reads and writes remember.
     let onlineState = OnlineState()
