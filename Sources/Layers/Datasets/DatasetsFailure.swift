@@ -12,13 +12,15 @@ public enum DatasetsFailure: Failure {
     case badExpectation(table: String, expectation: String, problem: String, remedy: String)
     /// A document that is no suite of Great Expectations.
     case badSuite(String)
+    /// One file was named, and not one table.
+    case fileOfManyTables
     case notIngested(table: String)
 
     public var code: FailureCode {
         switch self {
         case .unknown, .missingFile: .notFound
         case .wrongHash: .dataLoss
-        case .badExpectation, .badSuite: .invalidArgument
+        case .badExpectation, .badSuite, .fileOfManyTables: .invalidArgument
         case .expectation, .wholeExpectation, .notIngested: .failedPrecondition
         }
     }
@@ -36,6 +38,7 @@ public enum DatasetsFailure: Failure {
         case .badExpectation(let table, let name, let problem, _):
             "the expectation '\(name)' of \(table) can not be judged: \(problem)"
         case .badSuite(let problem): "the document is no suite of Great Expectations: \(problem)"
+        case .fileOfManyTables: "a file was given for more tables than one"
         case .notIngested(let table): "the table '\(table)' has no dataset version yet"
         }
     }
@@ -50,6 +53,7 @@ public enum DatasetsFailure: Failure {
         case .wholeExpectation: "Mend the data, or change the expectation or its severity."
         case .badExpectation(_, _, _, let remedy): remedy
         case .badSuite: "Give the JSON that Great Expectations saves a suite as."
+        case .fileOfManyTables: "Name the table that the file is of."
         case .notIngested: "Run 'modelworks data ingest'."
         }
     }

@@ -18,6 +18,7 @@ public struct WorksAPI: Sendable {
     public func install(on router: Router) {
         installFactory(on: router)
         installData(on: router)
+        installExpectations(on: router)
         installModels(on: router)
         installServing(on: router)
         installJournal(on: router)

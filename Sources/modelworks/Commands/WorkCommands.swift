@@ -3,7 +3,8 @@ import Basics
 struct DataCommand: WordedCommand {
     let usage = Usage(
         name: "data", summary: "Ingest tables and show dataset versions",
-        positionals: ["[list|ingest|show]", "[TABLE]"],
+        positionals: ["[list|ingest|show|validate|quarantine|expectations]", "[TABLE|import|export]", "[SUITE|TABLE]"],
+        options: ExpectationWords.options,
         example: "modelworks data ingest flights")
 
     private static let table = Listing(
@@ -34,7 +35,7 @@ struct DataCommand: WordedCommand {
                     document: document,
                     text: Self.table.text(document) + "\n\n" + Self.expectations.text(results))
             },
-        ]
+        ] + ExpectationWords.all
     }
 }
 
