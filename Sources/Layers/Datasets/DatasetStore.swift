@@ -105,9 +105,6 @@ public final class DatasetStore: Sendable {
         try await engine.execute(
             "CREATE OR REPLACE TABLE \(reasons) (__row BIGINT, expectation VARCHAR)", context: context)
         let results = try await check(table, staging: staging, reasons: reasons, dataFolder: folder)
-        if let stopped = results.first(where: { $0.severity == .stop && !$0.success }) {
-            throw stopped.failure(table.name)
-        }
         let columns = table.columns.map { SQLText.identifier($0.name) }.joined(separator: ", ")
         let kept = try await publish(
             "SELECT \(columns) FROM \(staging) WHERE __row NOT IN (SELECT __row FROM \(reasons)) ORDER BY __row",

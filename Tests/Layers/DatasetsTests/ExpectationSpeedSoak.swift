@@ -3,6 +3,7 @@ import Columnar
 import Configuration
 import Datasets
 import Foundation
+import TestSupport
 import Testing
 
 /// How long twenty rules over a million rows take. Run alone, in a release build, with MODELWORKS_SOAK=1.
