@@ -23,15 +23,17 @@ struct ExpectationSpeedSoak {
             ("id", "integer"), ("x", "double"), ("y", "double"), ("code", "string"), ("at", "timestamp"),
             ("flag", "boolean"),
         ]
-        func seconds(_ rules: String) async throws -> Double {
+        func seconds(_ rules: String) async throws -> (wall: Double, processor: Double) {
             var table = try ExpectationBench.definition(columns, rules)
             table.format = .parquet
             table.path = "t.parquet"
-            var best = Double.infinity
+            var best = (wall: Double.infinity, processor: Double.infinity)
             for _ in 0..<3 {
+                let ticks = clock()
                 let start = SystemTime.monotonicNanoseconds
                 let report = try await bench.store.validate(table, from: bench.dataFolder)
-                best = min(best, Double(SystemTime.monotonicNanoseconds - start) / 1e9)
+                best.wall = min(best.wall, Double(SystemTime.monotonicNanoseconds - start) / 1e9)
+                best.processor = min(best.processor, Double(clock() - ticks) / Double(CLOCKS_PER_SEC))
                 #expect(report.rows == 1_000_000)
             }
             return best
@@ -61,7 +63,7 @@ struct ExpectationSpeedSoak {
               - {name: r19, severity: warn, freshness: {column: at, within: 1d}}
               - {name: r20, severity: warn, sum: {column: x, min: 0}}
             """)
-        print("1,000,000 rows: staged in \(staging) s, judged by 20 rules in \(whole - staging) s")
+        print("1,000,000 rows: staged in \(staging), with 20 rules \(whole)")
         for extra in [
             "unique: [id]", "unique: [code, x]", "median: {column: x, min: 0}",
             "distinct_count: {column: code, min: 1}",
@@ -70,9 +72,9 @@ struct ExpectationSpeedSoak {
             "between: {column: x, min: 1, max: 99}",
         ] {
             let one = try await seconds("expectations:\n  - {name: a, severity: warn, \(extra)}\n")
-            print("  alone \(extra): \(one - staging) s")
+            print("  alone \(extra): \(one)")
         }
-        #expect(whole - staging < 3)
+        #expect(whole.processor - staging.processor < 3)
         await bench.close()
     }
 }
