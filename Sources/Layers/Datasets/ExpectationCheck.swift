@@ -310,7 +310,8 @@ extension ExpectationResult {
     mutating func describe(_ expectation: Expectation) {
         guard expectation.rule.isAboutRows, let unexpected = result.unexpectedCount, unexpected > 0 else { return }
         let considered = rows - (result.missingCount ?? 0)
-        let share = result.unexpectedPercent.map { " (\(($0 * 100).rounded() / 100) %)" } ?? ""
+        let share =
+            result.unexpectedPercent.map { $0 < 0.01 ? " (under 0.01 %)" : " (\(($0 * 100).rounded() / 100) %)" } ?? ""
         let allowed = expectation.mostly.map { ", where \($0) must keep it" } ?? ""
         let columns = expectation.rule.columnNames.joined(separator: ", ")
         problem =
