@@ -21,6 +21,7 @@ public struct WorksAPI: Sendable {
         installData(on: router)
         installHistory(on: router)
         installCatalogue(on: router)
+        installExpectations(on: router)
         installModels(on: router)
         installServing(on: router)
         installJournal(on: router)
