@@ -58,6 +58,9 @@ public final class FeatureStore: Sendable {
     /// The definitions in force.
     public var catalogue: Catalogue { state.withLock { $0.catalogue } }
 
+    /// The folder that relative paths of data are in.
+    var dataFolder: String { state.withLock { $0.dataFolder } }
+
     /// Moves whenever a view's history may have become another: after an apply or an ingest.
     var generation: Int { state.withLock { $0.generation } }
 
