@@ -120,6 +120,11 @@ public final class FeatureStore: Sendable {
     /// Makes the engine's tables and event sources show the newest dataset versions.
     @discardableResult
     func bind() async throws -> [String: DatasetVersion] {
+        // Two that make the same tables at the same time would stand in each other's way.
+        try await onlineState.binding.run { try await bindNewest() }
+    }
+
+    private func bindNewest() async throws -> [String: DatasetVersion] {
         let versions = try await datasetVersions()
         let digests = versions.mapValues(\.digest)
         let catalogue = catalogue
