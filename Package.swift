@@ -47,6 +47,7 @@ let package = Package(
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
+        native("CAvro", .linkedLibrary("avro")),
         native("CCurl", .linkedLibrary("curl"), .linkedLibrary("expat")),
         native("CRedis", .linkedLibrary("hiredis"), .linkedLibrary("ssl"), .linkedLibrary("crypto")),
         .systemLibrary(name: "CPostgreSQL", path: "Sources/Native/CPostgreSQL", pkgConfig: "libpq"),
@@ -79,7 +80,7 @@ let package = Package(
         // The six layers, each standing on the ones before it.
         room(
             "Datasets", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "Columnar", "ObjectStorage",
-            "Statistics"),
+            "Statistics", "CAvro"),
         room(
             "Features", in: "Layers", "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal",
             "KeyValue", "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets"),

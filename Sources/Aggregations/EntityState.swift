@@ -139,7 +139,6 @@ public struct EntityState: Sendable {
     @discardableResult
     private mutating func refresh(at time: Int64) -> Bool {
         if moment.map({ time < $0 }) ?? true {
-            values.rewind()
             for index in cursors.indices { cursors[index].isStale = true }
         }
         moment = time

@@ -64,10 +64,10 @@ struct OrderedValues: Sendable {
 
     private mutating func move(_ index: Int, to lowest: Int64) {
         let (previous, isKept) = (caches[index].lowest, caches[index].values != nil)
-        guard !isKept || previous < lowest else { return }
+        guard !isKept || previous != lowest else { return }
         let (start, end) = (place(notBelow: previous), place(notBelow: lowest))
         caches[index].lowest = lowest
-        guard isKept, end - start < 1 + (entries.count - end) / 8 else {
+        guard isKept, start <= end, end - start < 1 + (entries.count - end) / 8 else {
             caches[index].values = entries[end...].map(\.value).sorted()
             return
         }
@@ -90,15 +90,10 @@ struct OrderedValues: Sendable {
         head = 0
     }
 
-    /// Makes it possible to ask for windows that start earlier again.
-    mutating func rewind() {
-        for index in caches.indices { caches[index] = Cache() }
-    }
-
     mutating func removeAll() {
         entries.removeAll(keepingCapacity: true)
         head = 0
-        rewind()
+        for index in caches.indices { caches[index] = Cache() }
     }
 
     func write(to writer: inout StateWriter, from lowest: Int64) {

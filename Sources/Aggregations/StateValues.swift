@@ -83,11 +83,6 @@ struct StateValues: Sendable {
         tree.drop(below: lowest)
     }
 
-    /// Must come before a window is asked for from an earlier tile than before.
-    mutating func rewind() {
-        for index in ordered.indices { ordered[index].rewind() }
-    }
-
     mutating func removeAll() {
         tree.removeAll()
         for index in extremes.indices { extremes[index].removeAll() }

@@ -30,7 +30,9 @@ struct TileTree: Sendable {
     var tiles: ArraySlice<Int64> { levels[0].keys[levels[0].head...] }
 
     /// The words of one of `tiles`, by its index there.
-    func row(at index: Int) -> ArraySlice<UInt64> { levels[0].words[(index * width)..<((index + 1) * width)] }
+    func row(at index: Int) -> ArraySlice<UInt64> {
+        levels[0].words[((levels[0].head + index) * width)...].prefix(width)
+    }
 
     func holds(_ tile: Int64) -> Bool { first(from: tile) == tile }
 

@@ -39,7 +39,8 @@ public final class FeatureStore: Sendable {
 
     public init(
         database: Database, objects: any ObjectStore, engine: ColumnarEngine,
-        online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, scratch: String
+        online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, scratch: String,
+        environment: [String: String] = [:]
     ) {
         self.database = database
         self.objects = objects
@@ -49,7 +50,8 @@ public final class FeatureStore: Sendable {
         self.time = time
         self.scratch = scratch
         datasets = DatasetStore(
-            database: database, objects: objects, engine: engine, time: time, scratch: scratch)
+            database: database, objects: objects, engine: engine, time: time, scratch: scratch,
+            environment: environment)
     }
 
     /// The definitions in force.

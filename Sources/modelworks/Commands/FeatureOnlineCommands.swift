@@ -7,8 +7,6 @@ extension FeaturesCommand {
         .init(name: "from", value: "TIME", help: "materialize: event times from here (default: the beginning)"),
         .init(name: "to", value: "TIME", help: "materialize: up to here (default: now)"),
         .init(name: "rows", value: "FILE", help: "push: JSON with a list of values per column"),
-        .init(name: "service", value: "NAME", help: "get: the features of a service"),
-        .init(name: "features", value: "LIST", help: "get: view:feature or view, with commas"),
         .init(name: "key", value: "NAME=VALUES", help: "get, erase: a join key's values, with commas; may be repeated"),
         .init(name: "at", value: "TIME", help: "get: as of when (default: now)"),
     ]

@@ -1,9 +1,10 @@
 import Basics
-import Features
 import Journal
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Features
 
 @Suite struct OnlineMaterialisationTests {
     private func moment(_ text: String) throws -> Timestamp { try #require(Timestamp(text)) }

@@ -1,7 +1,8 @@
 import Basics
-import Features
 import TestSupport
 import Testing
+
+@testable import Features
 
 @Suite struct OnlineWriterTests {
     private let ten = Timestamp("2020-01-01T10:00:00Z") ?? .distantPast
