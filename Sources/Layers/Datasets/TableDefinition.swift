@@ -32,6 +32,24 @@ public struct TableDefinition: Sendable, Codable, Equatable {
     public var mayBeEmpty: Bool
     public var expectations: [Expectation]
 
+    public init(
+        name: String, owner: String, description: String, origin: TableOrigin, nulls: [String] = [],
+        sha256: Digest? = nil, columns: [ColumnDefinition], key: [String] = [], time: String? = nil,
+        mayBeEmpty: Bool = false, expectations: [Expectation] = []
+    ) {
+        self.name = name
+        self.owner = owner
+        self.description = description
+        self.origin = origin
+        self.nulls = nulls
+        self.sha256 = sha256
+        self.columns = columns
+        self.key = key
+        self.time = time
+        self.mayBeEmpty = mayBeEmpty
+        self.expectations = expectations
+    }
+
     public enum FileFormat: String, Sendable, Codable, CaseIterable { case csv, parquet, json }
 
     public struct ColumnDefinition: Sendable, Codable, Equatable {

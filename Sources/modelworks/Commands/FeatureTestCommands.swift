@@ -1,6 +1,7 @@
 import Basics
 import Features
 import Foundation
+import WorksAPI
 
 /// The word of `features` that runs the tests beside the definitions.
 enum FeatureTestCommands {

@@ -209,7 +209,9 @@ struct FeatureTestRun {
         let path = "\(folder)/\(name).parquet"
         try await store.engine.writeParquet(query: query, to: path, context: test.name)
         return TableDefinition(
-            name: name, owner: "test", description: "", format: .parquet, path: path, nulls: [],
-            columns: rows.columns + extra.map { .init(name: $0, type: .timestamp) }, key: [], expectations: [])
+            name: name, owner: "test", description: "", origin: .files(FileOrigin(path: path, format: .parquet)),
+            nulls: [],
+            columns: rows.columns + extra.map { .init(name: $0, type: .timestamp) }, key: [], mayBeEmpty: true,
+            expectations: [])
     }
 }
