@@ -55,6 +55,7 @@ struct ExpectationBench {
             owner: test
             format: json
             path: \(name).json
+            may_be_empty: true
             columns: {\(columns.map { "\($0.0): \($0.1)" }.joined(separator: ", "))}
 
             """
