@@ -29,10 +29,13 @@ func room(_ name: String, in floor: String, _ dependencies: Target.Dependency...
         swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, in floor: String, _ dependencies: Target.Dependency...) -> Target {
+func tests(
+    _ name: String, in floor: String, excluding exclude: [String] = [], _ dependencies: Target.Dependency...
+) -> Target {
     .testTarget(
         name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies,
-        path: floor.isEmpty ? "Tests/\(name)Tests" : "Tests/\(floor)/\(name)Tests", swiftSettings: swiftSettings)
+        path: floor.isEmpty ? "Tests/\(name)Tests" : "Tests/\(floor)/\(name)Tests", exclude: exclude,
+        swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -159,8 +162,9 @@ let package = Package(
         tests("Expressions", in: "Foundations", "Basics", "Columnar", "TestSupport"),
         tests("Aggregations", in: "", "Basics", "Columnar", "TestSupport"),
         tests(
-            "Datasets", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "Columnar", "ObjectStorage",
-            "Engines", "TestSupport"),
+            "Datasets", in: "Layers", excluding: ["Fixtures"], "Basics", "Configuration", "SQL", "Journal", "Columnar",
+            "ObjectStorage",
+            "Statistics", "Engines", "TestSupport"),
         tests(
             "Features", in: "Layers", "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal",
             "KeyValue",

@@ -45,17 +45,23 @@ extension DatasetStore {
     }
 
     /// Judges staged rows and fills `reasons` with those to set aside.
+    ///
+    /// - Throws: ``DatasetsFailure`` where an expectation of severity `stop` is broken, or one can not be judged.
     func check(_ table: TableDefinition, staging: String, reasons: String, dataFolder: String) async throws
         -> [ExpectationResult]
     {
         let references = try await references(of: table, dataFolder: dataFolder)
         let now = time.now
-        return try await engine.run { connection in
+        let results = try await engine.run { connection in
             try ExpectationCheck(
                 table: table, now: now, references: references, staging: staging, reasons: reasons,
                 connection: connection
             ).run()
         }
+        if let stopped = results.first(where: { $0.severity == .stop && !$0.success }) {
+            throw stopped.failure(table.name)
+        }
+        return results
     }
 
     private func references(of table: TableDefinition, dataFolder: String) async throws -> [String:

@@ -12,6 +12,8 @@ public enum DatasetsFailure: Failure {
     case badExpectation(table: String, expectation: String, problem: String, remedy: String)
     /// A document that is no suite of Great Expectations.
     case badSuite(String)
+    /// One file was named, and not one table.
+    case fileOfManyTables
     case notIngested(table: String)
     /// A folder or pattern under which there is no file to read.
     case noFiles(path: String, reason: String)
@@ -39,7 +41,7 @@ public enum DatasetsFailure: Failure {
         case .expectation, .wholeExpectation, .notIngested, .missingColumns, .changedType, .empty, .unsupported:
             .failedPrecondition
         case .unreadable, .changedWhileRead, .unwritable: .unavailable
-        case .badExpectation, .badSuite, .badHeader, .badReference, .badDVC: .invalidArgument
+        case .badExpectation, .badSuite, .fileOfManyTables, .badHeader, .badReference, .badDVC: .invalidArgument
         }
     }
 
@@ -56,6 +58,7 @@ public enum DatasetsFailure: Failure {
         case .badExpectation(let table, let name, let problem, _):
             "the expectation '\(name)' of \(table) can not be judged: \(problem)"
         case .badSuite(let problem): "the document is no suite of Great Expectations: \(problem)"
+        case .fileOfManyTables: "a file was given for more tables than one"
         case .notIngested(let table): "the table '\(table)' has no dataset version yet"
         case .noFiles(let path, let reason): "there is no file to read under \(path): \(reason)"
         case .unreadable(let path, let reason): "\(path) can not be read: \(reason)"
@@ -92,6 +95,7 @@ public enum DatasetsFailure: Failure {
         case .wholeExpectation: "Mend the data, or change the expectation or its severity."
         case .badExpectation(_, _, _, let remedy): remedy
         case .badSuite: "Give the JSON that Great Expectations saves a suite as."
+        case .fileOfManyTables: "Name the table that the file is of."
         case .notIngested: "Run 'modelworks data ingest'."
         case .unreadable, .unwritable: "Check that it exists, is whole, and that this user may use it."
         case .changedWhileRead:

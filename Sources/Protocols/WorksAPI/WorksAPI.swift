@@ -22,6 +22,7 @@ public struct WorksAPI: Sendable {
         installOnline(on: router)
         installHistory(on: router)
         installCatalogue(on: router)
+        installExpectations(on: router)
         installModels(on: router)
         installServing(on: router)
         installJournal(on: router)

@@ -5,10 +5,13 @@ import Foundation
 struct DataCommand: WordedCommand {
     let usage = Usage(
         name: "data", summary: "Ingest tables; show, compare and check out dataset versions",
-        positionals: ["[list|ingest|versions|show|diff|checkout|dvc]", "[TABLE[@VERSION]]", "[TABLE@VERSION|PATH]"],
+        positionals: [
+            "[list|ingest|versions|show|diff|checkout|dvc|validate|quarantine|expectations]",
+            "[TABLE[@VERSION]|add|status|import|export]", "[TABLE@VERSION|PATH|SUITE]",
+        ],
         options: [
             .init(name: "to", value: "DIR", help: "checkout: the folder the Parquet file is written to (default: .)")
-        ],
+        ] + ExpectationWords.options,
         example: "modelworks data diff flights@1 flights@2")
 
     private static let table = Listing(
@@ -43,7 +46,7 @@ struct DataCommand: WordedCommand {
             Word("checkout", needs: "TABLE") { arguments, client, context in
                 try await DatasetCheckout(arguments, client, context).run()
             },
-        ]
+        ] + ExpectationWords.all
     }
 
     /// What concerns files of this machine alone is done without opening a factory.

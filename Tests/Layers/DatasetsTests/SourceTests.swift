@@ -125,7 +125,8 @@ import Testing
         await refused("path: s.parquet", "lacks the declared column amount")
         try await small.parquet("s.parquet", "SELECT 'a' AS shop, TIMESTAMP '2020-01-01' AS \"at\", 'x' AS amount")
         await refused("path: s.parquet", "holds VARCHAR where double is declared")
-        try await small.parquet("s.parquet", "SELECT 'a' AS shop, TIMESTAMP '2020-01-01' AS \"at\", 1.0::DOUBLE AS amount")
+        try await small.parquet(
+            "s.parquet", "SELECT 'a' AS shop, TIMESTAMP '2020-01-01' AS \"at\", 1.0::DOUBLE AS amount")
         let bytes = try Data(contentsOf: URL(fileURLWithPath: small.data("s.parquet")))
         try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: small.data("s.parquet")))
         await refused("path: s.parquet", "s.parquet", code: .dataLoss)
