@@ -121,29 +121,6 @@ import Testing
         _ cases: HistoryCases, to name: String, in folder: TemporaryFolder, with engine: ColumnarEngine,
         lateData: FeatureView.LateData
     ) async throws {
-        struct Case: Encodable {
-            struct View: Encodable {
-                var name: String
-                var rows: String
-                var keys: [String]
-                var event_time = "happened"
-                var created: String?
-                var ttl_seconds: Double?
-                var features = ["value", "note", "amount"]
-            }
-            struct Use: Encodable {
-                var view: String
-                var `as`: String
-                var keys: [String: String]
-                var features = ["value", "note", "amount"]
-            }
-            var entities = "entities.parquet"
-            var event_time = "moment"
-            var views: [View]
-            var use: [Use]
-            var full_feature_names = true
-            var filter_by_created_timestamp: Bool
-        }
         let text = try folder.write(cases.csv(inNewYork: false), to: "\(name)asked.csv")
         try await engine.writeParquet(
             query: """
@@ -165,19 +142,29 @@ import Testing
                     FROM read_csv('\(csv)', all_varchar = true) WHERE \(keyed)
                     """, to: folder("\(name)\(view.name).parquet"))
         }
-        let content = Case(
-            views: cases.views.map {
-                .init(
-                    name: $0.name, rows: "\($0.name).parquet", keys: ["number"] + $0.keys,
-                    created: $0.hasCreated ? "made" : nil, ttl_seconds: $0.ttl.map(Double.init))
-            },
-            use: cases.taken.map { taken in
-                // Given some keys, Feast's DuckDB store joins by those alone: all are named.
-                let view = cases.views[taken.view]
-                let all = Dictionary(uniqueKeysWithValues: (["number"] + view.keys).map { ($0, taken.keys[$0] ?? $0) })
-                return .init(view: view.name, as: taken.name, keys: taken.keys.isEmpty ? [:] : all)
-            },
-            filter_by_created_timestamp: lateData == .hidden)
+        let features = JSONValue.array(["value", "note", "amount"].map(JSONValue.string))
+        let views = cases.views.map { view in
+            JSONValue.object([
+                "name": .string(view.name), "rows": .string("\(view.name).parquet"),
+                "keys": .array((["number"] + view.keys).map(JSONValue.string)), "event_time": .string("happened"),
+                "created": view.hasCreated ? .string("made") : .null,
+                "ttl_seconds": view.ttl.map { .number(Double($0)) } ?? .null, "features": features,
+            ])
+        }
+        let used = cases.taken.map { taken in
+            // Given some keys, Feast's DuckDB store joins by those alone: all are named.
+            let keys = ["number"] + cases.views[taken.view].keys
+            let all = Dictionary(uniqueKeysWithValues: keys.map { ($0, JSONValue.string(taken.keys[$0] ?? $0)) })
+            return JSONValue.object([
+                "view": .string(cases.views[taken.view].name), "as": .string(taken.name),
+                "keys": .object(taken.keys.isEmpty ? [:] : all), "features": features,
+            ])
+        }
+        let content = JSONValue.object([
+            "entities": .string("entities.parquet"), "event_time": .string("moment"), "views": .array(views),
+            "use": .array(used), "full_feature_names": .bool(true),
+            "filter_by_created_timestamp": .bool(lateData == .hidden),
+        ])
         try folder.write(String(decoding: try JSON.canonical(content), as: UTF8.self), to: "\(name)case.json")
     }
 }
