@@ -27,7 +27,11 @@ public final class OnlineService: Sendable {
         var firstInput = requestCount
         for selection in service.selections {
             defer { firstInput += selection.features.count }
-            guard !selection.isTransform else { continue }
+            guard !selection.isTransform else {
+                throw FeaturesFailure.request(
+                    "the service '\(name)' takes the transform '\(selection.source)', which endpoints do not compute",
+                    remedy: "Let the service take the views that it is computed from.")
+            }
             let view = try catalogue.view(selection.source)
             var part = OnlinePart(
                 view, digest: try catalogue.digest(ofView: view.name), keys: selection.keys, callerKeys: &joinKeys)
