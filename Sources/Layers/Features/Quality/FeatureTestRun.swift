@@ -43,7 +43,7 @@ struct FeatureTestRun {
                 }
             }
         } catch let failure as any Failure {
-            outcome.problems = [failure.message + (failure.remedy.map { " \($0)" } ?? "")]
+            outcome.problems = [failure.message + (failure.remedy.map { ". \($0)" } ?? "")]
         } catch {
             outcome.problems = ["\(error)"]
         }
@@ -88,11 +88,10 @@ struct FeatureTestRun {
     /// The values of each row asked for as texts, by name.
     private func values() async throws -> [[String: String?]] {
         if case .transform(let name) = test.target, test.given.isEmpty { return try evaluate(name) }
-        let (given, keyTypes) = try await publish()
+        let (given, types) = try await publish()
         store.use(given, dataFolder: folder)
         _ = try await store.ingest(by: "system:feature-tests")
-        let asked = GivenRows(
-            rows(), declared: keyTypes.filter { type in rows().contains { $0.keys.contains(type.name) } })
+        let asked = GivenRows(rows(), declared: Self.known(types, in: rows()))
         let entities = "\(folder)/entities.parquet"
         let moment = (Self.moment, "make_timestamp(CAST(\(test.at.microseconds) AS BIGINT))")
         try await store.engine.writeParquet(query: asked.query(adding: [moment]), to: entities, context: test.name)
@@ -119,6 +118,16 @@ struct FeatureTestRun {
         guard test.entities.isEmpty else { return test.entities }
         let keys = Set(catalogue.entities.values.flatMap(\.joinKeys))
         return test.expect.map { row in row.filter { keys.contains($0.key) } }
+    }
+
+    /// The types of the columns that rows have, each as it is first told.
+    private static func known(
+        _ types: [TableDefinition.ColumnDefinition], in rows: [[String: String?]]
+    ) -> [TableDefinition.ColumnDefinition] {
+        var names: Set<String> = []
+        return types.filter { type in
+            rows.contains { $0.keys.contains(type.name) } && names.insert(type.name).inserted
+        }
     }
 
     /// A transform tested by itself: what it reads stands in the rows asked for.
