@@ -19,6 +19,7 @@ public struct WorksAPI: Sendable {
         installFactory(on: router)
         installData(on: router)
         installHistory(on: router)
+        installStreams(on: router)
         installCatalogue(on: router)
         installModels(on: router)
         installServing(on: router)

@@ -3,7 +3,9 @@ import Basics
 struct FeaturesCommand: WordedCommand {
     let usage = Usage(
         name: "features", summary: "Show, compute and check feature views",
-        positionals: ["[list|show|search|build|check|history|explain]", "[VIEW|TEXT|TRAINING]"],
+        positionals: [
+            "[list|show|search|build|check|history|explain|push|streams|flush]", "[VIEW|TEXT|TRAINING|EVENTS]",
+        ],
         options: [
             .init(name: "sample", value: "N", help: "rows to check for leaks (default 8)"),
             .init(name: "seed", value: "N", help: "which rows (default 7)"),
@@ -11,7 +13,8 @@ struct FeaturesCommand: WordedCommand {
             .init(name: "owner", value: "TEXT", help: "search: only of this owner"),
             .init(name: "column", value: "TEXT", help: "search: only with such a column or feature"),
             .init(name: "kind", value: "KIND", help: "search: table, events, entity, view, transform or service"),
-        ] + FeatureHistoryCommands.options, example: "modelworks features check flight_delay --sample 20")
+        ] + FeatureHistoryCommands.options + FeatureStreamCommands.options,
+        example: "modelworks features check flight_delay --sample 20")
 
     private static let views = Listing(
         "/features",
@@ -52,7 +55,7 @@ struct FeaturesCommand: WordedCommand {
                 Self.histories.show(try await client.post(Self.histories.path, [String: String]()))
             },
             Word("check", needs: "TRAINING") { try await check($0, $1) },
-        ] + FeatureHistoryCommands.words
+        ] + FeatureHistoryCommands.words + FeatureStreamCommands.words
     }
 
     private func check(_ arguments: Arguments, _ client: Client) async throws -> Output {
