@@ -153,6 +153,7 @@ let package = Package(
             name: "Storms",
             dependencies: [
                 "Basics", "Telemetry", "SQL", "ObjectStorage", "KeyValue", "Streams", "Journal", "Records", "Jobs",
+                "Columnar", "Configuration", "Datasets", "Features",
             ], path: "Tests/Storms", swiftSettings: swiftSettings),
         .executableTarget(
             name: "storm", dependencies: ["Storms", "Basics"], path: "Tests/Storm", swiftSettings: swiftSettings),

@@ -75,6 +75,7 @@ public final class Works: Sendable {
     private let stores: Stores
     private let anchorPlace: AnchorPlace
     private let jobs: JobDuty
+    private let streaming: StreamDuty
     private let threads: Int
     /// The environment variable that names the file with the key that signs the journal.
     public static let journalKeyVariable = "MODELWORKS_JOURNAL_KEY_FILE"
@@ -153,6 +154,9 @@ public final class Works: Sendable {
             database: database, objects: objects, engine: engine, online: stores.online,
             onlineTable: try await stores.online.table(Stores.onlineTable), time: clock,
             scratch: "\(root)/scratch", environment: options.environment)
+        streaming = StreamDuty(
+            features: features, shared: stores.streams, address: try stores.url(.streams),
+            opener: StoreOpener(options: options, cache: "\(root)/cache", metrics: metrics, logger: logger), duty: duty)
         let experiments = ExperimentStore(
             database: database, objects: objects, time: clock, random: random, process: process)
         let training = TrainingService(
@@ -188,6 +192,7 @@ public final class Works: Sendable {
         WorksAPI(
             Services(
                 journal: journal, checkpointer: checkpointer, objects: objects, features: features,
+                streams: streaming.streams,
                 experiments: experiments, training: training,
                 registry: registry, loader: loader, endpoints: endpoints, monitors: monitors, rollouts: rollouts,
                 retraining: retraining, factory: factory, jobs: jobs), access: access
@@ -258,6 +263,7 @@ public final class Works: Sendable {
         }
         let shipping = Task { [stores, logger] in await stores.records.shipContinually(log: logger) }
         let working = Task { [jobs] in await jobs.work() }
+        let streamed = Task { [streaming] in await streaming.work() }
         let guarding = Task { [logger] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await security.keepCertificate(of: server, log: logger) }
@@ -273,7 +279,7 @@ public final class Works: Sendable {
         }
         ready(url)
         await stop()
-        let tasks = [ticking, following, living, shipping, anchoring, working, guarding]
+        let tasks = [ticking, following, living, shipping, anchoring, working, guarding, streamed]
         for task in tasks { task.cancel() }
         try lock.publish(url: nil)
         await server.shutdown(drainSeconds: 10)
@@ -294,6 +300,7 @@ public final class Works: Sendable {
         async let ended: Void = jobs.close()
         _ = await (anchored, shipped, ended)
         await anchorPlace.close()
+        await streaming.close(isShared: stores.streams != nil)
         await stores.close()
         lock.release()
     }

@@ -32,6 +32,8 @@ public final class FeatureStore: Sendable {
         var dataFolder = "."
         /// The dataset versions that the engine's tables show now.
         var bound: [String: Digest]?
+        /// What the engine's tables of streams show now.
+        var boundStreams: [String: Digest] = [:]
         /// Moves whenever a view's history may have become another.
         var generation = 0
         /// How many files under way have been named.
@@ -66,12 +68,23 @@ public final class FeatureStore: Sendable {
 
     /// A name for a file under way, which no other has.
     func scratchPath(_ ending: String) -> String {
-        let number = state.withLock { state in
+        "\(scratch)/history-\(getpid())-\(UInt(bitPattern: ObjectIdentifier(self).hashValue))-\(scratchNumber()).\(ending)"
+    }
+
+    /// A number that no other file or table under way has.
+    func scratchNumber() -> Int {
+        state.withLock { state in
             state.files &+= 1
             return state.files
         }
-        return
-            "\(scratch)/history-\(getpid())-\(UInt(bitPattern: ObjectIdentifier(self).hashValue))-\(number).\(ending)"
+    }
+
+    /// Takes note that streams have been written into history: views computed over them may have become others.
+    func historyMoved() {
+        state.withLock { state in
+            let isRead = state.catalogue.views.values.contains { !state.catalogue.isStreamed($0) }
+            if isRead { state.generation += 1 }
+        }
     }
 
     /// Puts definitions in force. Values of views that did not change stay valid.
@@ -128,16 +141,63 @@ public final class FeatureStore: Sendable {
         let versions = try await datasetVersions()
         let digests = versions.mapValues(\.digest)
         let catalogue = catalogue
-        if state.withLock({ $0.bound }) == digests { return versions }
-        for (name, version) in versions.sorted(by: { $0.key < $1.key }) {
+        let segments = try await newestSegments()
+        let streams = segments.mapValues { Self.digest(of: $0) }
+        let (bound, boundStreams) = state.withLock { ($0.bound, $0.boundStreams) }
+        if bound == digests, boundStreams == streams { return versions }
+        var changed = bound == nil ? Set(streams.keys) : Set(streams.keys.filter { streams[$0] != boundStreams[$0] })
+        for (name, version) in versions.sorted(by: { $0.key < $1.key }) where bound != digests {
             let path = try await objects.localPath(version.digest)
             try await engine.execute(
                 "CREATE OR REPLACE VIEW \(SQLText.identifier(name)) AS "
                     + "SELECT * FROM read_parquet(\(SQLText.literal(path)))", context: "data/\(name)")
         }
-        for events in try catalogue.eventsInOrder() where events.stream == nil { try await bind(events) }
-        state.withLock { $0.bound = digests }
+        for events in try catalogue.eventsInOrder() {
+            if let stream = events.stream {
+                guard changed.contains(events.name) else { continue }
+                try await bind(events, stream, segments[events.name] ?? [])
+            } else if bound != digests || !changed.isDisjoint(with: TablesRead.names(in: events.sql)) {
+                try await bind(events)
+                changed.insert(events.name)
+            }
+        }
+        state.withLock {
+            $0.bound = digests
+            $0.boundStreams = streams
+        }
         return versions
+    }
+
+    private func newestSegments() async throws -> [String: [StreamSegment]] {
+        var segments: [String: [StreamSegment]] = [:]
+        for events in catalogue.events.values where events.stream != nil {
+            segments[events.name] = try await self.segments(of: events.name)
+        }
+        return segments
+    }
+
+    /// What there is of the streams that event sources read, as deep as they go; of all for nil.
+    func newestStreams(readBy sources: [String]?) async throws -> [String: Digest] {
+        streams(try await newestSegments().mapValues { Self.digest(of: $0) }, readBy: sources)
+    }
+
+    /// What the engine's tables show of them.
+    func boundStreams(readBy sources: [String]?) -> [String: Digest] {
+        streams(state.withLock { $0.boundStreams }, readBy: sources)
+    }
+
+    private func streams(_ streams: [String: Digest], readBy sources: [String]?) -> [String: Digest] {
+        let catalogue = catalogue
+        guard let sources else { return streams }
+        var found: [String: Digest] = [:]
+        var waiting = sources
+        var seen: Set<String> = []
+        while let name = waiting.popLast() {
+            guard seen.insert(name).inserted, let events = catalogue.events[name] else { continue }
+            if events.stream != nil { found[name] = streams[name] }
+            waiting += TablesRead.names(in: events.sql)
+        }
+        return found
     }
 
     private func bind(_ events: EventsDefinition) async throws {

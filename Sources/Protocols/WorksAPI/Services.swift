@@ -15,6 +15,7 @@ public struct Services: Sendable {
     public let checkpointer: Checkpointer
     public let objects: any ObjectStore
     public let features: FeatureStore
+    public let streams: FeatureStreams
     public let experiments: ExperimentStore
     public let training: TrainingService
     public let registry: ModelRegistry
@@ -28,7 +29,8 @@ public struct Services: Sendable {
 
     public init(
         journal: Journal, checkpointer: Checkpointer, objects: any ObjectStore, features: FeatureStore,
-        experiments: ExperimentStore, training: TrainingService, registry: ModelRegistry, loader: ModelLoader,
+        streams: FeatureStreams, experiments: ExperimentStore, training: TrainingService, registry: ModelRegistry,
+        loader: ModelLoader,
         endpoints: EndpointStore,
         monitors: MonitorService, rollouts: RolloutService, retraining: RetrainService, factory: any FactoryControl,
         jobs: any JobControl
@@ -37,6 +39,7 @@ public struct Services: Sendable {
         self.checkpointer = checkpointer
         self.objects = objects
         self.features = features
+        self.streams = streams
         self.experiments = experiments
         self.training = training
         self.registry = registry

@@ -21,6 +21,7 @@ public struct WorksAPI: Sendable {
         installData(on: router)
         installOnline(on: router)
         installHistory(on: router)
+        installStreams(on: router)
         installCatalogue(on: router)
         installExpectations(on: router)
         installModels(on: router)

@@ -5,8 +5,10 @@ import Foundation
 extension FeaturesCommand {
     static let onlineOptions: [Usage.Option] = [
         .init(name: "from", value: "TIME", help: "materialize: event times from here (default: the beginning)"),
-        .init(name: "to", value: "TIME", help: "materialize: up to here (default: now)"),
-        .init(name: "rows", value: "FILE", help: "push: JSON with a list of values per column"),
+        .init(
+            name: "to", value: "TIME",
+            help: "materialize: up to here (default: now); push: online, offline or online_and_offline (default)"),
+        .init(name: "rows", value: "FILE", help: "write: JSON with a list of values per column"),
         .init(name: "key", value: "NAME=VALUES", help: "get, erase: a join key's values, with commas; may be repeated"),
         .init(name: "at", value: "TIME", help: "get: as of when (default: now)"),
     ]
@@ -35,7 +37,7 @@ extension FeaturesCommand {
     static let onlineWords = [
         Word("materialize") { try await materialize($0, $1, $2, incremental: false) },
         Word("materialize-incremental") { try await materialize($0, $1, $2, incremental: true) },
-        Word("push", needs: "NAME") { try await push($0, $1, $2) },
+        Word("write", needs: "VIEW") { try await write($0, $1, $2) },
         Word("get") { arguments, client in try await get(arguments, client) },
         Word("erase", needs: "ENTITY") { arguments, client in
             struct Body: Encodable {
@@ -92,13 +94,13 @@ extension FeaturesCommand {
                 + "\n\(Numbers.significantCount(rate)) rows/s" + warnings.joined())
     }
 
-    private static func push(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+    private static func write(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
         struct Body: Encodable {
             var to: String
             var rows: JSONValue
         }
         guard let file = arguments.option("rows") else {
-            throw UsageError("'modelworks features push' needs --rows FILE", remedy: "Name a JSON file of columns.")
+            throw UsageError("'modelworks features write' needs --rows FILE", remedy: "Name a JSON file of columns.")
         }
         guard let content = FileManager.default.contents(atPath: context.absolute(file)) else {
             throw CommandFailure(.notFound, "there is no file \(file)", remedy: "Name a JSON file of columns.")

@@ -106,8 +106,14 @@ extension FeatureView {
                 }
             } else {
                 content = .latest
+                createdTime = Self.availableTime
                 features = try Feature.list(try map.required("features"))
             }
+        }
+        if case .sql = content {
+        } else if let taken = featureNames.first(where: { [Self.publishedTime, Self.availableTime].contains($0) }) {
+            throw ConfigurationFailure(
+                node.place, "a feature of the view '\(name)' is called '\(taken)', as a time of its history is")
         }
         guard Set(featureNames).count == features.count else {
             throw ConfigurationFailure(node.place, "the view '\(name)' has two features of one name")
@@ -116,6 +122,9 @@ extension FeatureView {
 
     /// The event time of a view that is not SQL, in its history.
     static let publishedTime = "event_time"
+
+    /// The created time of a view of the newest events, in its history: when the event could be known.
+    static let availableTime = "created_time"
 
     private static func ttl(_ map: ConfigurationMapping) throws -> Int64? {
         if try map.string("ttl") == "none" { return nil }

@@ -16,15 +16,16 @@ public struct ViewHistory: Sendable, Codable, Equatable {
 }
 
 extension FeatureStore {
-    public static let migrations = [
-        Migration(
-            room: "features", version: 1,
-            sql: """
-                CREATE TABLE view_histories (
-                  view TEXT NOT NULL, "key" TEXT NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL,
-                  created INTEGER NOT NULL, PRIMARY KEY (view, "key"));
-                """)
-    ]
+    public static let migrations =
+        streamMigrations + [
+            Migration(
+                room: "features", version: 1,
+                sql: """
+                    CREATE TABLE view_histories (
+                      view TEXT NOT NULL, "key" TEXT NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL,
+                      created INTEGER NOT NULL, PRIMARY KEY (view, "key"));
+                    """)
+        ]
 
     /// The SQL of a view over its sources, each cut to what was knowable at a moment where one is given.
     ///
@@ -37,7 +38,7 @@ extension FeatureStore {
             view.joinKeys.map(SQLText.identifier)
             + [view.eventTime, view.createdTime].compactMap { $0 }.map { typed($0, "TIMESTAMP") }
             + view.features.map { typed($0.name, $0.type.sqlType) }
-        let selection = "SELECT \(columns.joined(separator: ", ")) FROM (\n\(view.sql)\n)"
+        let selection = "SELECT \(columns.joined(separator: ", ")) FROM (\n\(try sql(of: view))\n)"
         guard let moment else { return selection }
         let cuts = try view.sources.map { source in
             let name = SQLText.identifier(source)
@@ -45,6 +46,17 @@ extension FeatureStore {
             return "\(name) AS (SELECT * FROM main.\(name) WHERE \(available) <= \(moment))"
         }
         return "WITH \(cuts.joined(separator: ", ")) \(selection)"
+    }
+
+    /// The query of a view in SQL, or that of one that holds the newest events.
+    private func sql(of view: FeatureView) throws -> String {
+        guard view.content == .latest, let name = view.sources.first else { return view.sql }
+        let source = try catalogue.eventSource(name)
+        let columns =
+            (view.joinKeys + view.featureNames).map(SQLText.identifier)
+            + ["\(SQLText.identifier(source.eventTime)) AS \(SQLText.identifier(view.eventTime))"]
+            + (view.createdTime.map { ["\(SQLText.identifier(source.availableAt)) AS \(SQLText.identifier($0))"] } ?? [])
+        return "SELECT \(columns.joined(separator: ", ")) FROM \(SQLText.identifier(name))"
     }
 
     /// Computes the history of every view that has none yet for its definition and data.
@@ -66,10 +78,12 @@ extension FeatureStore {
         let definition = Digest(of: try JSON.canonical(population))
         let name = "population"
         let context = "the population"
-        if let stored = try await storedHistory(name, historyKey(definition, datasetVersions(), events)) {
+        if let stored = try await storedHistory(
+            name, historyKey(definition, datasetVersions(), events, streams: newestStreams(readBy: nil)))
+        {
             return try await relation(of: stored)
         }
-        let key = try historyKey(definition, try await bind(), events)
+        let key = try historyKey(definition, try await bind(), events, streams: boundStreams(readBy: nil))
         let order = [population.time, population.id].map(SQLText.identifier).joined(separator: ", ")
         let published = try await datasets.publish(
             "SELECT * FROM (\n\(population.sql)\n) ORDER BY \(order)", context: context)
@@ -78,16 +92,18 @@ extension FeatureStore {
         return try await relation(of: history)
     }
 
-    private func historyKey(_ definition: Digest, _ versions: [String: DatasetVersion], _ events: [Digest] = []) throws
-        -> Digest
-    {
+    private func historyKey(
+        _ definition: Digest, _ versions: [String: DatasetVersion], _ events: [Digest] = [],
+        streams: [String: Digest]
+    ) throws -> Digest {
         struct Content: Codable {
             var view: Digest
             var data: [String: Digest]
             var events: [Digest]
         }
-        return Digest(
-            of: try JSON.canonical(Content(view: definition, data: versions.mapValues(\.digest), events: events)))
+        // No table and event source share a name.
+        let data = versions.mapValues(\.digest).merging(streams) { table, _ in table }
+        return Digest(of: try JSON.canonical(Content(view: definition, data: data, events: events)))
     }
 
     /// - Parameter draft: the journal entry; nil for what is only kept so as not to be computed again.
@@ -127,12 +143,15 @@ extension FeatureStore {
         _ view: FeatureView, by principal: String, progress: (String) -> Void
     ) async throws -> ViewHistory {
         let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
-        if let history = try await storedHistory(view.name, historyKey(definition, datasetVersions())) {
+        if let history = try await storedHistory(
+            view.name,
+            historyKey(definition, datasetVersions(), streams: newestStreams(readBy: view.sources)))
+        {
             return history
         }
         progress(view.name)
         // Loading the sources takes long, so it waits until they are needed; they may have moved on meanwhile.
-        let key = try historyKey(definition, try await bind())
+        let key = try historyKey(definition, try await bind(), streams: boundStreams(readBy: view.sources))
         let (published, leftOut) = try await computed(view)
         let history = ViewHistory(view: view.name, key: key, digest: published.digest, rows: published.rows)
         var body: [String: JSONValue] = [
@@ -152,6 +171,15 @@ extension FeatureStore {
     /// - Returns: the history, and how many rows were left out because a join key is null.
     private func computed(_ view: FeatureView) async throws -> (history: (digest: Digest, rows: Int64), leftOut: Int64)
     {
+        if case .windows = view.content {
+            guard let name = view.sources.first else {
+                throw FeaturesFailure.badView(view: view.name, problem: "it names no source")
+            }
+            let outcome = try await WindowHistory(
+                features: self, view: view, source: try catalogue.eventSource(name)
+            ).compute()
+            return ((outcome.digest, outcome.rows), outcome.keyless)
+        }
         let context = "features/\(view.name)"
         let path = scratchPath("parquet")
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -83,7 +83,9 @@ extension FeatureStore {
                 return view
             }
         } else {
-            views = catalogue.views.values.filter { $0.isOnline && $0.hasHistory }.sorted { $0.name < $1.name }
+            views = catalogue.views.values.filter { $0.isOnline && !catalogue.isStreamed($0) }.sorted {
+                $0.name < $1.name
+            }
         }
         let now = time.now
         var plan = MaterialisationPlan(views: views, from: from, to: to ?? now)

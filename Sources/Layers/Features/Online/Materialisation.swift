@@ -60,7 +60,7 @@ public actor Materialisation {
         var changed: [String: Cursor] = [:]
         for name in views.sorted() {
             let view = try catalogue.view(name)
-            guard view.hasHistory, view.isOnline else { continue }
+            guard !catalogue.isStreamed(view), view.isOnline else { continue }
             let target = (view.everySeconds.map { moment.floored(toSeconds: $0) } ?? moment).microseconds
             guard var cursor = try await cursor(for: view, through: target, &written), target > cursor.watermark else {
                 continue
@@ -166,11 +166,6 @@ public actor Materialisation {
         }
         cursor.rows.newest = newest
     }
-}
-
-extension FeatureView {
-    /// Whether its values are computed over history, from where they are brought online.
-    var hasHistory: Bool { if case .sql = content { true } else { false } }
 }
 
 /// Rows of a history in the order they became known, in one buffer.
