@@ -3,6 +3,7 @@ import CLMDB
 import Engines
 import Features
 import Foundation
+import TestSupport
 
 /// `read [--entities N]`: reads of 1 entity x 10 features and 100 x 50 through the library, beside bare LMDB look-ups.
 struct ReadBench {

@@ -170,7 +170,7 @@ public actor Materialisation {
 
 extension FeatureView {
     /// Whether its values are computed over history, from where they are brought online.
-    var hasHistory: Bool { if case .sql = content { true } else { false } }
+    public var hasHistory: Bool { if case .sql = content { true } else { false } }
 }
 
 /// Rows of a history in the order they became known, in one buffer.
