@@ -8,13 +8,7 @@ struct FeastBody {
 
     /// - Throws: ``FeastFailure`` where the bytes are no JSON object.
     init(_ bytes: [UInt8]) throws {
-        let document: JSONValue
-        do {
-            document = try JSON.decode(JSONValue.self, from: bytes)
-        } catch {
-            throw FeastFailure.malformed(
-                (error as? any Failure)?.message ?? "the body is no JSON", where: "", limit: false)
-        }
+        let document = try JSONTree.value(bytes)
         guard let members = document.object else { throw FeastFailure.shape([.wrong(.body)]) }
         self.members = members
     }

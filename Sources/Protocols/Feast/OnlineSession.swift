@@ -56,7 +56,7 @@ final class OnlineSession: @unchecked Sendable {
         var tree = mw_tree_view()
         var problem = mw_json_error()
         let status = mw_tree_parse(parser, body.baseAddress, body.count, &tree, &problem)
-        guard status == MW_JSON_OK else { throw Self.failure(status, problem) }
+        guard status == MW_JSON_OK else { throw FeastFailure(status, problem) }
         let request = try OnlineRequest(tree)
         guard let plan = try plan(request, reader) else { return .needsReader(try request.selection()) }
         let count = try readKeys(request, plan.reader)
@@ -174,12 +174,5 @@ final class OnlineSession: @unchecked Sendable {
             throw FeastFailure.value(
                 "the join key '\(key.name)' of entity \(row) is a list or an object", remedy: "Give one value.")
         }
-    }
-
-    private static func failure(_ status: mw_json_status, _ problem: mw_json_error) -> FeastFailure {
-        func string<Characters>(_ characters: Characters) -> String {
-            withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        }
-        return .malformed(string(problem.message), where: string(problem.where), limit: status == MW_JSON_LIMIT)
     }
 }

@@ -49,6 +49,7 @@ struct FeastRemoteConformance {
         name: driver_rows
         owner: test
         path: driver_stats.parquet
+        format: parquet
         columns: {driver_id: integer, event_timestamp: timestamp, created: timestamp, trips: integer, rate: double, city: string}
         """,
         "data/route_rows.yaml": """
@@ -56,6 +57,7 @@ struct FeastRemoteConformance {
         name: route_rows
         owner: test
         path: route_stats.parquet
+        format: parquet
         columns: {origin: string, dest: string, event_timestamp: timestamp, created: timestamp, minutes: double, flights: integer}
         """,
         "data/driven.yaml":

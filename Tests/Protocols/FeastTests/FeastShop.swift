@@ -16,9 +16,12 @@ struct FeastShop {
         owner: test
         stream:
           columns: {shop: string, at: timestamp, count: integer, price: double, rate: float, open: boolean,
-                    label: string, seen: timestamp, both: list<double>, words: list<string>}
+                    label: string, seen: timestamp}
         event_time: at
         """,
+        "data/listed.yaml":
+            "{kind: events, name: listed, owner: test, sql: listed.sql, event_time: at, available_at: at}\n",
+        "data/listed.sql": "SELECT 'no' AS shop, TIMESTAMP '2026-01-01' AS at, [1.5] AS both, ['x'] AS words",
         "data/rides.yaml": """
         kind: events
         name: rides
@@ -35,9 +38,20 @@ struct FeastShop {
         entities: [shop]
         source: clicks
         ttl: 1h
-        features: {count: integer, price: double, rate: float, open: boolean, label: string, seen: timestamp,
-                   both: list<double>, words: list<string>}
+        features: {count: integer, price: double, rate: float, open: boolean, label: string, seen: timestamp}
         """,
+        "features/lists.yaml": """
+        kind: view
+        name: lists
+        owner: test
+        entities: [shop]
+        sources: [listed]
+        sql: lists.sql
+        event_time: at
+        ttl: none
+        features: {both: list<double>, words: list<string>}
+        """,
+        "features/lists.sql": "SELECT * FROM listed",
         "features/last_ride.yaml": """
         kind: view
         name: last_ride
@@ -61,8 +75,12 @@ struct FeastShop {
              "event_timestamp":["2026-03-01 11:30:00","2026-03-01T11:59:59.250000","2026-03-01T10:59:59.999999+00:00"],
              "created":["2026-03-01 11:30:00","2026-03-01 11:30:00","2026-03-01 11:30:00"],
              "count":[7,null,9],"price":[5,0.1,2.5],"rate":[0.1,null,1],"open":[true,false,null],
-             "label":["a \\"b\\" é",null,"x"],"seen":["1969-12-31T23:59:58.5Z",null,"2026-01-01"],
-             "both":[[1,null,2.5],[],null],"words":[["x","é"],null,[null]]}}
+             "label":["a \\"b\\" é",null,"x"],"seen":["1969-12-31T23:59:58.5Z",null,"2026-01-01"]}}
+            """)
+        try await push(
+            """
+            {"push_source_name":"lists","df":{"shop":["north"],"event_timestamp":["2026-03-01T11:30:00"],
+             "both":[[1,null,2.5]],"words":[["x","é"]]}}
             """)
         try await push(
             """

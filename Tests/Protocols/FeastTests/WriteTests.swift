@@ -25,14 +25,14 @@ import Workshop
             try await shop.ask(Self.question).json["results"]?.array?.last
         }
         let stored: JSONValue = [
-            "values": [30.0], "statuses": ["PRESENT"], "event_timestamps": ["2026-03-01T00:00:00Z"],
+            "values": [30], "statuses": ["PRESENT"], "event_timestamps": ["2026-03-01T00:00:00Z"],
         ]
         try await write("2026-02-01T00:00:00", 1)
         #expect(try await minutes() == stored)
         try await write("2026-03-01T01:00:00.123456789", 2)
         #expect(
             try await minutes() == [
-                "values": [2.0], "statuses": ["PRESENT"], "event_timestamps": ["2026-03-01T01:00:00.123456Z"],
+                "values": [2], "statuses": ["PRESENT"], "event_timestamps": ["2026-03-01T01:00:00.123456Z"],
             ])
     }
 
