@@ -153,7 +153,7 @@ public final class Works: Sendable {
         let features = FeatureStore(
             database: database, objects: objects, engine: engine, online: stores.online,
             onlineTable: try await stores.online.table(Stores.onlineTable), time: clock,
-            scratch: "\(root)/scratch")
+            scratch: "\(root)/scratch", environment: options.environment)
         let experiments = ExperimentStore(
             database: database, objects: objects, time: clock, random: random, process: process)
         let training = TrainingService(

@@ -53,31 +53,28 @@ extension FeatureStore {
     public func buildViews(
         by principal: String, progress: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> [ViewHistory] {
-        let versions = try await bind()
         var histories: [ViewHistory] = []
         for view in catalogue.views.values.sorted(by: { $0.name < $1.name }) {
-            histories.append(try await build(view, over: versions, by: principal, progress: progress))
+            histories.append(try await build(view, by: principal, progress: progress))
         }
         return histories
     }
 
     /// The rows of a population as SQL for a table, computed once for its definition and the data there is.
     func file(of population: Population) async throws -> String {
-        let versions = try await bind()
         let events = try catalogue.events.keys.sorted().map { try catalogue.digest(ofEvents: $0) }
-        let key = try historyKey(Digest(of: try JSON.canonical(population)), versions, events)
+        let definition = Digest(of: try JSON.canonical(population))
         let name = "population"
         let context = "the population"
-        let history: ViewHistory
-        if let stored = try await storedHistory(name, key) {
-            history = stored
-        } else {
-            let order = [population.time, population.id].map(SQLText.identifier).joined(separator: ", ")
-            let published = try await datasets.publish(
-                "SELECT * FROM (\n\(population.sql)\n) ORDER BY \(order)", context: context)
-            history = ViewHistory(view: name, key: key, digest: published.digest, rows: published.rows)
-            try await store(history)
+        if let stored = try await storedHistory(name, historyKey(definition, datasetVersions(), events)) {
+            return try await relation(of: stored)
         }
+        let key = try historyKey(definition, try await bind(), events)
+        let order = [population.time, population.id].map(SQLText.identifier).joined(separator: ", ")
+        let published = try await datasets.publish(
+            "SELECT * FROM (\n\(population.sql)\n) ORDER BY \(order)", context: context)
+        let history = ViewHistory(view: name, key: key, digest: published.digest, rows: published.rows)
+        try await store(history)
         return try await relation(of: history)
     }
 
@@ -118,7 +115,7 @@ extension FeatureStore {
     ) async throws -> ViewHistory {
         var view = try catalogue.view(name)
         if let lateData, view.createdTime != nil { view.lateData = lateData }
-        return try await build(view, over: bind(), by: principal, progress: { _ in })
+        return try await build(view, by: principal, progress: { _ in })
     }
 
     /// A history's file, as a table of SQL.
@@ -127,13 +124,15 @@ extension FeatureStore {
     }
 
     private func build(
-        _ view: FeatureView, over versions: [String: DatasetVersion], by principal: String,
-        progress: (String) -> Void
+        _ view: FeatureView, by principal: String, progress: (String) -> Void
     ) async throws -> ViewHistory {
         let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
-        let key = try historyKey(definition, versions)
-        if let history = try await storedHistory(view.name, key) { return history }
+        if let history = try await storedHistory(view.name, historyKey(definition, datasetVersions())) {
+            return history
+        }
         progress(view.name)
+        // Loading the sources takes long, so it waits until they are needed; they may have moved on meanwhile.
+        let key = try historyKey(definition, try await bind())
         let (published, leftOut) = try await computed(view)
         let history = ViewHistory(view: view.name, key: key, digest: published.digest, rows: published.rows)
         var body: [String: JSONValue] = [

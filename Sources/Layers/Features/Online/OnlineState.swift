@@ -21,6 +21,8 @@ final class OnlineState: Sendable {
     private static let runsMax = 64
 
     private let state = Mutex(State())
+    /// Lets one after another bind tables.
+    let binding = Turns()
     /// Where waits for a remote store happen.
     let thread = BlockingThread(name: "features.online")
 
