@@ -186,7 +186,8 @@ let package = Package(
             "Jobs", "Journal", "ObjectStorage", "Records", "Registry", "Sealing", "SQL", "Security", "Serving",
             "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests(
-            "Feast", in: "Protocols", "Workshop", "Basics", "HTTP", "Datasets", "Features", "Engines", "TestSupport"),
+            "Feast", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Datasets", "Features", "Engines",
+            "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),

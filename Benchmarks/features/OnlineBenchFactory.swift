@@ -60,7 +60,7 @@ struct OnlineBenchFactory {
         try await online.close()
     }
 
-    private static func files(entities: Int, perEntity: Int, views: Int) -> [String: String] {
+    static func files(entities: Int, perEntity: Int, views: Int) -> [String: String] {
         var files = [
             "works.yaml": "name: bench",
             "features/driver.yaml": "{kind: entity, name: driver, owner: b, join_keys: [driver]}",

@@ -2,7 +2,7 @@ import Foundation
 
 /// Measurements of the feature store beside its peers, one word each.
 let words: [String: @Sendable ([String]) async throws -> Void] = [
-    "materialize": MaterializeBench.run, "read": ReadBench.run, "history": HistoryBench.run,
+    "history": HistoryBench.run, "materialize": MaterializeBench.run, "online": OnlineBench.run, "read": ReadBench.run,
 ]
 
 guard let word = CommandLine.arguments.dropFirst().first, let run = words[word] else {

@@ -3,6 +3,7 @@ import Basics
 import Columnar
 import Datasets
 import Experiments
+import Feast
 import Features
 import Foundation
 import HTTP
@@ -200,6 +201,10 @@ public final class Works: Sendable {
         OpenInference(
             table: endpoints.table, time: clock, random: random, loops: options.threads, workers: workers,
             answersOnLoops: stores.online.isLocal, metrics: metrics
+        ).install(on: router)
+        Feast(
+            features: features, time: clock, loops: options.threads, workers: max(2, workers),
+            answersOnLoops: stores.online.isLocal
         ).install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
         try await factory.resume()

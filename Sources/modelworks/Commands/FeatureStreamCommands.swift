@@ -4,7 +4,7 @@ import Foundation
 /// `features push`, `features streams` and `features flush`: events into streams, and how far those have come.
 enum FeatureStreamCommands {
     static let options: [Usage.Option] = [
-        .init(name: "file", value: "FILE", help: "push: events as JSON lines"),
+        .init(name: "file", value: "FILE", help: "push: events as JSON lines")
     ]
 
     static let words = [

@@ -94,7 +94,8 @@ extension OnlineReader {
 
 extension OnlineKeys {
     /// Adds the next value as its join key's type, where that is known; null finds nothing.
-    fileprivate mutating func append(_ value: ScalarValue, as key: OnlineReader.Key, row: Int) throws {
+    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` where it is of another type.
+    public mutating func append(_ value: ScalarValue, as key: OnlineReader.Key, row: Int) throws {
         guard value != .null else { return append(value) }
         let what = "the join key '\(key.name)' of entity \(row)"
         let text = try ParsedRows.key(.scalar(value), key.type, what)

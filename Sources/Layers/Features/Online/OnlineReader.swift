@@ -11,8 +11,8 @@ public final class OnlineReader: Sendable {
         public let view: String
         public let feature: String
         public let type: FeatureType
-        /// Which look-up it comes from.
-        let part: Int
+        /// Which look-up it comes from, from 0: outputs of one look-up share their row.
+        public let part: Int
         /// Its position in the view.
         let position: Int
 
@@ -70,18 +70,16 @@ public final class OnlineReader: Sendable {
         }
         let count = entities.count
         guard count <= Self.entitiesMax else { throw Self.tooMany(count) }
-        return try withUnsafeTemporaryAllocation(
-            of: UnsafeRawBufferPointer.self, capacity: max(1, count * parts.count)
-        ) { rows in
+        return try OnlineRows.withRoom(count * parts.count) { found in
+            let rows = found.bytes
             let empty = UnsafeRawBufferPointer(start: nil, count: 0)
-            rows.initialize(repeating: empty)
-            guard count > 0, !parts.isEmpty else { return try body(OnlineBatch(self, count, moment, rows)) }
+            guard count > 0, !parts.isEmpty else { return try body(OnlineBatch(self, count, moment, found)) }
             return try withKeys(entities) { keys in
                 try store.read { transaction in
                     guard !store.isLocal else {
                         // The memory of a local store stays until the read ends.
                         try transaction.withValues(keys, in: table) { index, value in rows[index] = value ?? empty }
-                        return try body(OnlineBatch(self, count, moment, rows))
+                        return try body(OnlineBatch(self, count, moment, found))
                     }
                     var copies: [UInt8] = []
                     var ranges = [Range<Int>](repeating: 0..<0, count: keys.count)
@@ -94,7 +92,7 @@ public final class OnlineReader: Sendable {
                         for index in ranges.indices {
                             rows[index] = UnsafeRawBufferPointer(rebasing: copies[ranges[index]])
                         }
-                        return try body(OnlineBatch(self, count, moment, rows))
+                        return try body(OnlineBatch(self, count, moment, found))
                     }
                 }
             }
@@ -138,64 +136,6 @@ public final class OnlineReader: Sendable {
                     }
                 }
             }
-        }
-    }
-}
-
-/// What one read found; valid in the closure that is given it. Entities and outputs are counted from 0.
-public struct OnlineBatch {
-    public let reader: OnlineReader
-    public let entityCount: Int
-    /// As of when, in microseconds since 1970.
-    public let moment: Int64
-    private let rows: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
-
-    init(
-        _ reader: OnlineReader, _ count: Int, _ moment: Int64,
-        _ rows: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
-    ) {
-        self.reader = reader
-        entityCount = count
-        self.moment = moment
-        self.rows = rows
-    }
-
-    /// One value with its status; the event time is that of its row, also where that is too old, in microseconds since
-    /// 1970, and nil where there is none.
-    public struct Value {
-        public let status: OnlineStatus
-        public let eventTime: Int64?
-        /// Null unless the status is ``OnlineStatus/present``.
-        public let cell: OnlineCell
-    }
-
-    /// The value of an output for an entity.
-    public func value(_ output: Int, of entity: Int) -> Value {
-        let column = reader.outputs[output]
-        let part = reader.parts[column.part]
-        return value(rows[column.part * entityCount + entity], part, column.position)
-    }
-
-    /// Hands over the values of an output in the order of the entities.
-    public func forEach(_ output: Int, _ body: (Value) throws -> Void) rethrows {
-        let column = reader.outputs[output]
-        let part = reader.parts[column.part]
-        for entity in 0..<entityCount {
-            try body(value(rows[column.part * entityCount + entity], part, column.position))
-        }
-    }
-
-    private func value(_ bytes: UnsafeRawBufferPointer, _ part: OnlinePart, _ position: Int) -> Value {
-        guard let row = OnlineRow(bytes, part.layout) else {
-            return Value(status: .notFound, eventTime: nil, cell: .null)
-        }
-        switch part.status(row, at: moment) {
-        case .notFound, .nullValue: return Value(status: .notFound, eventTime: nil, cell: .null)
-        case .outsideMaxAge: return Value(status: .outsideMaxAge, eventTime: row.eventTime, cell: .null)
-        case .present:
-            let cell = row.cell(position)
-            if case .null = cell { return Value(status: .nullValue, eventTime: row.eventTime, cell: .null) }
-            return Value(status: .present, eventTime: row.eventTime, cell: cell)
         }
     }
 }

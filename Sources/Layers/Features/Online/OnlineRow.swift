@@ -59,13 +59,19 @@ struct OnlineRow {
 
     /// - Returns: nil where the bytes are no row of the layout.
     init?(_ bytes: UnsafeRawBufferPointer, _ layout: OnlineLayout) {
+        guard let times = Self.times(of: bytes, layout) else { return nil }
+        self.bytes = bytes
+        self.layout = layout
+        (eventTime, createdTime) = times
+    }
+
+    /// Event time and created time; nil where the bytes are no row of the layout.
+    static func times(of bytes: UnsafeRawBufferPointer, _ layout: borrowing OnlineLayout) -> (Int64, Int64)? {
         guard bytes.count >= layout.headerCount, let stamp = KeyValueStamp(of: bytes),
             UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: OnlineLayout.stampCount, as: UInt32.self))
                 == layout.tag
         else { return nil }
-        self.bytes = bytes
-        self.layout = layout
-        (eventTime, createdTime) = stamp.numbers
+        return stamp.numbers
     }
 
     func isNull(_ index: Int) -> Bool { bytes[OnlineLayout.nullsOffset + index >> 3] >> UInt8(index & 7) & 1 == 1 }
@@ -74,11 +80,7 @@ struct OnlineRow {
     func cell(_ index: Int) -> OnlineCell {
         guard !isNull(index) else { return .null }
         let slot = layout.slots[index]
-        if slot.isVariable {
-            guard let content = content(slot) else { return .null }
-            return slot.type.isList
-                ? OnlineList(content, slot.type.scalar).map { .list($0) } ?? .null : .text(content)
-        }
+        if slot.isVariable { return Self.variable(bytes, slot, headerCount: layout.headerCount) }
         return Self.fixed(bytes, slot.offset, slot.type.scalar)
     }
 
@@ -93,14 +95,18 @@ struct OnlineRow {
         return slot.isVariable ? .nan : Self.fixed(bytes, slot.offset, slot.type.scalar).number
     }
 
-    private func content(_ slot: OnlineLayout.Slot) -> UnsafeRawBufferPointer? {
+    /// A text or list; null where the bytes do not hold it.
+    static func variable(
+        _ bytes: UnsafeRawBufferPointer, _ slot: OnlineLayout.Slot, headerCount: Int
+    ) -> OnlineCell {
         func end(_ offset: Int) -> Int {
             Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
         }
-        let first = layout.headerCount + (slot.before.map(end) ?? 0)
-        let last = layout.headerCount + end(slot.offset)
-        guard first <= last, last <= bytes.count else { return nil }
-        return UnsafeRawBufferPointer(rebasing: bytes[first..<last])
+        let first = headerCount + (slot.before.map(end) ?? 0)
+        let last = headerCount + end(slot.offset)
+        guard first <= last, last <= bytes.count else { return .null }
+        let content = UnsafeRawBufferPointer(rebasing: bytes[first..<last])
+        return slot.type.isList ? OnlineList(content, slot.type.scalar).map { .list($0) } ?? .null : .text(content)
     }
 
     /// A value of fixed length; the bytes must hold it.

@@ -9,6 +9,9 @@ public enum OnlineSelection: Sendable, Hashable {
 }
 
 extension FeatureStore {
+    /// Grows whenever readers that were made are no longer what the definitions and the known key types ask for.
+    public var readerRevision: Int { generation &+ onlineState.revision }
+
     /// The reader for a selection, if it has been made for the definitions in force.
     public func knownReader(_ selection: OnlineSelection) -> OnlineReader? {
         onlineState.reader(selection, generation: generation)

@@ -187,8 +187,12 @@ struct OnlinePart: Sendable {
     /// Whether a row may be used at a moment: it happened and was known by then, and is not older than the ttl; both ends
     /// of the window are closed.
     func status(_ row: OnlineRow, at moment: Int64) -> OnlineStatus {
-        guard row.eventTime <= moment, !hidesLateData || row.createdTime <= moment else { return .notFound }
+        status(row.eventTime, row.createdTime, at: moment)
+    }
+
+    func status(_ eventTime: Int64, _ createdTime: Int64, at moment: Int64) -> OnlineStatus {
+        guard eventTime <= moment, !hidesLateData || createdTime <= moment else { return .notFound }
         let (oldest, underflow) = moment.subtractingReportingOverflow(ttlMicroseconds)
-        return underflow || row.eventTime >= oldest ? .present : .outsideMaxAge
+        return underflow || eventTime >= oldest ? .present : .outsideMaxAge
     }
 }

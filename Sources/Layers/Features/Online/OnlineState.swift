@@ -6,6 +6,8 @@ import Synchronization
 final class OnlineState: Sendable {
     private struct State {
         var generation = 0
+        /// How often readers had to be made anew for another reason than the generation.
+        var revision = 0
         var readers: [OnlineSelection: OnlineReader] = [:]
         /// By the prefix of a view's keys.
         var keyTypes: [[UInt8]: [ScalarType?]] = [:]
@@ -36,6 +38,8 @@ final class OnlineState: Sendable {
         }
     }
 
+    var revision: Int { state.withLock { $0.revision } }
+
     func keyTypes(_ prefix: [UInt8]) -> [ScalarType?]? { state.withLock { $0.keyTypes[prefix] } }
 
     /// Remembers the types of a view's join keys; readers that did not know them are made anew.
@@ -44,6 +48,7 @@ final class OnlineState: Sendable {
             guard state.keyTypes[prefix] != types else { return }
             state.keyTypes[prefix] = types
             state.readers = [:]
+            state.revision &+= 1
         }
     }
 

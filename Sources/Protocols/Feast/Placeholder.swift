@@ -1,2 +1,0 @@
-/// The HTTP protocol of a Feast feature server.
-public enum Feast {}
