@@ -1,7 +1,10 @@
 import Foundation
 
 /// Measurements of the feature store beside its peers, one word each.
-let words: [String: @Sendable ([String]) async throws -> Void] = [:]
+let words: [String: @Sendable ([String]) async throws -> Void] = [
+    "materialize": MaterializeBench.run, "read": ReadBench.run, "history": HistoryBench.run,
+    "stream": StreamBench.run,
+]
 
 guard let word = CommandLine.arguments.dropFirst().first, let run = words[word] else {
     print("usage: bench-features \(words.keys.sorted().joined(separator: "|"))")

@@ -89,6 +89,11 @@ final class Factory: FactoryControl {
         return try await plan(wanted, from: try await current().map { try FactoryDefinitions($0.directory) })
     }
 
+    func testFeatures(_ directory: FactoryFiles, named names: [String]?) async throws -> FeatureTestReport {
+        try await FeatureTestRunner(folder: features.scratch, time: system)
+            .run(FactoryDefinitions(directory).catalogue, only: names)
+    }
+
     private func plan(_ wanted: FactoryDefinitions, from old: FactoryDefinitions?) async throws -> FactoryPlan {
         var plan = wanted.changes(from: old)
         guard let changes = try old?.catalogue.serviceChanges(to: wanted.catalogue), !changes.isEmpty else {

@@ -153,7 +153,7 @@ public final class Works: Sendable {
         let features = FeatureStore(
             database: database, objects: objects, engine: engine, online: stores.online,
             onlineTable: try await stores.online.table(Stores.onlineTable), time: clock,
-            scratch: "\(root)/scratch")
+            scratch: "\(root)/scratch", environment: options.environment)
         streaming = StreamDuty(
             features: features, shared: stores.streams, address: try stores.url(.streams),
             opener: StoreOpener(options: options, cache: "\(root)/cache", metrics: metrics, logger: logger), duty: duty)
@@ -176,7 +176,7 @@ public final class Works: Sendable {
         let retraining = RetrainService(
             database: database, registry: registry, loader: loader, training: training, rollouts: rollouts,
             endpoints: endpoints, time: clock, random: random)
-        let materialisation = Materialisation(features: features)
+        let materialisation = Materialisation(features: features, metrics: metrics, logger: logger)
         let loop = ControlLoop(
             materialisation: materialisation, monitors: monitors, retraining: retraining, rollouts: rollouts,
             endpoints: endpoints, time: clock, logger: logger)

@@ -26,9 +26,12 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +111,7 @@ def run(session: SparkSession, job: dict[str, Any]) -> None:
         (result if job.get("folder") else result.coalesce(1)).write.mode("overwrite").parquet(out)
         return
     place = Path(out)
-    staging = place.with_name(f".{place.name}.{os.getpid()}")
+    staging = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
     try:
         if job.get("folder"):
             result.write.mode("overwrite").parquet(str(staging))
@@ -130,6 +133,15 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     elif path.exists():
         path.unlink()
+
+
+def attempt(session: SparkSession, job: dict[str, Any]) -> dict[str, str] | None:
+    """Runs one job in a session of its own; what went wrong, or nothing."""
+    try:
+        run(session.newSession(), job)
+    except Exception as error:
+        return failure(job, error)
+    return None
 
 
 def failure(job: dict[str, Any], error: Exception) -> dict[str, str]:
@@ -154,9 +166,10 @@ def main() -> int:
     parser.add_argument("--master", help="where Spark runs")
     parser.add_argument("--fall-back", action="store_true", help="run on local[2] if the master does not start")
     options = parser.parse_args()
+    # Being told to stop takes the scratch folder and Spark's processes along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     given = json.loads(options.file.read_text(encoding="utf-8"))
     jobs: list[dict[str, Any]] = given["jobs"] if options.cases else [{**given, "settings": {}}]
-    failed: list[dict[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="spark-history.") as folder:
         scratch = Path(folder)
         if not is_submitted():
@@ -165,11 +178,9 @@ def main() -> int:
         usual = {**SETTINGS, **SETTINGS_OF_CASES} if options.cases else SETTINGS
         session = session_for(options, {**usual, **(given.get("settings") or {})}, scratch)
         ready = time.monotonic()
-        for job in jobs:
-            try:
-                run(session.newSession(), job)
-            except Exception as error:
-                failed.append(failure(job, error))
+        # Most of a small job is waiting for its next stage: a few at a time fill the executors.
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            failed = [found for found in pool.map(lambda job: attempt(session, job), jobs) if found]
         end = time.monotonic()
         session.stop()
     print(json.dumps({

@@ -81,7 +81,7 @@ import Workshop
         ),
         (
             "data/orders.yaml", "unique: [order_id]", "unique: [orderid]",
-            "data/orders.yaml:7:50: there is no column 'orderid' (did you mean 'order_id'?)"
+            "data/orders.yaml:7:51: there is no column 'orderid' (did you mean 'order_id'?)"
         ),
         (
             "works.yaml", "clock: replay", "clock: wall",

@@ -124,7 +124,7 @@ import Testing
         #expect(plan.output == "+ factory churn\nRun 'modelworks apply' to make it so.\n")
         #expect(try run("apply", directory, root: root).output == "+ factory churn\nApplied.\n")
         #expect(try run("apply", directory, root: root).output == "Nothing to change.\n")
-        #expect(try run("apply", directory, "--json", root: root).json == ["changes": []])
+        #expect(try run("apply", directory, "--json", root: root).json == ["changes": [], "impacts": []])
         #expect(
             try run("journal", "verify", root: root).output
                 == "The journal is whole: 1 entry, all anchored (checkpoint at 1).\n")

@@ -60,6 +60,7 @@ public actor ControlLoop {
         let services = Set(endpoints.table.all.filter { $0.traffic != nil }.map(\.definition.service))
         let now = time.now
         let materialised = try await materialisation.advance(services: services, to: now)
+        try await materialisation.keepUp(at: now)
         let windows = try await monitors.evaluate(dueBy: now)
         for alert in windows.flatMap(\.alerts) where !alert.ongoing {
             logger.warning("alert", ["alert": .string(alert.id), "detail": .string(alert.message)])

@@ -15,11 +15,15 @@ extension DatasetStore {
     public func validate(_ table: TableDefinition, from folder: String, file: String? = nil) async throws
         -> ValidationReport
     {
-        let given = file ?? table.path
-        let path = given.hasPrefix("/") ? given : "\(folder)/\(given)"
-        guard FileManager.default.fileExists(atPath: path) else { throw DatasetsFailure.missingFile(path) }
-        let read = "SELECT row_number() OVER () AS __row, * FROM \(reader(table, path))"
-        return try await validate(table, rows: read, dataFolder: folder)
+        var table = table
+        if let file { table.read(file) }
+        let reader = try reader(of: table, from: folder)
+        let state = try await reader.look()
+        return try await withFolder { scratch in
+            let staged = try await stage(try await reader.open(state, in: scratch), of: table, in: scratch)
+            return try await validate(
+                table, rows: "SELECT * FROM read_parquet(\(SQLText.literal(staged.engineLiteral)))", dataFolder: folder)
+        }
     }
 
     /// Judges the rows of a query, which has the table's columns and `__row`, by the table's expectations.
@@ -41,17 +45,23 @@ extension DatasetStore {
     }
 
     /// Judges staged rows and fills `reasons` with those to set aside.
+    ///
+    /// - Throws: ``DatasetsFailure`` where an expectation of severity `stop` is broken, or one can not be judged.
     func check(_ table: TableDefinition, staging: String, reasons: String, dataFolder: String) async throws
         -> [ExpectationResult]
     {
         let references = try await references(of: table, dataFolder: dataFolder)
         let now = time.now
-        return try await engine.run { connection in
+        let results = try await engine.run { connection in
             try ExpectationCheck(
                 table: table, now: now, references: references, staging: staging, reasons: reasons,
                 connection: connection
             ).run()
         }
+        if let stopped = results.first(where: { $0.severity == .stop && !$0.success }) {
+            throw stopped.failure(table.name)
+        }
+        return results
     }
 
     private func references(of table: TableDefinition, dataFolder: String) async throws -> [String:

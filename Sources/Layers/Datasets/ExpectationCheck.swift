@@ -32,6 +32,8 @@ struct ExpectationCheck {
 
         var breaks: String { "__breaks_\(index)" }
         var missing: String { "__missing_\(index)" }
+        /// A temporary table of the rows whose values stand more than once.
+        var repeated: String { "__repeated_\(index)" }
     }
 
     func run() throws -> [ExpectationResult] {
@@ -45,6 +47,10 @@ struct ExpectationCheck {
             Item(
                 expectation: expectation, index: index, sql: ExpectationSQL(expectation.rule),
                 result: ExpectationResult(expectation, rows: 0))
+        }
+        let tables = items.filter { if case .unique = $0.expectation.rule { true } else { false } }.map(\.repeated)
+        defer {
+            for table in tables { _ = try? connection.execute("DROP TABLE IF EXISTS temp.main.\(table)") }
         }
         let counted = try count(&items, over: rows)
         for index in items.indices {
@@ -143,25 +149,31 @@ struct ExpectationCheck {
         let keys = names.joined(separator: ", ")
         // As in SQL, a null equals no other null unless that is asked for.
         let missing = ExpectationSQL.nulls(columns, joined: nullsEqual ? " AND " : " OR ")
-        let groups = "SELECT \(keys), count(*) AS __members FROM \(rows) WHERE NOT (\(missing)) GROUP BY \(keys)"
+        let groups = "SELECT \(keys) FROM \(rows) WHERE NOT (\(missing)) GROUP BY \(keys) HAVING count(*) > 1"
+        let same = names.map { "r.\($0) IS NOT DISTINCT FROM g.\($0)" }.joined(separator: " AND ")
+        let context = context(item.expectation)
+        // Kept for the count, the examples and the quarantine: the groups are what costs.
+        let repeated = item.repeated
+        try connection.execute(
+            """
+            CREATE OR REPLACE TEMPORARY TABLE \(repeated) AS
+            SELECT __row, row_number() OVER (PARTITION BY \(keys) ORDER BY __row) AS __member
+            FROM \(rows) AS r SEMI JOIN (\(groups)) AS g ON \(same)
+            """, context: context)
         let counts = try connection.query(
             """
-            SELECT (SELECT count(*) FROM \(rows) WHERE \(missing)) AS missing,
-              CAST(coalesce(sum(__members), 0) AS BIGINT) AS members, count(*) AS groups
-            FROM (\(groups) HAVING count(*) > 1)
-            """, context: context(item.expectation))
+            SELECT count(*) AS members, count(*) FILTER (WHERE __member > 1) AS repeats,
+              (SELECT count(*) FROM \(rows) WHERE \(missing)) AS missing
+            FROM \(repeated)
+            """, context: context)
         let members = try counts.count("members")
-        item.result.failing = members - (try counts.count("groups"))
+        item.result.failing = try counts.count("repeats")
         item.result.judge(
             missing: try counts.count("missing"), unexpected: members, mostly: item.expectation.mostly)
         guard members > 0 else { return }
-        let same = names.map { "r.\($0) IS NOT DISTINCT FROM g.\($0)" }.joined(separator: " AND ")
-        let repeated = "FROM \(rows) AS r SEMI JOIN (\(groups) HAVING count(*) > 1) AS g ON \(same)"
-        let aside = """
-            SELECT __row \(repeated) QUALIFY row_number() OVER (PARTITION BY \(keys) ORDER BY __row) > 1
-            """
+        let aside = "SELECT __row FROM \(repeated) WHERE __member > 1"
         item.aside = aside
-        item.examples = try rowNumbers("SELECT __row \(repeated)", item.expectation)
+        item.examples = try rowNumbers("SELECT __row FROM \(repeated)", item.expectation)
         item.first = try rowNumbers(aside, item.expectation).first
     }
 
@@ -298,7 +310,8 @@ extension ExpectationResult {
     mutating func describe(_ expectation: Expectation) {
         guard expectation.rule.isAboutRows, let unexpected = result.unexpectedCount, unexpected > 0 else { return }
         let considered = rows - (result.missingCount ?? 0)
-        let share = result.unexpectedPercent.map { " (\(($0 * 100).rounded() / 100) %)" } ?? ""
+        let share =
+            result.unexpectedPercent.map { $0 < 0.01 ? " (under 0.01 %)" : " (\(($0 * 100).rounded() / 100) %)" } ?? ""
         let allowed = expectation.mostly.map { ", where \($0) must keep it" } ?? ""
         let columns = expectation.rule.columnNames.joined(separator: ", ")
         problem =

@@ -51,7 +51,7 @@ public struct JUnitReport: Sendable {
     }
 
     /// A text as it may stand in XML 1.0, in an attribute too; characters that XML has no way to write become U+FFFD.
-    static func escape(_ text: String) -> String {
+    public static func escape(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
             switch scalar {

@@ -4,14 +4,13 @@ import Configuration
 extension TableDefinition {
     public init(_ node: YAMLNode) throws {
         let map = try node.mapping(allowing: [
-            "kind", "name", "owner", "description", "format", "path", "nulls", "sha256", "columns", "key",
-            "expectations",
+            "kind", "name", "owner", "description", "format", "path", "delimiter", "from", "nulls", "sha256", "columns",
+            "key", "time", "may_be_empty", "expectations",
         ])
         name = try map.string("name")
         owner = try map.string("owner")
         description = try map.optionalString("description") ?? ""
-        format = try map.choice("format", default: .csv)
-        path = try map.string("path")
+        origin = try TableOrigin(map)
         nulls = try map.strings("nulls", default: [])
         if let text = try map.optionalString("sha256") {
             guard let digest = Digest(text) else {
@@ -21,6 +20,14 @@ extension TableDefinition {
         }
         columns = try Self.columns(try map.required("columns"))
         key = try map.strings("key", default: [])
+        for name in key where !columns.contains(where: { $0.name == name }) {
+            throw ConfigurationFailure(try map.required("key").place, "there is no column '\(name)'")
+        }
+        time = try map.optionalString("time")
+        if let time, columns.first(where: { $0.name == time })?.type != .timestamp {
+            throw ConfigurationFailure(try map.required("time").place, "'time' names no timestamp among the columns")
+        }
+        mayBeEmpty = try map.bool("may_be_empty", default: false)
         let known = columns
         expectations = try map.list("expectations").map { try Expectation($0, columns: known) }
         let names = expectations.map(\.name)

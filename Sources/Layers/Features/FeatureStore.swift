@@ -20,7 +20,8 @@ public final class FeatureStore: Sendable {
     let online: any KeyValueStore
     let onlineTable: KeyValueTable
     let time: any TimeSource
-    let scratch: String
+    /// A folder for files under way.
+    public let scratch: String
     public let datasets: DatasetStore
     /// What online reads and writes remember.
     let onlineState = OnlineState()
@@ -41,7 +42,8 @@ public final class FeatureStore: Sendable {
 
     public init(
         database: Database, objects: any ObjectStore, engine: ColumnarEngine,
-        online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, scratch: String
+        online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, scratch: String,
+        environment: [String: String] = [:]
     ) {
         self.database = database
         self.objects = objects
@@ -51,11 +53,15 @@ public final class FeatureStore: Sendable {
         self.time = time
         self.scratch = scratch
         datasets = DatasetStore(
-            database: database, objects: objects, engine: engine, time: time, scratch: scratch)
+            database: database, objects: objects, engine: engine, time: time, scratch: scratch,
+            environment: environment)
     }
 
     /// The definitions in force.
     public var catalogue: Catalogue { state.withLock { $0.catalogue } }
+
+    /// The folder that relative paths of data are in.
+    var dataFolder: String { state.withLock { $0.dataFolder } }
 
     /// Moves whenever a view's history may have become another: after an apply or an ingest.
     var generation: Int { state.withLock { $0.generation } }
@@ -127,6 +133,11 @@ public final class FeatureStore: Sendable {
     /// Makes the engine's tables and event sources show the newest dataset versions.
     @discardableResult
     func bind() async throws -> [String: DatasetVersion] {
+        // Two that make the same tables at the same time would stand in each other's way.
+        try await onlineState.binding.run { try await bindNewest() }
+    }
+
+    private func bindNewest() async throws -> [String: DatasetVersion] {
         let versions = try await datasetVersions()
         let digests = versions.mapValues(\.digest)
         let catalogue = catalogue
@@ -163,16 +174,15 @@ public final class FeatureStore: Sendable {
     /// What the engine's tables show of the streams that event sources read, as deep as they go; of all for nil.
     func streamDigests(readBy sources: [String]?) -> [String: Digest] {
         let (catalogue, streams) = state.withLock { ($0.catalogue, $0.boundStreams) }
-        guard let sources else { return streams }
-        var found: [String: Digest] = [:]
-        var waiting = sources
-        var seen: Set<String> = []
-        while let name = waiting.popLast() {
-            guard seen.insert(name).inserted, let events = catalogue.events[name] else { continue }
-            if events.stream != nil { found[name] = streams[name] }
-            waiting += TablesRead.names(in: events.sql)
-        }
-        return found
+        let names = catalogue.streams(readBy: sources)
+        return streams.filter { names.contains($0.key) }
+    }
+
+    /// What they would show now.
+    func storedStreamDigests(readBy sources: [String]?) async throws -> [String: Digest] {
+        var digests: [String: Digest] = [:]
+        for name in catalogue.streams(readBy: sources) { digests[name] = Self.digest(of: try await segments(of: name)) }
+        return digests
     }
 
     private func bind(_ events: EventsDefinition) async throws {

@@ -105,8 +105,10 @@ public final class Endpoint: Sendable {
         var deployment: Deployment?
         let features: UnsafeMutableBufferPointer<Double>
         let record: UnsafeMutableRawBufferPointer
+        let scratch: OnlineScratch
 
-        init(features count: Int) {
+        init(features count: Int, scratch: OnlineScratch) {
+            self.scratch = scratch
             features = .allocate(capacity: max(1, count))
             features.initialize(repeating: 0)
             record = .allocate(
@@ -129,7 +131,8 @@ public final class Endpoint: Sendable {
         self.service = service
         self.records = records
         self.time = time
-        self.slots = (0..<max(1, slots)).map { _ in Slot(features: service.inputNames.count) }
+        self.slots = (0..<max(1, slots)).map { _ in Slot(features: service.inputNames.count, scratch: service.scratch())
+        }
         self.onCanaryTripped = onCanaryTripped
         current = Mutex(nil)
     }
@@ -190,7 +193,7 @@ public final class Endpoint: Sendable {
         }
         guard let deployment = slot.deployment else { throw ServingFailure.notDeployed(definition.name) }
         let start = SystemTime.monotonicNanoseconds
-        try service.read(keys: keys, at: row.eventTime, into: slot.features)
+        try service.read(keys: keys, at: row.eventTime, into: slot.features, with: slot.scratch)
         let joined = SystemTime.monotonicNanoseconds
 
         var version = deployment.stable

@@ -7,18 +7,6 @@ import Training
 
 extension WorksAPI {
     func installData(on router: Router) {
-        router.get("\(Self.prefix)/data", needs: .right(to: .read)) { _ in
-            let latest = try await services.features.datasets.latest()
-            return try .json(latest.values.sorted { $0.table < $1.table })
-        }
-        router.get("\(Self.prefix)/data/{table}", needs: .right(to: .read, on: "table")) { request in
-            try .json(try await services.features.datasets.versions(of: try request.parameter("table")))
-        }
-        router.post("\(Self.prefix)/data/ingest", needs: .right(to: .define)) { request in
-            struct Body: Decodable { var tables: [String]? }
-            let tables = try body(Body.self, request).tables
-            return try .json(try await services.features.ingest(tables, by: principal(request)))
-        }
         router.post("\(Self.prefix)/features/build", needs: .right(to: .define)) { request in
             try .json(try await services.features.buildViews(by: principal(request)))
         }

@@ -21,6 +21,17 @@ extension WorksAPI {
         router.post("\(Self.prefix)/plan", needs: .right(to: .read)) { request in
             try .json(try await services.factory.plan(try body(FactoryFiles.self, request)))
         }
+        router.post("\(Self.prefix)/features/test", needs: .right(to: .experiment)) { request in
+            struct Body: Decodable {
+                var root: String
+                var files: [String: String]
+                var names: [String]?
+            }
+            let wanted = try body(Body.self, request)
+            return try .json(
+                try await services.factory.testFeatures(
+                    FactoryFiles(root: wanted.root, files: wanted.files), named: wanted.names))
+        }
         router.post("\(Self.prefix)/apply", needs: .right(to: .define)) { request in
             let files = try body(FactoryFiles.self, request)
             // A job is a command that runs as the server: whoever changes one must be allowed to submit any.

@@ -66,6 +66,11 @@ public protocol FactoryControl: Sendable {
     /// - Parameter allowBreaking: also where a model version in use could not go on with the features it was made for.
     func apply(_ directory: FactoryFiles, allowBreaking: Bool, by principal: String) async throws -> FactoryPlan
 
+    /// Runs the feature tests of the files, without putting them in force.
+    ///
+    /// - Parameter names: only these; nil runs all.
+    func testFeatures(_ directory: FactoryFiles, named names: [String]?) async throws -> FeatureTestReport
+
     /// The files in force, and their digest; nil before the first apply.
     func current() async throws -> FactoryRevision?
 

@@ -17,10 +17,13 @@ public struct WorksAPI: Sendable {
     /// Puts every route on a router.
     public func install(on router: Router) {
         installFactory(on: router)
+        installDatasets(on: router)
         installData(on: router)
+        installOnline(on: router)
         installHistory(on: router)
         installStreams(on: router)
         installCatalogue(on: router)
+        installExpectations(on: router)
         installModels(on: router)
         installServing(on: router)
         installJournal(on: router)

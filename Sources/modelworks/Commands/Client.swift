@@ -150,6 +150,11 @@ protocol ClientCommand: Command {
 
 extension ClientCommand {
     func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
+        try await runWithClient(arguments, context)
+    }
+
+    /// Runs the verb with a client that is closed after it.
+    func runWithClient(_ arguments: Arguments, _ context: Context) async throws -> Output {
         let client = try await Client.open(arguments, context)
         do {
             let output = try await run(arguments, client, context)

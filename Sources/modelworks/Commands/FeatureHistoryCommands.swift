@@ -5,9 +5,10 @@ import Foundation
 enum FeatureHistoryCommands {
     static let options: [Usage.Option] = [
         .init(name: "entities", value: "FILE", help: "history, explain: entity rows (.parquet, .csv or .jsonl)"),
-        .init(name: "service", value: "NAME", help: "history, explain: the features of a service"),
+        .init(name: "service", value: "NAME", help: "history, explain, get: the features of a service"),
         .init(
-            name: "features", value: "LIST", help: "history, explain: view:feature,… or view,… in place of a service"),
+            name: "features", value: "LIST",
+            help: "history, explain, get: view:feature,… or view,… in place of a service"),
         .init(name: "out", value: "FILE", help: "history: where the result goes"),
         .init(
             name: "time", value: "COLUMN", help: "history, explain: the entity rows' time (default: event_timestamp)"),

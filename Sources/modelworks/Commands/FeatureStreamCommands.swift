@@ -4,19 +4,19 @@ import Foundation
 /// `features push`, `features streams` and `features flush`: events into streams, and how far those have come.
 enum FeatureStreamCommands {
     static let options: [Usage.Option] = [
-        .init(name: "file", value: "FILE", help: "push: events as JSON lines"),
-        .init(name: "to", value: "PLACE", help: "push: online, offline or online_and_offline (default)"),
+        .init(name: "file", value: "FILE", help: "push: events of a stream as JSON lines"),
+        .init(name: "store", value: "PLACE", help: "push: online, offline or online_and_offline (default)"),
     ]
 
     static let words = [
-        Word("push", needs: "EVENTS", run: push), Word("streams", run: streams), Word("flush", run: flush),
+        Word("streams", run: streams), Word("flush", run: flush),
     ]
 
     private static let path = "/features/streams"
     /// Events of one request.
     private static let rowsMax = 1000
 
-    private static func push(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+    static func push(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
         guard let file = arguments.option("file").map(context.absolute) else {
             throw UsageError("'modelworks features push' needs --file FILE")
         }
@@ -38,7 +38,7 @@ enum FeatureStreamCommands {
         var applied = true
         func send(_ rows: [JSONValue]) async throws -> Bool {
             let answer = try await client.post(
-                "\(path)/\(Client.escape(events))/push", Body(rows: rows, to: arguments.option("to")))
+                "\(path)/\(Client.escape(events))/push", Body(rows: rows, to: arguments.option("store")))
             return answer["isApplied"]?.bool ?? false
         }
         for (number, line) in bytes.split(separator: UInt8(ascii: "\n")).enumerated()

@@ -4,7 +4,8 @@ struct FeaturesCommand: WordedCommand {
     let usage = Usage(
         name: "features", summary: "Show, compute and check feature views",
         positionals: [
-            "[list|show|search|build|check|history|explain|push|streams|flush]", "[VIEW|TEXT|TRAINING|EVENTS]",
+            "[list|show|search|build|check|test|history|explain|materialize|materialize-incremental|push|get|erase|freshness|streams|flush]",
+            "[NAME...]",
         ],
         options: [
             .init(name: "sample", value: "N", help: "rows to check for leaks (default 8)"),
@@ -13,7 +14,8 @@ struct FeaturesCommand: WordedCommand {
             .init(name: "owner", value: "TEXT", help: "search: only of this owner"),
             .init(name: "column", value: "TEXT", help: "search: only with such a column or feature"),
             .init(name: "kind", value: "KIND", help: "search: table, events, entity, view, transform or service"),
-        ] + FeatureHistoryCommands.options + FeatureStreamCommands.options,
+        ] + FeatureTestCommands.options + FeatureHistoryCommands.options + FeaturesCommand.onlineOptions
+            + FeatureStreamCommands.options,
         example: "modelworks features check flight_delay --sample 20")
 
     private static let views = Listing(
@@ -55,7 +57,7 @@ struct FeaturesCommand: WordedCommand {
                 Self.histories.show(try await client.post(Self.histories.path, [String: String]()))
             },
             Word("check", needs: "TRAINING") { try await check($0, $1) },
-        ] + FeatureHistoryCommands.words + FeatureStreamCommands.words
+        ] + FeatureTestCommands.words + FeatureHistoryCommands.words + Self.onlineWords + FeatureStreamCommands.words
     }
 
     private func check(_ arguments: Arguments, _ client: Client) async throws -> Output {

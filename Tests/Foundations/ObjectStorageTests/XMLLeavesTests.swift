@@ -16,7 +16,8 @@ import Testing
 
     @Test func aListingIsRead() throws {
         let page = try S3Listing.page(Array(listing.utf8))
-        #expect(page == S3Listing.Page(keys: ["p/one <1>", "p/二"], next: "1/a&b=="))
+        #expect(page.keys == ["p/one <1>", "p/二"])
+        #expect(page.next == "1/a&b==")
         let leaves = try XMLLeaves.parse(Array(listing.utf8))
         #expect(leaves.contains(.init(path: "ListBucketResult/Contents/Owner/ID", text: "me")))
         let prefixed = "<s:ListBucketResult xmlns:s='x'><s:Contents><s:Key>k</s:Key></s:Contents></s:ListBucketResult>"

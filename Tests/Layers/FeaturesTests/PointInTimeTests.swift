@@ -32,6 +32,20 @@ import Testing
         return (last?.amount ?? .nan, usable.map(\.amount).reduce(0, +))
     }
 
+    /// A transform of the request and a view, and the service with it.
+    private static let pace = [
+        "features/pace.yaml": """
+        kind: transform
+        name: pace
+        owner: test
+        request: {weekday: double}
+        views: ["last_sale:amount"]
+        features: {share: "last_sale__amount / (weekday + 1)"}
+        """,
+        "features/service.yaml":
+            "{kind: service, name: shops, owner: test, request: {weekday: double}, views: [last_sale, pace]}",
+    ]
+
     @Test(arguments: [1, 2, 3]) func theJoinAgreesWithBruteForceAndTheOnlineStore(seed: UInt64) async throws {
         let random = SeededRandom(seed: seed)
         let midnight = try #require(Timestamp("2020-01-01")).microseconds / 1_000_000
@@ -48,7 +62,7 @@ import Testing
             return "\(sale.shop),\(moment.advanced(bySeconds: -60)),\(moment),\(sale.amount)"
         }
         let factory = try await SmallFactory(
-            SmallFactory.definitions,
+            SmallFactory.definitions.merging(Self.pace) { _, new in new },
             data: ["sales.csv": (["shop,happened,known,amount"] + csv).joined(separator: "\n")])
         _ = try await factory.store.ingest(by: "test")
         let from = Timestamp(seconds: midnight)
@@ -56,22 +70,25 @@ import Testing
             Self.population, service: "shops", from: from, to: from.advanced(bySeconds: 86_400), knownBy: nil)
         let page = try await factory.store.populationPage(
             Self.population, service: "shops", from: from, to: from.advanced(bySeconds: 86_400))
-        #expect(set.inputNames == ["weekday", "last_sale__amount", "last_sale__total"])
+        #expect(set.inputNames == ["weekday", "last_sale__amount", "last_sale__total", "pace__share"])
         #expect(set.rowCount == 3 * 206)
         #expect(set.ids == page.ids)
 
         let materialisation = Materialisation(features: factory.store)
         let service = try factory.store.onlineService("shops")
-        var inputs = [Double](repeating: 0, count: 3)
+        var inputs = [Double](repeating: 0, count: 4)
         for row in 0..<set.rowCount {
             let shop = page.keys["shop"]?[row] ?? ""
             let expected = oracle(sales, shop, set.times[row].microseconds / 1_000_000)
             #expect(same(set.columns[1][row], expected.amount), "amount at \(set.times[row]) of \(shop)")
             #expect(same(set.columns[2][row], expected.total), "total at \(set.times[row]) of \(shop)")
             try await materialisation.advance(services: ["shops"], to: set.times[row])
+            inputs[0] = set.columns[0][row]
             try read(service, shop, set.times[row], into: &inputs)
             #expect(same(inputs[1], expected.amount), "online amount at \(set.times[row]) of \(shop)")
             #expect(same(inputs[2], expected.total), "online total at \(set.times[row]) of \(shop)")
+            let share = expected.amount / (inputs[0] + 1)
+            #expect(same(set.columns[3][row], share) && same(inputs[3], share), "share at \(set.times[row]) of \(shop)")
         }
         await factory.database.close()
     }
@@ -83,7 +100,7 @@ import Testing
         try Array(shop.utf8).withUnsafeBytes { key in
             try [key].withUnsafeBufferPointer { keys in
                 try inputs.withUnsafeMutableBufferPointer { inputs in
-                    try service.read(keys: keys, at: moment.microseconds, into: inputs)
+                    try service.read(keys: keys, at: moment.microseconds, into: inputs, with: service.scratch())
                 }
             }
         }

@@ -4,7 +4,8 @@ import Basics
 struct S3Listing: Sendable {
     /// One page of a listing.
     struct Page: Hashable {
-        var keys: [String] = []
+        var files: [S3File] = []
+        var keys: [String] { files.map(\.key) }
         /// Where the next page begins; nil for the last one.
         var next: String?
     }
@@ -16,6 +17,15 @@ struct S3Listing: Sendable {
     init(_ client: S3Client) { self.client = client }
 
     func each(under prefix: String, _ body: (String) -> Void) async throws {
+        try await eachPage(under: prefix) { page in for key in page.keys { body(key) } }
+    }
+
+    /// Hands over every object with its length and tag.
+    func eachObject(under prefix: String, _ body: (S3File) -> Void) async throws {
+        try await eachPage(under: prefix) { page in for file in page.files { body(file) } }
+    }
+
+    private func eachPage(under prefix: String, _ body: (Page) -> Void) async throws {
         var token: String?
         for _ in 0..<S3Listing.pagesMax {
             var request = S3Request("list", "GET", key: "")
@@ -28,7 +38,7 @@ struct S3Listing: Sendable {
             } catch {
                 throw wrong("it is no list of objects")
             }
-            for key in page.keys { body(key) }
+            body(page)
             guard let next = page.next else { return }
             guard next != token else { throw wrong("the list goes round in circles") }
             token = next
@@ -42,10 +52,16 @@ struct S3Listing: Sendable {
         let leaves = try XMLLeaves.parse(bytes)
         guard leaves.last?.path == "ListBucketResult" else { throw XMLLeaves.Refusal.malformed("it is no list") }
         var page = Page()
+        var file = S3File(key: "", bytes: -1, tag: "")
         var isTruncated = false
         for leaf in leaves {
             switch leaf.path {
-            case "ListBucketResult/Contents/Key": page.keys.append(leaf.text)
+            case "ListBucketResult/Contents/Key": file.key = leaf.text
+            case "ListBucketResult/Contents/Size": file.bytes = Int64(leaf.text) ?? -1
+            case "ListBucketResult/Contents/ETag": file.tag = leaf.text.filter { $0 != "\"" }
+            case "ListBucketResult/Contents":
+                page.files.append(file)
+                file = S3File(key: "", bytes: -1, tag: "")
             case "ListBucketResult/IsTruncated": isTruncated = leaf.text == "true"
             case "ListBucketResult/NextContinuationToken": page.next = leaf.text
             default: break

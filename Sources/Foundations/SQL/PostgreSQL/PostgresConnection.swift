@@ -119,7 +119,7 @@ final class PostgresConnection {
         guard PQsetnonblocking(handle, 1) == 0, PQenterPipelineMode(handle) == 1 else { throw lost() }
     }
 
-    private func wait(for events: Int16, before deadline: UInt64) throws {
+    func wait(for events: Int16, before deadline: UInt64) throws {
         while true {
             var descriptor = pollfd(fd: PQsocket(handle), events: events, revents: 0)
             guard descriptor.fd >= 0 else { throw lost() }

@@ -39,6 +39,13 @@ final class PostgresResult {
         PQresultErrorField(handle, Int32(code.value)).map { String(cString: $0) } ?? ""
     }
 
+    /// The columns' names and the numbers of their types.
+    var fields: [(name: String, type: Oid)] {
+        (0..<PQnfields(handle)).map { column in
+            (PQfname(handle, column).map { String(cString: $0) } ?? "", PQftype(handle, column))
+        }
+    }
+
     var rowCount: Int { Int(PQntuples(handle)) }
 
     /// Hands over the rows one at a time.

@@ -25,6 +25,14 @@ public struct Catalogue: Sendable, Codable, Equatable {
 
     public init() {}
 
+    /// The same views, transforms and services over other tables and event sources.
+    func over(tables: [TableDefinition], events: [EventsDefinition]) throws -> Catalogue {
+        try Catalogue(
+            Parts(
+                tables: tables, events: events, entities: Array(entities.values), views: Array(views.values),
+                transforms: Array(transforms.values), services: Array(services.values)))
+    }
+
     /// - Throws: ``FeaturesFailure/definition(_:remedy:)`` where a name is used twice or refers to nothing.
     init(_ parts: Parts) throws {
         tables = try Catalogue.index(parts.tables, kind: "table", by: \.name)

@@ -7,11 +7,12 @@ public struct FeatureTest: Sendable, Codable, Equatable {
     public var target: Target
     /// Rows by table or event source: column to text, null where it is null.
     public var given: [String: [[String: String?]]]
-    /// Join keys and request values of each row asked for.
+    /// Join keys and request values of each row asked for; those in ``expect`` where there are none.
     public var entities: [[String: String?]]
     /// The moment they are asked for.
     public var at: Timestamp
-    /// Join keys with the values they should have, by feature.
+    /// Join keys with the values they should have, by feature: one row for each of ``entities``, in their order. A list is
+    /// written `[a, b]`.
     public var expect: [[String: String?]]
     /// How far a number may be from the one expected.
     public var tolerance: Double
@@ -56,7 +57,11 @@ extension FeatureTest {
     private static func row(_ node: YAMLNode) throws -> [String: String?] {
         var row: [String: String?] = [:]
         for entry in try node.mapping().entries {
-            row[entry.key] = entry.value.isNull ? .some(nil) : try entry.value.string()
+            if case .sequence(let items) = entry.value.content {
+                row[entry.key] = "[\(try items.map { try $0.string() }.joined(separator: ", "))]"
+            } else {
+                row[entry.key] = entry.value.isNull ? .some(nil) : try entry.value.string()
+            }
         }
         return row
     }

@@ -58,6 +58,7 @@ extension FeatureStore {
         guard let time = try moments.timestamps(HistoryPlan.moment).first.flatMap({ $0 }) else {
             throw FeaturesFailure.request("row \(row) has no time", remedy: "Give each row its time.")
         }
+        try await bind()
         var explanation = HistoryExplanation(row: row, time: time, views: [])
         for (join, history) in zip(prepared.plan.joins, prepared.histories) {
             guard var view = try joins(of: wanted).first(where: { $0.name == join.name })?.view else { continue }

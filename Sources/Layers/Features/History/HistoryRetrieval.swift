@@ -37,7 +37,7 @@ extension FeatureStore {
             var source = Self.reading(joined)
             if !wanted.computed.isEmpty {
                 try await transforms(wanted).evaluate(over: joined, to: transformed, with: engine)
-                source += " JOIN \(Self.reading(transformed)) USING (\(HistoryPlan.row))"
+                source += " AS j JOIN \(Self.reading(transformed)) AS t USING (\(HistoryPlan.row))"
             }
             let list = columns.map(SQLText.identifier).joined(separator: ", ")
             query = "SELECT \(list) FROM \(source) ORDER BY \(HistoryPlan.row)"

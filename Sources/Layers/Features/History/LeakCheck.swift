@@ -44,6 +44,7 @@ extension FeatureStore {
         let ids = try rows.strings(population.id)
         var position: [String: Int] = [:]
         for (index, id) in ids.enumerated() { if let id { position[id] = index } }
+        try await bind()
         var report = LeakReport(rows: 0, values: 0, findings: [])
         guard set.rowCount > 0 else { return report }
         for _ in 0..<max(0, sample) {

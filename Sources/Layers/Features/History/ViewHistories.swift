@@ -65,37 +65,37 @@ extension FeatureStore {
     public func buildViews(
         by principal: String, progress: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> [ViewHistory] {
-        let versions = try await bind()
         var histories: [ViewHistory] = []
         for view in catalogue.views.values.sorted(by: { $0.name < $1.name }) {
-            histories.append(try await build(view, over: versions, by: principal, progress: progress))
+            histories.append(try await build(view, by: principal, progress: progress))
         }
         return histories
     }
 
     /// The rows of a population as SQL for a table, computed once for its definition and the data there is.
     func file(of population: Population) async throws -> String {
-        let versions = try await bind()
         let events = try catalogue.events.keys.sorted().map { try catalogue.digest(ofEvents: $0) }
-        let key = try historyKey(Digest(of: try JSON.canonical(population)), versions, events, streamsReadBy: nil)
+        let definition = Digest(of: try JSON.canonical(population))
         let name = "population"
         let context = "the population"
-        let history: ViewHistory
-        if let stored = try await storedHistory(name, key) {
-            history = stored
-        } else {
-            let order = [population.time, population.id].map(SQLText.identifier).joined(separator: ", ")
-            let published = try await datasets.publish(
-                "SELECT * FROM (\n\(population.sql)\n) ORDER BY \(order)", context: context)
-            history = ViewHistory(view: name, key: key, digest: published.digest, rows: published.rows)
-            try await store(history)
+        let stored = try historyKey(
+            definition, try await datasetVersions(), events, streams: try await storedStreamDigests(readBy: nil))
+        if let stored = try await storedHistory(name, stored) {
+            return try await relation(of: stored)
         }
+        let versions = try await bind()
+        let key = try historyKey(definition, versions, events, streams: streamDigests(readBy: nil))
+        let order = [population.time, population.id].map(SQLText.identifier).joined(separator: ", ")
+        let published = try await datasets.publish(
+            "SELECT * FROM (\n\(population.sql)\n) ORDER BY \(order)", context: context)
+        let history = ViewHistory(view: name, key: key, digest: published.digest, rows: published.rows)
+        try await store(history)
         return try await relation(of: history)
     }
 
     private func historyKey(
         _ definition: Digest, _ versions: [String: DatasetVersion], _ events: [Digest] = [],
-        streamsReadBy sources: [String]?
+        streams: [String: Digest]
     ) throws -> Digest {
         struct Content: Codable {
             var view: Digest
@@ -103,7 +103,7 @@ extension FeatureStore {
             var events: [Digest]
         }
         // No table and event source share a name.
-        let data = versions.mapValues(\.digest).merging(streamDigests(readBy: sources)) { table, _ in table }
+        let data = versions.mapValues(\.digest).merging(streams) { table, _ in table }
         return Digest(of: try JSON.canonical(Content(view: definition, data: data, events: events)))
     }
 
@@ -132,7 +132,7 @@ extension FeatureStore {
     ) async throws -> ViewHistory {
         var view = try catalogue.view(name)
         if let lateData, view.createdTime != nil { view.lateData = lateData }
-        return try await build(view, over: bind(), by: principal, progress: { _ in })
+        return try await build(view, by: principal, progress: { _ in })
     }
 
     /// A history's file, as a table of SQL.
@@ -141,13 +141,16 @@ extension FeatureStore {
     }
 
     private func build(
-        _ view: FeatureView, over versions: [String: DatasetVersion], by principal: String,
-        progress: (String) -> Void
+        _ view: FeatureView, by principal: String, progress: (String) -> Void
     ) async throws -> ViewHistory {
         let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
-        let key = try historyKey(definition, versions, streamsReadBy: view.sources)
-        if let history = try await storedHistory(view.name, key) { return history }
+        let stored = try historyKey(
+            definition, try await datasetVersions(), streams: try await storedStreamDigests(readBy: view.sources))
+        if let history = try await storedHistory(view.name, stored) { return history }
         progress(view.name)
+        // Loading the sources takes long, so it waits until they are needed; they may have moved on meanwhile.
+        let versions = try await bind()
+        let key = try historyKey(definition, versions, streams: streamDigests(readBy: view.sources))
         let (published, leftOut) = try await computed(view)
         let history = ViewHistory(view: view.name, key: key, digest: published.digest, rows: published.rows)
         var body: [String: JSONValue] = [

@@ -33,11 +33,10 @@ extension FeatureStore {
     /// - Returns: what tells how it goes; also known by its id to ``materialisation(_:)``.
     /// - Throws: ``FeaturesFailure`` where the request can not be done.
     public func startMaterialisation(
-        id: String, _ views: [String]?, from: Timestamp?, to: Timestamp?, incremental: Bool, by principal: String
+        _ views: [String]?, from: Timestamp?, to: Timestamp?, incremental: Bool, by principal: String
     ) throws -> MaterialisationRun {
         let plan = try checked(views, from: from, to: to)
-        let run = MaterialisationRun(id: id)
-        onlineState.keep(run)
+        let run = onlineState.beginRun()
         Task {
             do {
                 run.end(
@@ -50,7 +49,7 @@ extension FeatureStore {
         return run
     }
 
-    /// A materialisation that was begun by ``startMaterialisation(id:_:from:to:incremental:by:)``.
+    /// A materialisation that was begun by ``startMaterialisation(_:from:to:incremental:by:)``.
     /// - Throws: ``FeaturesFailure/unknown(kind:name:known:)``; only the last ones are remembered, until the process ends.
     public func materialisation(_ id: String) throws -> MaterialisationRun.Status {
         guard let run = onlineState.run(id) else {

@@ -69,11 +69,7 @@ public final class OnlineReader: Sendable {
                 remedy: "Give a value for each.")
         }
         let count = entities.count
-        guard count <= Self.entitiesMax else {
-            throw FeaturesFailure.request(
-                "\(count) entities were asked for in one call, and \(Self.entitiesMax) is the most",
-                remedy: "Split the call.")
-        }
+        guard count <= Self.entitiesMax else { throw Self.tooMany(count) }
         return try withUnsafeTemporaryAllocation(
             of: UnsafeRawBufferPointer.self, capacity: max(1, count * parts.count)
         ) { rows in

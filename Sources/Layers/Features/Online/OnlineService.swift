@@ -1,4 +1,5 @@
 import Basics
+import Expressions
 import KeyValue
 
 /// A feature service made ready for reading: which keys to look up, and where each value goes in the model's input.
@@ -13,6 +14,7 @@ public final class OnlineService: Sendable {
     /// Join keys the caller gives, in this order.
     public let joinKeys: [String]
     private let parts: [OnlinePart]
+    private let transforms: OnlineTransforms
     private let store: any KeyValueStore
     private let table: KeyValueTable
 
@@ -24,10 +26,23 @@ public final class OnlineService: Sendable {
         requestCount = service.request.count
         var joinKeys: [String] = []
         var parts: [OnlinePart] = []
+        var transforms = OnlineTransforms()
         var firstInput = requestCount
         for selection in service.selections {
             defer { firstInput += selection.features.count }
-            guard !selection.isTransform else { continue }
+            guard !selection.isTransform else {
+                let feeds = try transforms.add(selection, of: service, firstOutput: firstInput, catalogue: catalogue) {
+                    let part = OnlinePart(
+                        $0, digest: try catalogue.digest(ofView: $0.name), keys: [:], callerKeys: &joinKeys)
+                    if let same = parts.firstIndex(where: { $0.prefix == part.prefix && $0.keys == part.keys }) {
+                        return same
+                    }
+                    parts.append(part)
+                    return parts.count - 1
+                }
+                for (place, feed) in feeds { parts[place].feeds.append(feed) }
+                continue
+            }
             let view = try catalogue.view(selection.source)
             var part = OnlinePart(
                 view, digest: try catalogue.digest(ofView: view.name), keys: selection.keys, callerKeys: &joinKeys)
@@ -37,6 +52,7 @@ public final class OnlineService: Sendable {
         }
         self.joinKeys = joinKeys
         self.parts = parts
+        self.transforms = transforms
         self.store = store
         self.table = table
     }
@@ -50,9 +66,23 @@ public final class OnlineService: Sendable {
     /// - Parameters:
     ///   - keys: a value for each of ``joinKeys``, as texts.
     ///   - moment: microseconds since 1970.
+    ///   - inputs: those of the model, the request's own already there.
+    ///   - scratch: of ``scratch()``, used by one thread at a time.
     public func read(
         keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, at moment: Int64,
-        into inputs: UnsafeMutableBufferPointer<Double>
+        into inputs: UnsafeMutableBufferPointer<Double>, with scratch: OnlineScratch
+    ) throws {
+        transforms.begin(scratch.frames, request: inputs)
+        try look(keys: keys, at: moment, into: inputs, with: scratch)
+        transforms.finish(scratch.frames, into: inputs)
+    }
+
+    /// Memory for reads by one thread.
+    public func scratch() -> OnlineScratch { OnlineScratch(transforms) }
+
+    private func look(
+        keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, at moment: Int64,
+        into inputs: UnsafeMutableBufferPointer<Double>, with scratch: OnlineScratch
     ) throws {
         guard !parts.isEmpty else { return }
         let bytes = parts.reduce(0) { $0 + $1.keyLength(keys) }
@@ -69,7 +99,7 @@ public final class OnlineService: Sendable {
                 }
                 try store.read { transaction in
                     try transaction.withValues(UnsafeBufferPointer(lookups), in: table) { index, value in
-                        Self.copy(value, parts[index], moment, inputs)
+                        Self.copy(value, parts[index], moment, inputs, scratch.frames)
                     }
                 }
             }
@@ -78,12 +108,13 @@ public final class OnlineService: Sendable {
 
     private static func copy(
         _ value: UnsafeRawBufferPointer?, _ part: OnlinePart, _ moment: Int64,
-        _ inputs: UnsafeMutableBufferPointer<Double>
+        _ inputs: UnsafeMutableBufferPointer<Double>, _ frames: [ScalarFrame]
     ) {
         if let value, let row = OnlineRow(value, part.layout), part.status(row, at: moment) == .present {
             for (offset, position) in part.positions.enumerated() {
                 inputs[part.firstInput + offset] = row.number(position)
             }
+            for feed in part.feeds { frames[feed.transform].set(feed.input, cell: row.cell(feed.position)) }
         } else {
             for offset in part.positions.indices { inputs[part.firstInput + offset] = .nan }
         }
@@ -115,6 +146,8 @@ struct OnlinePart: Sendable {
     var positions: [Int] = []
     /// Where the first of them goes.
     var firstInput = 0
+    /// What transforms take from its rows.
+    var feeds: [OnlineTransforms.Feed] = []
 
     /// - Parameters:
     ///   - keys: join keys of the view that go by another name among the caller's.

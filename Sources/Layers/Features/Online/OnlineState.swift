@@ -11,6 +11,7 @@ final class OnlineState: Sendable {
         var keyTypes: [[UInt8]: [ScalarType?]] = [:]
         var runs: [String: MaterialisationRun] = [:]
         var runOrder: [String] = []
+        var runCount = 0
     }
 
     /// Callers choose what they select, so what is kept has a limit.
@@ -18,6 +19,8 @@ final class OnlineState: Sendable {
     private static let runsMax = 64
 
     private let state = Mutex(State())
+    /// Lets one after another bind tables.
+    let binding = Turns()
     /// Where waits for a remote store happen.
     let thread = BlockingThread(name: "features.online")
 
@@ -46,11 +49,15 @@ final class OnlineState: Sendable {
 
     func run(_ id: String) -> MaterialisationRun? { state.withLock { $0.runs[id] } }
 
-    func keep(_ run: MaterialisationRun) {
+    /// A run with a number of its own, kept until many others have come after it.
+    func beginRun() -> MaterialisationRun {
         state.withLock { state in
+            state.runCount += 1
+            let run = MaterialisationRun(id: "\(state.runCount)")
             state.runs[run.id] = run
             state.runOrder.append(run.id)
             if state.runOrder.count > Self.runsMax { state.runs[state.runOrder.removeFirst()] = nil }
+            return run
         }
     }
 }
@@ -62,5 +69,12 @@ extension FeatureStore {
     ) async throws -> Result {
         if online.isLocal { return try online.read(body) }
         return try await onlineState.thread.run { [online] in try online.read(body) }
+    }
+
+    /// Runs a read of a reader where waiting for its store is allowed.
+    public func readingOnline<Result: Sendable>(
+        _ reader: OnlineReader, _ body: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
+        reader.isLocal ? try body() : try await onlineState.thread.run(body)
     }
 }

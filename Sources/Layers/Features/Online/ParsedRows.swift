@@ -84,6 +84,8 @@ struct ParsedRows {
         var key = scalar
         if type == .integer, case .string(let text) = scalar, let number = Int64(text) {
             key = .integer(number)
+        } else if type == .boolean, case .string(let text) = scalar, let flag = Bool(text) {
+            key = .boolean(flag)
         } else if let type, type != .string, scalar != .null {
             if case .scalar(let typed) = try typed(value, FeatureType(type), what) { key = typed }
         } else if type == .string {
