@@ -224,7 +224,7 @@ let package = Package(
             name: "bench-features",
             dependencies: [
                 "Basics", "SQL", "ObjectStorage", "KeyValue", "Journal", "Columnar", "Configuration", "Datasets",
-                "Features", "CLMDB",
+                "Features", "CLMDB", "Streams", "Telemetry",
                 "Engines", "TestSupport",
             ], path: "Benchmarks/features", swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.

@@ -3,6 +3,7 @@ import Foundation
 /// Measurements of the feature store beside its peers, one word each.
 let words: [String: @Sendable ([String]) async throws -> Void] = [
     "history": HistoryBench.run, "materialize": MaterializeBench.run, "online": OnlineBench.run, "read": ReadBench.run,
+    "stream": StreamBench.run,
 ]
 
 guard let word = CommandLine.arguments.dropFirst().first, let run = words[word] else {

@@ -13,7 +13,9 @@ private let kinds: [StormKind] =
 @Suite(.serialized) struct StoreKillTests {
     @Test(.timeLimit(.minutes(5)), arguments: kinds)
     func whatWasAcknowledgedIsThere(_ kind: StormKind) async throws {
-        try await StormTrial(kind: kind, runs: kind.killsServer ? 3 : 8, seed: StormTrial.seed).run()
+        try await StormTrial(
+            kind: kind, runs: kind.killsServer ? 3 : kind == .featureStreams ? 50 : 8, seed: StormTrial.seed
+        ).run()
     }
 
     /// What the other tests say is worth something: a server that keeps nothing is caught.

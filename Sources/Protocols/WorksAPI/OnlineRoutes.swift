@@ -1,4 +1,5 @@
 import Basics
+import Datasets
 import Features
 import HTTP
 import Security
@@ -31,6 +32,13 @@ extension WorksAPI {
         }
         router.post("\(Self.features)/push", needs: .right(to: .define)) { request in
             let pushed = try body(PushBody.self, request)
+            // Events of a stream are kept first, and every view over it follows from what is kept.
+            if store.catalogue.views[pushed.to] == nil, store.catalogue.events[pushed.to]?.stream != nil {
+                return try .json([
+                    try await services.streams.push(
+                        pushed.to, try pushed.featureRows(), to: pushed.store ?? "online_and_offline")
+                ])
+            }
             guard pushed.store ?? "online" == "online" else {
                 throw WorksAPIFailure.badParameter("store", "must be online")
             }

@@ -12,7 +12,8 @@ import Testing
     }
 
     @Test func aPushToAStreamIsReadAtOnceAndNoOlderOneReplacesIt() async throws {
-        let factory = try await OnlineFactory([OnlineFactory.row("a", 1, "2020-01-01T10:00:00Z")])
+        let factory = try await OnlineFactory(
+            [OnlineFactory.row("a", 1, "2020-01-01T10:00:00Z")], at: "2020-01-01T10:00:00Z")
         let store = factory.store
         func price() async throws -> FeatureValue {
             try await store.read(.features(["last_click"]), [[.string("a")]], at: ten)[0][0].value

@@ -95,6 +95,19 @@ struct IngestionPosition: Sendable, Codable, Hashable {
 }
 
 extension Catalogue {
+    /// The streams that event sources read, as deep as they go; all for nil.
+    func streams(readBy sources: [String]?) -> Set<String> {
+        var found: Set<String> = []
+        var waiting = sources ?? Array(events.keys)
+        var seen: Set<String> = []
+        while let name = waiting.popLast() {
+            guard seen.insert(name).inserted, let events = events[name] else { continue }
+            if events.stream != nil { found.insert(name) }
+            waiting += TablesRead.names(in: events.sql)
+        }
+        return found
+    }
+
     /// Whether a view's values are brought online as events arrive, and not from its history.
     func isStreamed(_ view: FeatureView) -> Bool {
         if case .sql = view.content { return false }
