@@ -193,7 +193,8 @@ struct HistoryBench {
         let online = try LMDBStore(path: "\(folder)/online", durable: false)
         let store = FeatureStore(
             database: database, objects: try FileObjectStore(root: "\(folder)/objects"), engine: engine, online: online,
-            onlineTable: try await online.table("features"), time: SystemTime(), scratch: "\(folder)/scratch")
+            onlineTable: try await online.table("features"), time: SystemTime(), random: SystemRandom(),
+            scratch: "\(folder)/scratch")
         store.use(try Catalogue(FactoryDocuments(files: files, environment: [:])), dataFolder: "\(folder)/data")
         return (store, database)
     }

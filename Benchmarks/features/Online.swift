@@ -90,21 +90,21 @@ struct OnlineBench {
     }
 
     private func startOurs() throws -> Served {
-        let files = OnlineBenchFactory.files(entities: entities, perEntity: 1, views: 5)
-        for (name, text) in files { try folder.write(text, to: "factory/\(name)") }
+        var files = OnlineBenchFactory.files(entities: entities, perEntity: 1, views: 5)
+        files["works.yaml"] = "{name: bench, owner: b}"
         let binary = ProcessInfo.processInfo.environment["MODELWORKS_BINARY"] ?? ".build/release/modelworks"
         let child = try Child(
             binary,
-            ["up", folder("factory"), "--root", folder("root"), "--http-port", "0", "--json", "--log-level", "error"])
+            ["up", "--root", folder("root"), "--http-port", "0", "--json", "--log-level", "error"])
         let url = try child.announced("url")
         let body: JSONValue = [
-            "root": .string(folder("factory")), "files": .object(files.mapValues { .string($0) }),
+            "root": .string(folder.path), "files": .object(files.mapValues { .string($0) }),
         ]
         try folder.write(try JSON.string(body), to: "apply.json")
         for (path, body) in [
             ("/api/works/v1/apply", "@\(folder("apply.json"))"), ("/materialize", "{\"disable_event_timestamp\":true}"),
         ] {
-            _ = try Child("/usr/bin/env", ["curl", "-sSf", "-d", body, url + path]).text()
+            _ = try Child("/usr/bin/env", ["curl", "-sS", "--fail-with-body", "-d", body, url + path]).text()
         }
         return Served(url: url, pid: child.pid, child: child)
     }

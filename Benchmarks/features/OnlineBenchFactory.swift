@@ -46,7 +46,7 @@ struct OnlineBenchFactory {
             engine: ColumnarEngine(
                 ColumnarOptions(memoryLimitBytes: 300 << 20, temporaryDirectory: "\(path)/scratch")),
             online: online, onlineTable: try await online.table(Self.table), time: ManualTime(Self.now),
-            scratch: "\(path)/scratch")
+            random: SystemRandom(), scratch: "\(path)/scratch")
         store.use(
             try Catalogue(
                 FactoryDocuments(

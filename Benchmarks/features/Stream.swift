@@ -36,7 +36,7 @@ struct StreamBench {
             engine: ColumnarEngine(
                 ColumnarOptions(memoryLimitBytes: 300 << 20, temporaryDirectory: "\(path)/scratch")),
             online: online, onlineTable: try await online.table("features"), time: SystemTime(),
-            scratch: "\(path)/scratch")
+            random: SystemRandom(), scratch: "\(path)/scratch")
         let metrics = MetricsRegistry()
         let url = try StoreURL("log:\(path)/streams?durable=true", secrets: SecretSource(environment: [:]))
         let streams = FeatureStreams(features: store, metrics: metrics) {

@@ -19,6 +19,7 @@ final class Factory: FactoryControl {
     private let addresses: StoreAddresses
     private let clock: FactoryClock
     private let system: any TimeSource
+    private let random: any RandomSource
     private let features: FeatureStore
     private let training: TrainingService
     private let endpoints: EndpointStore
@@ -39,6 +40,7 @@ final class Factory: FactoryControl {
 
     init(
         database: Database, addresses: StoreAddresses, clock: FactoryClock, system: any TimeSource,
+        random: any RandomSource,
         features: FeatureStore,
         training: TrainingService, endpoints: EndpointStore, registry: ModelRegistry, monitors: MonitorService,
         retraining: RetrainService,
@@ -50,6 +52,7 @@ final class Factory: FactoryControl {
         self.addresses = addresses
         self.clock = clock
         self.system = system
+        self.random = random
         self.features = features
         self.training = training
         self.endpoints = endpoints
@@ -90,7 +93,7 @@ final class Factory: FactoryControl {
     }
 
     func testFeatures(_ directory: FactoryFiles, named names: [String]?) async throws -> FeatureTestReport {
-        try await FeatureTestRunner(folder: features.scratch, time: system)
+        try await FeatureTestRunner(folder: features.scratch, time: system, random: random)
             .run(FactoryDefinitions(directory).catalogue, only: names)
     }
 

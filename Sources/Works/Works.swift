@@ -153,7 +153,7 @@ public final class Works: Sendable {
                 memoryLimitBytes: 300 << 20, threads: 2, temporaryDirectory: "\(root)/scratch", connections: 1))
         let features = FeatureStore(
             database: database, objects: objects, engine: engine, online: stores.online,
-            onlineTable: try await stores.online.table(Stores.onlineTable), time: clock,
+            onlineTable: try await stores.online.table(Stores.onlineTable), time: clock, random: random,
             scratch: "\(root)/scratch", environment: options.environment)
         streaming = StreamDuty(
             features: features, shared: stores.streams, address: try stores.url(.streams),
@@ -182,7 +182,8 @@ public final class Works: Sendable {
             materialisation: materialisation, monitors: monitors, retraining: retraining, rollouts: rollouts,
             endpoints: endpoints, time: clock, logger: logger)
         factory = Factory(
-            database: database, addresses: stores.addresses, clock: clock, system: time, features: features,
+            database: database, addresses: stores.addresses, clock: clock, system: time, random: random,
+            features: features,
             training: training,
             endpoints: endpoints, registry: registry, monitors: monitors, retraining: retraining,
             loop: loop, experiments: experiments, duty: duty, jobs: jobs

@@ -32,7 +32,8 @@ struct FeatureStreamStorm: StormStore {
         features = FeatureStore(
             database: database, objects: try FileObjectStore(root: "\(folder)/objects"),
             engine: ColumnarEngine(ColumnarOptions(temporaryDirectory: "\(folder)/scratch")), online: online,
-            onlineTable: try await online.table("features"), time: SystemTime(), scratch: "\(folder)/scratch")
+            onlineTable: try await online.table("features"), time: SystemTime(), random: SystemRandom(),
+            scratch: "\(folder)/scratch")
         let log = try StoreURL("log:\(folder)/streams", secrets: environment)
         let metrics = MetricsRegistry()
         streams = FeatureStreams(features: features, metrics: metrics) {

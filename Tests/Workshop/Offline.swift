@@ -28,7 +28,7 @@ public enum Offline {
             database: database, objects: try FileObjectStore(root: "\(path)/objects"),
             engine: ColumnarEngine(ColumnarOptions(temporaryDirectory: "\(path)/scratch")), online: online,
             onlineTable: try await online.table("features"), time: ManualTime(Timestamp(seconds: 0)),
-            scratch: "\(path)/scratch")
+            random: SystemRandom(), scratch: "\(path)/scratch")
         let documents = try FactoryDocuments(files: Blueprint.files, environment: [:])
         store.use(try Catalogue(documents), dataFolder: "\(folder.path)/data")
         _ = try await store.ingest(by: "user:test")

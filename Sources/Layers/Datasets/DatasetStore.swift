@@ -24,7 +24,7 @@ public final class DatasetStore: Sendable {
     ///   - random: names files under way, and spreads waits.
     public init(
         database: Database, objects: any ObjectStore, engine: ColumnarEngine, time: any TimeSource,
-        scratch: String, environment: [String: String] = [:], random: any RandomSource = SystemRandom()
+        random: any RandomSource, scratch: String, environment: [String: String] = [:]
     ) {
         self.database = database
         self.objects = objects

@@ -42,8 +42,8 @@ public final class FeatureStore: Sendable {
 
     public init(
         database: Database, objects: any ObjectStore, engine: ColumnarEngine,
-        online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, scratch: String,
-        environment: [String: String] = [:]
+        online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, random: any RandomSource,
+        scratch: String, environment: [String: String] = [:]
     ) {
         self.database = database
         self.objects = objects
@@ -53,7 +53,7 @@ public final class FeatureStore: Sendable {
         self.time = time
         self.scratch = scratch
         datasets = DatasetStore(
-            database: database, objects: objects, engine: engine, time: time, scratch: scratch,
+            database: database, objects: objects, engine: engine, time: time, random: random, scratch: scratch,
             environment: environment)
     }
 

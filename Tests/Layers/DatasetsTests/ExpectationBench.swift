@@ -24,7 +24,7 @@ struct ExpectationBench {
         store = DatasetStore(
             database: database, objects: try FileObjectStore(root: "\(path)/objects"),
             engine: ColumnarEngine(ColumnarOptions(temporaryDirectory: "\(path)/scratch")), time: ManualTime(now),
-            scratch: "\(path)/scratch")
+            random: SystemRandom(), scratch: "\(path)/scratch")
     }
 
     var dataFolder: String { folder("data") }

@@ -25,8 +25,8 @@ struct SmallDatasets {
         objects = try FileObjectStore(root: folder("objects"))
         engine = ColumnarEngine(ColumnarOptions(temporaryDirectory: folder("scratch"), connections: 1))
         store = DatasetStore(
-            database: database, objects: objects, engine: engine, time: time, scratch: folder("scratch"),
-            environment: environment)
+            database: database, objects: objects, engine: engine, time: time, random: SystemRandom(),
+            scratch: folder("scratch"), environment: environment)
     }
 
     /// A table's definition from the lines of its YAML that are not the same for all.

@@ -23,7 +23,9 @@ import Testing
         var files = Self.base
         for (index, test) in tests.enumerated() { files["features/test_\(index).yaml"] = "kind: test\n\(test)" }
         let folder = try TemporaryFolder()
-        return try await FeatureTestRunner(folder: folder.path, time: ManualTime(Timestamp(seconds: 0))).run(
+        return try await FeatureTestRunner(
+            folder: folder.path, time: ManualTime(Timestamp(seconds: 0)), random: SystemRandom()
+        ).run(
             Catalogue(FactoryDocuments(files: files, environment: [:])), only: only)
     }
 

@@ -30,7 +30,8 @@ struct OnlineFactory {
         store = FeatureStore(
             database: database, objects: try FileObjectStore(root: "\(path)/objects"),
             engine: ColumnarEngine(ColumnarOptions(temporaryDirectory: "\(path)/scratch")), online: online,
-            onlineTable: try await online.table("features"), time: clock, scratch: "\(path)/scratch")
+            onlineTable: try await online.table("features"), time: clock, random: SystemRandom(),
+            scratch: "\(path)/scratch")
         try write(rows)
         store.use(
             try Catalogue(FactoryDocuments(files: Self.definitions, environment: [:])), dataFolder: "\(path)/data")

@@ -27,7 +27,7 @@ struct SmallFactory {
             database: database, objects: try FileObjectStore(root: "\(path)/objects"),
             engine: ColumnarEngine(ColumnarOptions(temporaryDirectory: "\(path)/scratch")), online: online,
             onlineTable: try await online.table("features"),
-            time: ManualTime(Timestamp(seconds: 0)), scratch: "\(path)/scratch")
+            time: ManualTime(Timestamp(seconds: 0)), random: SystemRandom(), scratch: "\(path)/scratch")
         var files = files
         files["works.yaml"] = "name: small"
         try use(files)

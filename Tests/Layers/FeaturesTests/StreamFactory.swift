@@ -38,7 +38,8 @@ struct StreamFactory {
         engine = ColumnarEngine(ColumnarOptions(temporaryDirectory: "\(path)/scratch"))
         store = FeatureStore(
             database: database, objects: objects, engine: engine, online: online,
-            onlineTable: try await online.table("features"), time: clock, scratch: "\(path)/scratch")
+            onlineTable: try await online.table("features"), time: clock, random: SystemRandom(),
+            scratch: "\(path)/scratch")
         let url = try StoreURL("log:\(path)/streams", secrets: SecretSource(environment: [:]))
         let metrics = MetricsRegistry()
         streams = FeatureStreams(features: store, metrics: metrics) {
@@ -64,7 +65,8 @@ struct StreamFactory {
         let other = try LMDBStore(path: "\(folder.path)/beside", durable: false)
         let store = FeatureStore(
             database: database, objects: objects, engine: engine, online: other,
-            onlineTable: try await other.table("features"), time: clock, scratch: "\(folder.path)/scratch")
+            onlineTable: try await other.table("features"), time: clock, random: SystemRandom(),
+            scratch: "\(folder.path)/scratch")
         store.use(self.store.catalogue, dataFolder: "\(folder.path)/data")
         return store
     }

@@ -104,13 +104,12 @@ extension FeatureStore {
         _ plan: MaterialisationPlan, incremental: Bool, by principal: String,
         progress: @escaping @Sendable (MaterialisationProgress) -> Void
     ) async throws -> MaterialisationReport {
-        let clock = ContinuousClock()
-        let start = clock.now
+        let start = time.now
         var report = MaterialisationReport(
             from: plan.from, to: plan.to, views: [], warnings: plan.warnings, seconds: 0, rowsPerSecond: 0)
         var before = 0
         for view in plan.views {
-            let begun = clock.now
+            let begun = time.now
             let base = before
             let outcome = try await ViewMaterialisation(features: self, view: view).run(
                 from: plan.from?.microseconds, through: plan.to.microseconds, incremental: incremental
@@ -121,16 +120,12 @@ extension FeatureStore {
             report.views.append(
                 MaterialisationReport.View(
                     view: view.name, written: outcome.count.put, skipped: outcome.count.skipped,
-                    keyless: outcome.keyless, resumed: outcome.resumed, seconds: Self.seconds(clock.now - begun)))
+                    keyless: outcome.keyless, resumed: outcome.resumed, seconds: time.now.seconds(since: begun)))
         }
-        report.seconds = Self.seconds(clock.now - start)
+        report.seconds = time.now.seconds(since: start)
         report.rowsPerSecond = report.seconds > 0 ? Double(report.written) / report.seconds : 0
         try await tell(report, by: principal)
         return report
-    }
-
-    private static func seconds(_ duration: Duration) -> Double {
-        Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
     }
 
     private func tell(_ report: MaterialisationReport, by principal: String) async throws {

@@ -13,11 +13,13 @@ import SQL
 public struct FeatureTestRunner: Sendable {
     private let folder: String
     private let time: any TimeSource
+    private let random: any RandomSource
 
     /// - Parameter folder: where a folder for the runs may be made.
-    public init(folder: String, time: any TimeSource) {
+    public init(folder: String, time: any TimeSource, random: any RandomSource) {
         self.folder = folder
         self.time = time
+        self.random = random
     }
 
     /// Runs the tests of a catalogue, in order of name.
@@ -29,7 +31,7 @@ public struct FeatureTestRunner: Sendable {
         let tests =
             try names.map { try $0.map { try find($0, in: catalogue) } }
             ?? catalogue.tests.values.sorted { $0.name < $1.name }
-        let place = "\(folder)/feature-tests-\(getpid())-\(UUID().uuidString)"
+        let place = "\(folder)/feature-tests-\(getpid())-\(random.identifier())"
         defer { try? FileManager.default.removeItem(atPath: place) }
         for name in ["objects", "online", "scratch", "given"] {
             try FileManager.default.createDirectory(atPath: "\(place)/\(name)", withIntermediateDirectories: true)
@@ -40,7 +42,8 @@ public struct FeatureTestRunner: Sendable {
         let store = FeatureStore(
             database: database, objects: try FileObjectStore(root: "\(place)/objects"),
             engine: ColumnarEngine(ColumnarOptions(temporaryDirectory: "\(place)/scratch")), online: online,
-            onlineTable: try await online.table("features"), time: time, scratch: "\(place)/scratch")
+            onlineTable: try await online.table("features"), time: time, random: random,
+            scratch: "\(place)/scratch")
         var outcomes: [FeatureTestReport.Outcome] = []
         var asserted: Set<FeatureReference> = []
         for test in tests {
