@@ -75,6 +75,7 @@ let package = Package(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
         room("Expressions", in: "Foundations", "Basics"),
+        room("Documents", in: "Foundations", "Basics", "CSimdJSON"),
 
         room("Statistics", in: ""),
         room("Aggregations", in: "", "Basics"),
@@ -113,7 +114,10 @@ let package = Package(
             "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
             "Registry", "Serving"),
         room(
-            "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Datasets", "Features"),
+            "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Documents", "Datasets",
+            "Features"),
+        room(
+            "MLflow", in: "Protocols", "Basics", "HTTP", "Security", "Sealing", "Documents", "Experiments", "Registry"),
         room(
             "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Jobs", "Security",
             "Inference", "Datasets", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring",
@@ -124,7 +128,7 @@ let package = Package(
             "Columnar", "Journal", "Records", "Jobs", "Security", "Configuration", "Datasets", "Features",
             "Experiments",
             "Training", "Registry", "Serving", "Monitoring", "Automation", "Inference", "OpenInference", "Feast",
-            "WorksAPI"),
+            "MLflow", "WorksAPI"),
         .executableTarget(
             name: "modelworks",
             dependencies: [
@@ -188,6 +192,9 @@ let package = Package(
         tests(
             "Feast", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Datasets", "Features", "Engines",
             "TestSupport"),
+        tests("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Engines", "TestSupport"),
+        tests(
+            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Engines", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
