@@ -113,5 +113,25 @@ extension ExperimentStore {
                 DROP TABLE old_run_parameters;
                 DROP TABLE old_runs;
                 """),
+        Migration(
+            room: "experiments", version: 4,
+            sql: """
+                CREATE TABLE logged_models (
+                  id TEXT PRIMARY KEY, experiment INTEGER NOT NULL REFERENCES experiments (id), name TEXT NOT NULL,
+                  location TEXT NOT NULL, status TEXT NOT NULL, model_type TEXT NOT NULL, source_run TEXT NOT NULL,
+                  created INTEGER NOT NULL, updated INTEGER NOT NULL, stage TEXT NOT NULL);
+                CREATE INDEX logged_models_by_creation ON logged_models (experiment, stage, created DESC, id);
+                CREATE TABLE logged_model_parameters (
+                  model TEXT NOT NULL REFERENCES logged_models (id), key TEXT NOT NULL, value TEXT NOT NULL,
+                  PRIMARY KEY (model, key));
+                CREATE TABLE logged_model_tags (
+                  model TEXT NOT NULL REFERENCES logged_models (id), key TEXT NOT NULL, value TEXT NOT NULL,
+                  PRIMARY KEY (model, key));
+                CREATE TABLE logged_model_metrics (
+                  model TEXT NOT NULL REFERENCES logged_models (id), key TEXT NOT NULL, time INTEGER NOT NULL,
+                  step INTEGER NOT NULL, value REAL NOT NULL, is_nan INTEGER NOT NULL, run TEXT NOT NULL,
+                  dataset_name TEXT NOT NULL, dataset_digest TEXT NOT NULL,
+                  PRIMARY KEY (model, key, time, step, run));
+                """),
     ]
 }

@@ -65,7 +65,10 @@ extension ExperimentStore {
         _ batch: RunBatch, to place: RunPlace, in transaction: Transaction, named run: String = ""
     ) throws {
         try insert(batch.parameters, to: place, in: transaction, named: run)
-        for entry in batch.metrics { try insert(entry.point, to: place, in: transaction) }
+        for entry in batch.metrics {
+            try insert(entry.point, to: place, in: transaction)
+            if let model = entry.model { try insert(entry, about: model, run: run, in: transaction) }
+        }
         for tag in batch.tags {
             try transaction.executeLater(
                 """

@@ -26,10 +26,13 @@ public enum ExperimentsFailure: Failure {
     case search(String)
     case artifactPath(String)
     case unknownArtifact(String)
+    case unknownLoggedModel(String)
 
     public var code: FailureCode {
         switch self {
-        case .unknownRun, .unknownExperiment, .unknownExperimentName, .unknownTag, .unknownArtifact: .notFound
+        case .unknownRun, .unknownExperiment, .unknownExperimentName, .unknownTag, .unknownArtifact,
+            .unknownLoggedModel:
+            .notFound
         case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted: .failedPrecondition
         case .experimentExists: .alreadyExists
         case .badExperimentID, .changedParameters, .invalid, .search, .artifactPath: .invalidArgument
@@ -53,6 +56,7 @@ public enum ExperimentsFailure: Failure {
         case .invalid(let text, _), .search(let text): text
         case .artifactPath(let path): "Invalid path: '\(path)'"
         case .unknownArtifact(let path): "No such artifact: '\(path)'"
+        case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
         }
     }
 

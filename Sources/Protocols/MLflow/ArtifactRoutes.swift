@@ -8,16 +8,7 @@ extension MLflow {
     func installArtifacts(on router: Router) {
         call(.get, "/artifacts/list", needs: .read, on: router) { fields, _ in
             let run = try await experiments.record(try Self.runID(fields)).info
-            guard let root = try ArtifactPath(location: run.location) else {
-                throw MLflowFailure.notImplemented(
-                    "the artifacts of this run are kept at '\(run.location)', where only its clients list them")
-            }
-            let below = try fields.optionalText("path") ?? ""
-            let entries = try await experiments.artifacts(in: below.isEmpty ? root : root.appending(below))
-            return Answer { writer in
-                writer.member("root_uri", run.location)
-                writer.files(entries, below: below)
-            }
+            return try await files(at: run.location, below: try fields.optionalText("path") ?? "")
         }
         let store = "/mlflow-artifacts/artifacts"
         route(.get, store, needs: .read, on: router) { request in
@@ -42,6 +33,19 @@ extension MLflow {
         route(.delete, "\(store)/{path:path}", needs: .experiment, on: router) { request in
             try await experiments.deleteArtifacts(at: try ArtifactPath(try request.parameter("path")))
             return Answer.empty.response
+        }
+    }
+
+    /// The entries of a folder of a run or a logged model.
+    /// - Parameter folder: relative; empty for all of it.
+    func files(at location: String, below folder: String) async throws -> Answer {
+        guard let root = try ArtifactPath(location: location) else {
+            throw MLflowFailure.notImplemented("the artifacts at '\(location)' can be listed by their clients only")
+        }
+        let entries = try await experiments.artifacts(in: folder.isEmpty ? root : root.appending(folder))
+        return Answer { writer in
+            writer.member("root_uri", location)
+            writer.files(entries, below: folder)
         }
     }
 }

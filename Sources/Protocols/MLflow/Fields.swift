@@ -99,9 +99,11 @@ struct Fields {
         }
     }
 
-    func flag(_ name: String) throws -> Bool {
+    func flag(_ name: String) throws -> Bool { try optionalFlag(name) ?? false }
+
+    func optionalFlag(_ name: String) throws -> Bool? {
         switch try scalar(name) {
-        case nil: return false
+        case nil: return nil
         case .bool(let truth)?: return truth
         case .string("true")?: return true
         case .string("false")?: return false

@@ -39,6 +39,7 @@ public struct MLflow: Sendable {
         installLogging(on: router)
         installHistories(on: router)
         installArtifacts(on: router)
+        installLoggedModels(on: router)
     }
 
     /// Python's clients use the first, web pages the second, of each version of the protocol.

@@ -4,6 +4,12 @@ public struct SearchOrder: Sendable, Equatable {
     public var key: String
     public var isAscending: Bool
 
+    public init(entity: SearchVocabulary.Entity, key: String, isAscending: Bool) {
+        self.entity = entity
+        self.key = key
+        self.isAscending = isAscending
+    }
+
     /// Reads the keys of an order, the first of which counts most.
     /// - Throws: ``ExperimentsFailure/search(_:)``.
     public static func keys(_ texts: [String], _ vocabulary: SearchVocabulary) throws -> [SearchOrder] {

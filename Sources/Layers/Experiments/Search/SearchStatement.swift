@@ -2,31 +2,33 @@ import SQL
 
 /// A statement of a search that is put together from conditions. What comes from outside is a parameter, never text of
 /// the statement.
-struct SearchStatement {
+package struct SearchStatement {
     private(set) var joins = ""
     private(set) var conditions: [String] = []
     private(set) var order: [String] = []
     private var joinValues: [SQLValue] = []
     private var values: [SQLValue] = []
 
-    mutating func require(_ condition: String, _ values: [SQLValue] = []) {
+    package init() {}
+
+    package mutating func require(_ condition: String, _ values: [SQLValue] = []) {
         conditions.append(condition)
         self.values += values
     }
 
-    mutating func require(_ column: String, among items: [SQLValue]) {
+    package mutating func require(_ column: String, among items: [SQLValue]) {
         require("\(column) IN (\(Self.marks(items.count)))", items)
     }
 
-    mutating func join(_ text: String, _ values: [SQLValue]) {
+    package mutating func join(_ text: String, _ values: [SQLValue]) {
         joins += "\n" + text
         joinValues += values
     }
 
-    mutating func sort(by text: String) { order.append(text) }
+    package mutating func sort(by text: String) { order.append(text) }
 
     /// The rows of a page, and one more where there is one.
-    func rows(_ select: String, limit: Int, offset: Int, in transaction: Transaction) throws -> [Row] {
+    package func rows(_ select: String, limit: Int, offset: Int, in transaction: Transaction) throws -> [Row] {
         let filter = conditions.isEmpty ? "" : "\nWHERE " + conditions.joined(separator: "\n  AND ")
         return try transaction.query(
             "\(select)\(joins)\(filter)\nORDER BY \(order.joined(separator: ", ")) LIMIT ? OFFSET ?",
@@ -34,7 +36,8 @@ struct SearchStatement {
     }
 
     /// A condition on a text.
-    static func text(_ column: String, _ clause: SearchFilter.Clause) -> (condition: String, values: [SQLValue]) {
+    package static func text(_ column: String, _ clause: SearchFilter.Clause) -> (condition: String, values: [SQLValue])
+    {
         switch (clause.comparison, clause.value) {
         case (.like, .text(let text)): ("\(column) LIKE ? ESCAPE '\\'", [.text(pattern(text))])
         case (.likeAnyCase, .text(let text)): ("lower(\(column)) LIKE lower(?) ESCAPE '\\'", [.text(pattern(text))])
@@ -47,7 +50,9 @@ struct SearchStatement {
     }
 
     /// A condition on a number that is kept in another unit.
-    static func number(_ column: String, _ clause: SearchFilter.Clause) -> (condition: String, values: [SQLValue]) {
+    package static func number(_ column: String, _ clause: SearchFilter.Clause) -> (
+        condition: String, values: [SQLValue]
+    ) {
         let sign = clause.comparison == .unequal ? "<>" : clause.comparison.rawValue
         switch clause.value {
         case .number(.integer(let number)): return ("\(column) \(sign) ?", [.integer(number)])
@@ -56,7 +61,7 @@ struct SearchStatement {
         }
     }
 
-    static func marks(_ count: Int) -> String {
+    package static func marks(_ count: Int) -> String {
         // An empty list matches nothing.
         count == 0 ? "NULL" : [String](repeating: "?", count: count).joined(separator: ", ")
     }

@@ -60,6 +60,15 @@ public struct SearchVocabulary: Sendable {
             "name": .text, "experiment_id": .identifier, "creation_time": .number, "last_update_time": .number,
         ])
 
+    /// Of logged models.
+    public static let loggedModels = SearchVocabulary(
+        entities: [.metric, .parameter, .tag],
+        attributes: [
+            "name": .listedText, "model_id": .listedText, "model_type": .listedText, "status": .listedText,
+            "source_run_id": .listedText, "creation_timestamp": .number, "last_updated_timestamp": .number,
+        ],
+        aliases: ["creation_time": "creation_timestamp", "last_updated_time": "last_updated_timestamp"])
+
     /// What a key with or without a prefix belongs to.
     /// - Throws: ``ExperimentsFailure/search(_:)``.
     func key(_ path: SearchPath) throws -> (entity: Entity, key: String) {
