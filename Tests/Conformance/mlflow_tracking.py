@@ -12,6 +12,12 @@ os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"
 
+import logging
+import warnings
+
+warnings.simplefilter("ignore")
+logging.disable(logging.WARNING)
+
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import (Dataset, DatasetInput, InputTag, Metric, Param, RunStatus, RunTag, ViewType)
@@ -304,7 +310,128 @@ def fluent():
         check("failed", client.get_run(broken.info.run_id).info.status, "FAILED")
 
 
-for part in [experiments, runs, records, search, artifacts, fluent]:
+def logged_models():
+    group = client.create_experiment(f"logged {SALT}")
+    run = client.create_run(group).info.run_id
+    model = client.create_logged_model(group, name="first", source_run_id=run, tags={"a": "1"}, params={"depth": "3"},
+                                       model_type="tree")
+    check("id", model.model_id.startswith("m-") and len(model.model_id) == 34, True)
+    check("pending", str(model.status), "PENDING")
+    check("uri", model.artifact_location.endswith(f"/models/{model.model_id}/artifacts"), True)
+    client.log_metric(run, "auc", 0.75, model_id=model.model_id, dataset_name="rows", dataset_digest="d1")
+    client.set_logged_model_tags(model.model_id, {"a": "2", "b": "3"})
+    client.delete_logged_model_tag(model.model_id, "b")
+    refused("a tag twice removed", "RESOURCE_DOES_NOT_EXIST", client.delete_logged_model_tag, model.model_id, "b")
+    client.finalize_logged_model(model.model_id, "READY")
+    found = client.get_logged_model(model.model_id)
+    check("ready", str(found.status), "READY")
+    check("data", (found.tags["a"], found.params, found.source_run_id), ("2", {"depth": "3"}, run))
+    check("metrics", [(m.key, m.value, m.dataset_name, m.run_id) for m in found.metrics], [("auc", 0.75, "rows", run)])
+    check("on the run too", client.get_run(run).data.metrics, {"auc": 0.75})
+    second = client.create_logged_model(group, name="second")
+    client.log_metric(run, "auc", 0.5, step=1, model_id=second.model_id)
+
+    def names(filter="", **named):
+        return [m.name for m in client.search_logged_models([group], filter, **named)]
+
+    check("newest first", names(), ["second", "first"])
+    check("by metric", names("metrics.auc > 0.6"), ["first"])
+    check("by name", names("name LIKE 'sec%'"), ["second"])
+    check("by param", names("params.depth = '3'"), ["first"])
+    check("ordered", names(order_by=[{"field_name": "metrics.auc", "ascending": False}]), ["first", "second"])
+    for name in ["a/b", "a:b", "a.b", "a%b"]:
+        refused(f"the name {name}", "INVALID_PARAMETER_VALUE", client.create_logged_model, group, name=name)
+    client.log_outputs(run, [mlflow.entities.LoggedModelOutput(model.model_id, 2)])
+    check("outputs", [(m.model_id, m.step) for m in client.get_run(run).outputs.model_outputs], [(model.model_id, 2)])
+    client.delete_logged_model(second.model_id)
+    refused("a deleted one", "RESOURCE_DOES_NOT_EXIST", client.get_logged_model, second.model_id, text="not found")
+    check("left", names(), ["first"])
+
+
+def registry():
+    name = f"model {SALT}"
+    made = client.create_registered_model(name, tags={"a": "1"}, description="what it is")
+    check("made", (made.name, made.description, made.tags), (name, "what it is", {"a": "1"}))
+    refused("twice", "RESOURCE_ALREADY_EXISTS", client.create_registered_model, name, text="already exists")
+    refused("unknown", "RESOURCE_DOES_NOT_EXIST", client.get_registered_model, name + "?", text="not found")
+    for wrong in ["a/b", "a:b"]:
+        refused(f"the name {wrong}", "INVALID_PARAMETER_VALUE", client.create_registered_model, wrong)
+    group = client.create_experiment(f"registry {SALT}")
+    run = client.create_run(group).info.run_id
+    client.log_metric(run, "auc", 0.9)
+    client.log_text(run, "weights", "model/weights.txt")
+    source = f"{client.get_run(run).info.artifact_uri}/model"
+    one = client.create_model_version(name, source, run, tags={"t": "1"}, description="first")
+    check("version", (str(one.version), one.current_stage, one.status, one.run_id, one.source),
+          ("1", "None", "READY", run, source))
+    two = client.create_model_version(name, source, run)
+    check("second", str(two.version), "2")
+    elsewhere = client.create_model_version(name, "s3://bucket/model")
+    check("elsewhere", (str(elsewhere.version), elsewhere.source), ("3", "s3://bucket/model"))
+    refused("another run's", "INVALID_PARAMETER_VALUE", client.create_model_version, name,
+            source.replace(run, "0" * 32), run)
+    refused("up", "INVALID_PARAMETER_VALUE", client.create_model_version, name, f"{source}/../../x", run)
+    refused("a local path", "INVALID_PARAMETER_VALUE", client.create_model_version, name, "/etc/passwd")
+    refused("no such model", "RESOURCE_DOES_NOT_EXIST", client.create_model_version, name + "?", source, run)
+    check("where", client.get_model_version_download_uri(name, "1"), source)
+    client.update_model_version(name, "1", "changed")
+    client.set_model_version_tag(name, "1", "u", "2")
+    client.delete_model_version_tag(name, "1", "t")
+    client.delete_model_version_tag(name, "1", "t")
+    found = client.get_model_version(name, "1")
+    check("changed", (found.description, found.tags), ("changed", {"u": "2"}))
+    refused("no such version", "RESOURCE_DOES_NOT_EXIST", client.get_model_version, name, "99", text="not found")
+    refused("no number", "INVALID_PARAMETER_VALUE", client.get_model_version, name, "abc")
+    client.set_registered_model_alias(name, "champion", "1")
+    client.set_registered_model_alias(name, "champion", "2")
+    check("alias", str(client.get_model_version_by_alias(name, "champion").version), "2")
+    check("aliases", {k: str(v) for k, v in client.get_registered_model(name).aliases.items()}, {"champion": "2"})
+    check("of the version", client.get_model_version(name, "2").aliases, ["champion"])
+    for wrong in ["latest", "v1", "a b"]:
+        refused(f"the alias {wrong}", "INVALID_PARAMETER_VALUE", client.set_registered_model_alias, name, wrong, "1")
+    refused("no such alias", "INVALID_PARAMETER_VALUE", client.get_model_version_by_alias, name, "none")
+    client.delete_registered_model_alias(name, "champion")
+    check("no alias", client.get_registered_model(name).aliases, {})
+    client.transition_model_version_stage(name, "1", "staging")
+    client.transition_model_version_stage(name, "1", "Production")
+    client.transition_model_version_stage(name, "2", "Production", archive_existing_versions=True)
+    check("swapped", [client.get_model_version(name, v).current_stage for v in "123"], ["Archived", "Production", "None"])
+    refused("no stage", "INVALID_PARAMETER_VALUE", client.transition_model_version_stage, name, "1", "Live")
+    latest = client.get_latest_versions(name)
+    check("latest", sorted((v.current_stage, str(v.version)) for v in latest),
+          [("Archived", "1"), ("None", "3"), ("Production", "2")])
+    check("latest in a stage", [str(v.version) for v in client.get_latest_versions(name, ["Production"])], ["2"])
+
+    def versions(filter, **named):
+        return [str(v.version) for v in client.search_model_versions(filter, **named)]
+
+    check("of a model", versions(f"name = '{name}'", order_by=["version_number ASC"]), ["1", "2", "3"])
+    check("of a run", versions(f"run_id = '{run}'", order_by=["version_number DESC"]), ["2", "1"])
+    check("of a source", versions(f"name = '{name}' AND source_path LIKE 's3:%'"), ["3"])
+    check("with a tag", versions(f"name = '{name}' AND tags.u = '2'"), ["1"])
+    check("models", [m.name for m in client.search_registered_models(f"name = '{name}'")], [name])
+    check("models by tag", [m.name for m in client.search_registered_models(f"name LIKE '%{SALT}' AND tags.a = '1'")], [name])
+    check("no models", len(client.search_registered_models(f"name ILIKE 'nothing%{SALT}'")), 0)
+    client.delete_model_version(name, "3")
+    refused("deleted", "RESOURCE_DOES_NOT_EXIST", client.get_model_version, name, "3")
+    check("never again", str(client.create_model_version(name, source, run).version), "4")
+    client.set_registered_model_tag(name, "b", "2")
+    client.delete_registered_model_tag(name, "a")
+    client.update_registered_model(name, "again")
+    client.transition_model_version_stage(name, "2", "Archived")
+    client.rename_registered_model(name, name + " new")
+    found = client.get_registered_model(name + " new")
+    check("renamed", (found.tags, found.description, str(client.get_model_version(name + " new", "4").version)),
+          ({"b": "2"}, "again", "4"))
+    client.delete_registered_model(name + " new")
+    refused("gone", "RESOURCE_DOES_NOT_EXIST", client.get_registered_model, name + " new")
+    with mlflow.start_run(experiment_id=group) as active:
+        mlflow.log_text("x", "m/MLmodel")
+    version = mlflow.register_model(f"runs:/{active.info.run_id}/m", f"fluent {SALT}")
+    check("fluent", str(version.version), "1")
+
+
+for part in [experiments, runs, records, search, artifacts, fluent, logged_models, registry]:
     try:
         part()
     except Exception as error:

@@ -32,4 +32,9 @@ public struct SearchPage<Item: Sendable>: Sendable {
     public var items: [Item]
     /// Where the next page begins; nil where this is the last.
     public var next: Int?
+
+    public init(items: [Item], next: Int?) {
+        self.items = items
+        self.next = next
+    }
 }

@@ -102,3 +102,26 @@ extension ExperimentStore {
         [.text("\(folder)/"), .text("\(folder)0")]
     }
 }
+
+extension ExperimentStore {
+    /// Keeps which files lie at a location now, each with its digest, as one object: what it names does not change with the
+    /// names of the files.
+    /// - Returns: the digest of `{"location": URI, "files": {PATH: {"digest": ..., "bytes": ...}}}`.
+    public func keepManifest(of location: String) async throws -> Digest {
+        var files: [String: JSONValue] = [:]
+        if let root = try ArtifactPath(location: location) {
+            let prefix = root.description.count + 1
+            let rows = try await database.read { transaction in
+                try transaction.query(
+                    "SELECT path, digest, bytes FROM artifacts WHERE path > ? AND path < ?", Self.range(below: root))
+            }
+            for row in rows {
+                files[String(try row.string("path").dropFirst(prefix))] = [
+                    "digest": .string(try row.string("digest")), "bytes": .integer(try row.integer("bytes")),
+                ]
+            }
+        }
+        return try await objects.put(
+            try JSON.canonical(JSONValue.object(["location": .string(location), "files": .object(files)])))
+    }
+}

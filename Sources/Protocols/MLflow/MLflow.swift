@@ -40,6 +40,8 @@ public struct MLflow: Sendable {
         installHistories(on: router)
         installArtifacts(on: router)
         installLoggedModels(on: router)
+        installModels(on: router)
+        installVersions(on: router)
     }
 
     /// Python's clients use the first, web pages the second, of each version of the protocol.
