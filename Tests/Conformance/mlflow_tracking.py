@@ -431,7 +431,34 @@ def registry():
     check("fluent", str(version.version), "1")
 
 
-for part in [experiments, runs, records, search, artifacts, fluent, logged_models, registry]:
+def scikit_learn():
+    import mlflow.sklearn
+    from sklearn.linear_model import LogisticRegression
+    rows, labels = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+    mlflow.set_experiment(f"scikit-learn {SALT}")
+    with mlflow.start_run() as run:
+        model = LogisticRegression(C=0.5).fit(rows, labels)
+        mlflow.log_param("C", 0.5)
+        mlflow.log_metric("accuracy", model.score(rows, labels))
+        logged = mlflow.sklearn.log_model(
+            model, name="model", input_example=rows[:1], registered_model_name=f"scikit-learn {SALT}")
+    check("loaded", list(mlflow.sklearn.load_model(logged.model_uri).predict(rows)), [0, 0, 1, 1])
+    check("registered", list(mlflow.pyfunc.load_model(f"models:/scikit-learn {SALT}/1").predict(rows)), [0, 0, 1, 1])
+    client.set_registered_model_alias(f"scikit-learn {SALT}", "champion", "1")
+    check("by alias", list(mlflow.pyfunc.load_model(f"models:/scikit-learn {SALT}@champion").predict(rows)), [0, 0, 1, 1])
+    check("its run", client.get_model_version(f"scikit-learn {SALT}", "1").run_id, run.info.run_id)
+    check("in the run", [m.model_id for m in client.get_run(run.info.run_id).outputs.model_outputs], [logged.model_id])
+    check("of the run", list(mlflow.sklearn.load_model(f"runs:/{run.info.run_id}/model").predict(rows)), [0, 0, 1, 1])
+    mlflow.sklearn.autolog(log_input_examples=False)
+    with mlflow.start_run() as run:
+        LogisticRegression(C=0.25).fit(rows, labels)
+    mlflow.sklearn.autolog(disable=True)
+    data = client.get_run(run.info.run_id).data
+    check("autolog", (data.params["C"], data.metrics["training_score"]), ("0.25", 1.0))
+    check("autologged dataset", len(client.get_run(run.info.run_id).inputs.dataset_inputs), 1)
+
+
+for part in [experiments, runs, records, search, artifacts, fluent, logged_models, registry, scikit_learn]:
     try:
         part()
     except Exception as error:

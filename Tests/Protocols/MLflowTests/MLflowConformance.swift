@@ -45,12 +45,14 @@ struct MLflowConformance {
         try await check(try await Workshop())
     }
 
-    @Test(.enabled(if: EngineSet.isSetUp(.postgres), "PostgreSQL is not set up"))
-    func theStockClientFindsMLflowOnPostgreSQL() async throws {
-        let server = try await PostgresServer.start()
-        let url = server.url
-        try await check(try await Workshop { $0.stores.sql = url })
-        await server.stop()
+    @Test func theStockClientFindsMLflowOnPostgreSQL() async throws {
+        let server = try await SharedPostgres.only.server()
+        let environment = [
+            "MODELWORKS_SQL":
+                "postgresql://works@127.0.0.1:\(server.port)/works?schema=mlflow&sslmode=disable&password_env=PASSWORD",
+            "PASSWORD": server.password,
+        ]
+        try await check(try await Workshop { $0.environment = environment })
     }
 
     private func check(_ shop: Workshop) async throws {
