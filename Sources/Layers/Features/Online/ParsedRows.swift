@@ -33,10 +33,11 @@ struct ParsedRows {
                     try Self.key(value, type, "the join key '\(key)' of row \(row)")
                 })
         }
-        func times(_ name: String, _ kind: String) throws -> [Int64] {
+        func times(_ name: String, _ kind: String, nullIs absent: Timestamp? = nil) throws -> [Int64] {
             try column(name, kind).enumerated().map { row, value in
                 let what = "the \(kind) '\(name)' of row \(row)"
                 guard case .scalar(.timestamp(let moment)) = try Self.typed(value, FeatureType(.timestamp), what) else {
+                    if let absent { return absent.microseconds }
                     throw FeaturesFailure.request("\(what) is null", remedy: "Send a moment.")
                 }
                 return moment.microseconds
@@ -46,7 +47,8 @@ struct ParsedRows {
         if let name = view.createdTime {
             created =
                 rows.values(name) == nil
-                ? Array(repeating: now.microseconds, count: count) : try times(name, "created time")
+                ? Array(repeating: now.microseconds, count: count)
+                : try times(name, "created time", nullIs: now)
         } else {
             created = Array(repeating: .min, count: count)
         }
