@@ -55,8 +55,12 @@ enum StreamAgreement {
         var kept = 0
         var late = 0
         for batch in 0..<batches {
-            let arrival = start + span / Int64(batches) * Int64(batch)
-            factory.clock.advance(to: Timestamp(microseconds: arrival))
+            factory.clock.advance(to: Timestamp(microseconds: start + span / Int64(batches) * Int64(batch)))
+            // A snapshot may have been later than that. What arrives after it arrives at another moment: it was not there.
+            if let last = snapshots.last?.moment {
+                factory.clock.advance(to: Timestamp(microseconds: last.microseconds + 1))
+            }
+            let arrival = factory.clock.now.microseconds
             let rows: [[ScalarValue]] = (0..<40).map { _ in
                 var delay = Int64(chance(600)) * 1_000_000
                 switch chance(100) {
