@@ -313,6 +313,9 @@ public final class Works: Sendable {
 
     private func anchorEnd() async {
         if await duty.claim() {
+            do { try await factory.keepClock() } catch {
+                logger.error("the clock could not be stored", ["error": .string("\(error)")])
+            }
             do { try await checkpointer.checkpoint() } catch {
                 logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
             }
