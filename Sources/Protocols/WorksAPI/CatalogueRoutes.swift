@@ -23,7 +23,7 @@ extension WorksAPI {
             let catalogue = services.features.catalogue
             let view = try catalogue.view(try request.parameter("view"))
             return try .json(
-                try ViewDetail(view, in: catalogue, try await services.features.newestProfile(of: view.name)))
+                try ViewDetail(view, in: catalogue, try await services.features.presentProfile(of: view.name)))
         }
     }
 }

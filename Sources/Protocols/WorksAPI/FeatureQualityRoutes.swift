@@ -21,7 +21,7 @@ extension WorksAPI {
         let store = services.features
         router.get("\(Self.prefix)/features/views/{view}/profile", needs: .right(to: .read, on: "view")) { request in
             let name = try request.parameter("view")
-            guard let profile = try await store.newestProfile(of: name) else {
+            guard let profile = try await store.presentProfile(of: name) else {
                 throw FeaturesFailure.notProfiled(view: name)
             }
             let rule = try store.catalogue.view(name).drift ?? .standard

@@ -150,13 +150,7 @@ extension FeatureStore {
         _ view: FeatureView, by principal: String, progress: (String) -> Void
     ) async throws -> ViewHistory {
         let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
-        if let history = try await storedHistory(
-            view.name,
-            historyKey(
-                definition, datasetVersions().mapValues(\.digest), streams: newestStreams(readBy: view.sources)))
-        {
-            return history
-        }
+        if let history = try await presentHistory(of: view, definition: definition) { return history }
         progress(view.name)
         // Loading the sources takes long, so it waits until they are needed; they may have moved on meanwhile.
         let key = try historyKey(
@@ -178,6 +172,14 @@ extension FeatureStore {
         if let kept { drafts += kept.drafts(view.drift ?? .standard, by: principal) }
         try await store(history, kept, journaling: drafts)
         return history
+    }
+
+    /// The history of a view over the data there is; nil where it is not computed yet.
+    func presentHistory(of view: FeatureView, definition: Digest) async throws -> ViewHistory? {
+        try await storedHistory(
+            view.name,
+            historyKey(
+                definition, datasetVersions().mapValues(\.digest), streams: newestStreams(readBy: view.sources)))
     }
 
     /// Runs a view's query once, checks its rows, and publishes what of them can ever be used.

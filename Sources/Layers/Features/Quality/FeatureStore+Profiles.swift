@@ -27,16 +27,20 @@ struct KeptProfile: Sendable {
         ]
     }
 
+    /// Counts the moments at which histories of a view were computed or accepted: a replayed clock may stand still.
+    static let nextNumber = "(SELECT coalesce(max(number), 0) + 1 FROM feature_profiles WHERE view = ?)"
+
     /// Keeps it in the transaction that makes its history known.
     func insert(in transaction: Transaction) throws {
         try transaction.execute(
             """
             INSERT INTO feature_profiles
-              (view, "key", definition, created, accepted, row_count, newest, worst, profile, reference)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (view, "key") DO NOTHING
+              (view, "key", number, definition, created, accepted, row_count, newest, worst, profile, reference)
+            VALUES (?, ?, \(Self.nextNumber), ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (view, "key") DO NOTHING
             """,
             [
-                .text(profile.view), .init(profile.key), .init(profile.definition), .init(profile.created),
+                .text(profile.view), .init(profile.key), .text(profile.view), .init(profile.definition),
+                .init(profile.created),
                 .init(profile.accepted), .integer(profile.rows), .init(profile.newest), .init(profile.worst),
                 .text(try JSON.string(profile)), .text(try JSON.string(columns)),
             ])
@@ -61,7 +65,7 @@ extension FeatureStore {
         room: "features", version: 2,
         sql: """
             CREATE TABLE feature_profiles (
-              view TEXT NOT NULL, "key" TEXT NOT NULL, definition TEXT NOT NULL, created INTEGER NOT NULL,
+              view TEXT NOT NULL, "key" TEXT NOT NULL, number INTEGER NOT NULL, definition TEXT NOT NULL, created INTEGER NOT NULL,
               accepted INTEGER, row_count INTEGER NOT NULL, newest INTEGER, worst REAL, profile TEXT NOT NULL,
               reference TEXT NOT NULL, PRIMARY KEY (view, "key"));
             """)
@@ -111,17 +115,14 @@ extension FeatureStore {
                 """
                 SELECT * FROM feature_profiles
                 WHERE view = ? AND definition = ? AND accepted IS NOT NULL AND row_count >= ?
-                ORDER BY accepted DESC, created DESC LIMIT 1
+                ORDER BY number DESC LIMIT 1
                 """, [.text(view.name), .init(definition), .integer(Int64(minRows))])
             if let model {
                 rows += try transaction.query(
                     "SELECT * FROM feature_profiles WHERE view = ? AND \"key\" = ? AND row_count >= ?",
                     [.text(view.name), .init(model), .integer(Int64(minRows))])
             }
-            let kept = try rows.map { try Self.load($0) }
-            return kept.max {
-                ($0.profile.accepted ?? $0.profile.created) < ($1.profile.accepted ?? $1.profile.created)
-            }
+            return try rows.max { try $0.integer("number") < $1.integer("number") }.map { try Self.load($0) }
         }
     }
 
@@ -161,15 +162,22 @@ extension FeatureStore {
         return profile
     }
 
-    /// The newest profile of a view as it is defined now; nil where no history was computed.
+    /// The profile of a view's present history, or of the last one where that is not computed yet; nil where there is none.
     /// - Throws: ``FeaturesFailure/unknown(kind:name:known:)`` for an unknown view.
-    public func newestProfile(of name: String) async throws -> HistoryProfile? {
+    public func presentProfile(of name: String) async throws -> HistoryProfile? {
         let definition = try catalogue.digest(ofView: name)
+        do {
+            if let history = try await presentHistory(of: try catalogue.view(name), definition: definition),
+                let profile = try await profile(of: history)
+            {
+                return profile
+            }
+        } catch DatasetsFailure.notIngested {}
         return try await database.read { transaction in
             try transaction.first(
                 """
                 SELECT profile, accepted FROM feature_profiles WHERE view = ? AND definition = ?
-                ORDER BY created DESC LIMIT 1
+                ORDER BY number DESC LIMIT 1
                 """, [.text(name), .init(definition)]
             ).map { try Self.profile($0) }
         }
@@ -182,7 +190,7 @@ extension FeatureStore {
             try transaction.query(
                 """
                 SELECT "key", created, row_count, worst, accepted FROM feature_profiles WHERE view = ?
-                ORDER BY created DESC, "key" LIMIT ?
+                ORDER BY number DESC LIMIT ?
                 """, [.text(name), .integer(Int64(limit))]
             ).map { row in
                 HistoryProfile.Summary(
@@ -209,8 +217,8 @@ extension FeatureStore {
             principal: principal, type: "features.accepted", subject: "view/\(name)", body: .object(body))
         try await database.write { transaction in
             try transaction.execute(
-                "UPDATE feature_profiles SET accepted = ? WHERE view = ? AND \"key\" = ?",
-                [.init(now), .text(name), .init(history.key)])
+                "UPDATE feature_profiles SET accepted = ?, number = \(KeptProfile.nextNumber) WHERE view = ? AND \"key\" = ?",
+                [.init(now), .text(name), .text(name), .init(history.key)])
             try Journal.append(draft, in: transaction, at: now)
         }
         return profile

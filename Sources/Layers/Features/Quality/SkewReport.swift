@@ -48,6 +48,13 @@ public struct SkewReport: Sendable, Codable, Equatable {
         public var time: Timestamp
         public var online: Double?
         public var offline: Double?
+
+        public init(id: String, time: Timestamp, online: Double?, offline: Double?) {
+            self.id = id
+            self.time = time
+            self.online = online
+            self.offline = offline
+        }
     }
 
     /// How many examples are kept of a feature.
