@@ -1,6 +1,7 @@
 import Basics
 import Configuration
 import Datasets
+import Engines
 import Foundation
 import Journal
 import Statistics
@@ -38,10 +39,12 @@ import Testing
         return files
     }
 
-    private static func factory(_ rows: [String], drift: String = "{}", freshness: String? = nil) async throws
+    private static func factory(
+        _ rows: [String], drift: String = "{}", freshness: String? = nil, on engine: SQLEngine = .sqlite
+    ) async throws
         -> OnlineFactory
     {
-        let factory = try await OnlineFactory(rows)
+        let factory = try await OnlineFactory(rows, on: engine)
         factory.store.use(
             try Catalogue(FactoryDocuments(files: definitions(drift, freshness: freshness), environment: [:])),
             dataFolder: "\(factory.folder.path)/data")
@@ -140,8 +143,10 @@ import Testing
         await factory.close()
     }
 
-    @Test func aBlockedHistoryIsKeptAndNotUsedUntilItIsAccepted() async throws {
-        let factory = try await Self.factory(Self.digits(1000), drift: "{psi: 0.3, action: block}")
+    @Test(arguments: SQLEngine.allCases) func aBlockedHistoryIsKeptAndNotUsedUntilItIsAccepted(engine: SQLEngine)
+        async throws
+    {
+        let factory = try await Self.factory(Self.digits(1000), drift: "{psi: 0.3, action: block}", on: engine)
         let store = factory.store
         _ = try await Self.built(factory)
         _ = try await store.materialize(from: nil, by: "test")
