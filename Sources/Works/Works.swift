@@ -210,8 +210,8 @@ public final class Works: Sendable {
             answersOnLoops: stores.online.isLocal, metrics: metrics
         ).install(on: router)
         Feast(
-            features: features, time: clock, loops: options.threads, workers: max(2, workers),
-            answersOnLoops: stores.online.isLocal
+            features: features, streams: streaming.streams, time: clock, loops: options.threads,
+            workers: max(2, workers), answersOnLoops: stores.online.isLocal
         ).install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
         try await factory.resume()

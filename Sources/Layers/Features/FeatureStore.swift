@@ -20,6 +20,10 @@ public final class FeatureStore: Sendable {
     let online: any KeyValueStore
     let onlineTable: KeyValueTable
     let time: any TimeSource
+    /// Rows of a history that are brought online in one change.
+    let batchRows: Int
+    /// What ``batchRows`` is where nothing else is said.
+    public static let batchRows = 50_000
     /// A folder for files under way.
     public let scratch: String
     public let datasets: DatasetStore
@@ -42,10 +46,12 @@ public final class FeatureStore: Sendable {
         var files = 0
     }
 
+    /// - Parameter batchRows: rows of a history that are brought online in one change of the online store; memory holds three
+    ///   times as many.
     public init(
         database: Database, objects: any ObjectStore, engine: ColumnarEngine,
         online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, random: any RandomSource,
-        scratch: String, environment: [String: String] = [:]
+        scratch: String, environment: [String: String] = [:], batchRows: Int = FeatureStore.batchRows
     ) {
         self.database = database
         self.objects = objects
@@ -54,6 +60,7 @@ public final class FeatureStore: Sendable {
         self.onlineTable = onlineTable
         self.time = time
         self.scratch = scratch
+        self.batchRows = max(1, batchRows)
         datasets = DatasetStore(
             database: database, objects: objects, engine: engine, time: time, random: random, scratch: scratch,
             environment: environment)
