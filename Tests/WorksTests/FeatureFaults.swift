@@ -274,7 +274,10 @@ import Workshop
             (file("features/busy.yaml", "sum: price", "sum: prise"), ["'prise'", "price"]),
             (file("features/last_click.yaml", "price: double", "price: bytes"), ["'price'", "double"]),
             // Two inputs of a service with one name.
-            (file("features/shops.yaml", "{view: total,", "{view: total, as: stock,"), ["features/shops.yaml:1:58", "'stock'"]),
+            (
+                file("features/shops.yaml", "{view: total,", "{view: total, as: stock,"),
+                ["features/shops.yaml:1:58", "'stock'"]
+            ),
             (file("features/stock.yaml", "entities: [shop, item]", "entities: [shop, itm]"), ["'itm'", "item"]),
             (file("features/stock.yaml", "sources: [sold]", "sources: [clicks]"), ["'sold'", "sources"]),
         ]
