@@ -167,7 +167,7 @@ public final class FeatureStore: Sendable {
             if let stream = events.stream {
                 guard changed.contains(events.name) else { continue }
                 try await bind(events, stream, segments[events.name] ?? [])
-            } else if bound != digests || !changed.isDisjoint(with: TablesRead.names(in: events.sql)) {
+            } else if bound != digests || !changed.isDisjoint(with: catalogue.namesRead(by: events.name)) {
                 try await bind(events)
                 changed.insert(events.name)
             }
@@ -198,17 +198,9 @@ public final class FeatureStore: Sendable {
     }
 
     private func streams(_ streams: [String: Digest], readBy sources: [String]?) -> [String: Digest] {
-        let catalogue = catalogue
         guard let sources else { return streams }
-        var found: [String: Digest] = [:]
-        var waiting = sources
-        var seen: Set<String> = []
-        while let name = waiting.popLast() {
-            guard seen.insert(name).inserted, let events = catalogue.events[name] else { continue }
-            if events.stream != nil { found[name] = streams[name] }
-            waiting += TablesRead.names(in: events.sql)
-        }
-        return found
+        let names = catalogue.streams(readBy: sources)
+        return streams.filter { names.contains($0.key) }
     }
 
     private func bind(_ events: EventsDefinition) async throws {

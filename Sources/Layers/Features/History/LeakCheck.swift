@@ -85,19 +85,49 @@ extension FeatureStore {
         let created = view.createdTime.map(SQLText.identifier)
         var conditions = ["\(eventTime) <= \(at)"]
         if view.delays, let created { conditions.append("\(created) <= \(at)") }
-        let newest = ([eventTime] + (created.map { [$0] } ?? [])).map { "\($0) DESC" }.joined(separator: ", ")
+        let order = ([eventTime] + (created.map { [$0] } ?? [])).map { "\($0) DESC" }.joined(separator: ", ")
         if let ttl = view.ttlSeconds { conditions.append("\(eventTime) >= \(at) - INTERVAL \(ttl) SECOND") }
+        var keys: [String] = []
         for key in view.joinKeys {
             guard let literal = try rows.literal(selection.callerKey(key), row: row) else { return [:] }
-            conditions.append("\(SQLText.identifier(key)) = \(literal)")
+            keys.append("\(SQLText.identifier(key)) = \(literal)")
         }
-        let table = try await engine.query(
-            """
-            SELECT * FROM (\(try query(of: view, knowableAt: at))) WHERE \(conditions.joined(separator: " AND "))
-            ORDER BY \(newest) LIMIT 1
-            """, context: "features/\(view.name)")
+        conditions += keys
+        func newest(of query: String) async throws -> Table {
+            try await engine.query(
+                "SELECT * FROM (\(query)) WHERE \(conditions.joined(separator: " AND ")) ORDER BY \(order) LIMIT 1",
+                context: "features/\(view.name)")
+        }
+        let table: Table
+        if case .windows = view.content, let name = view.sources.first {
+            let source = try catalogue.eventSource(name)
+            let cut = keys + ["\(SQLText.identifier(source.availableAt)) <= \(at)"]
+            table = try await windows(of: view, over: source, where: cut.joined(separator: " AND "), newest)
+        } else {
+            table = try await newest(of: query(of: view, knowableAt: at))
+        }
         var values: [String: Double] = [:]
         for feature in view.featureNames { values[feature] = try table.doubles(feature).first }
         return values
+    }
+
+    /// Computes a view of windows over some events of its source.
+    private func windows(
+        of view: FeatureView, over source: EventsDefinition, where condition: String,
+        _ use: (String) async throws -> Table
+    ) async throws -> Table {
+        let name = "leak_events_\(scratchNumber())"
+        let context = "features/\(view.name)"
+        try await engine.execute(
+            "CREATE TABLE \(name) AS SELECT * FROM \(SQLText.identifier(source.name)) WHERE \(condition)",
+            context: context)
+        do {
+            let values = try await WindowHistory(features: self, view: view, source: source, table: name).compute(use)
+            try await engine.execute("DROP TABLE \(name)", context: context)
+            return values.content
+        } catch {
+            _ = try? await engine.execute("DROP TABLE \(name)", context: context)
+            throw error
+        }
     }
 }

@@ -193,8 +193,8 @@ extension FeatureStore {
             }
             let outcome = try await WindowHistory(
                 features: self, view: view, source: try catalogue.eventSource(name)
-            ).compute()
-            return ((outcome.digest, outcome.rows), outcome.keyless)
+            ).compute { try await datasets.publish($0, context: "features/\(view.name)") }
+            return (outcome.content, outcome.keyless)
         }
         let context = "features/\(view.name)"
         let path = scratchPath("parquet")
