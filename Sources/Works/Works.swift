@@ -164,6 +164,12 @@ public final class Works: Sendable {
             features: features, experiments: experiments, objects: objects, time: clock,
             environment: ProgramVersion.environment)
         let registry = ModelRegistry(database: database, time: clock)
+        features.compareHistories {
+            try await registry.versions().filter { $0.stage == .production }.sorted { $0.staged > $1.staged }
+                .compactMap { version in
+                    version.materials.map { ModelInUse(features: $0.features, datasets: $0.datasets) }
+                }
+        }
         // Each network thread and each worker asks models and endpoints through a slot of its own; one more is for checks.
         let workers = stores.online.isLocal ? 1 : Self.remoteWorkers
         let slots = options.threads + workers + 1

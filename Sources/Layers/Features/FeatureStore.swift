@@ -40,6 +40,8 @@ public final class FeatureStore: Sendable {
         var boundStreams: [String: Digest] = [:]
         /// Moves whenever a view's history may have become another.
         var generation = 0
+        /// What the model versions in use were learnt from, newest first.
+        var modelsInUse: (@Sendable () async throws -> [ModelInUse])?
         /// How many files under way have been named.
         var files = 0
     }
@@ -72,6 +74,15 @@ public final class FeatureStore: Sendable {
 
     /// Moves whenever a view's history may have become another: after an apply or an ingest.
     var generation: Int { state.withLock { $0.generation } }
+
+    var modelsInUse: (@Sendable () async throws -> [ModelInUse])? { state.withLock { $0.modelsInUse } }
+
+    /// Compares new histories with what the model versions in use have seen.
+    ///
+    /// - Parameter models: gives what they were learnt from, newest first.
+    public func compareHistories(with models: @escaping @Sendable () async throws -> [ModelInUse]) {
+        state.withLock { $0.modelsInUse = models }
+    }
 
     /// A name for a file under way, which no other has.
     func scratchPath(_ ending: String) -> String {
@@ -130,7 +141,7 @@ public final class FeatureStore: Sendable {
     public func datasetVersions() async throws -> [String: DatasetVersion] {
         let latest = try await datasets.latest()
         var versions: [String: DatasetVersion] = [:]
-        for name in catalogue.tables.keys {
+        for name in catalogue.tables.keys.sorted() {
             guard let version = latest[name] else { throw DatasetsFailure.notIngested(table: name) }
             versions[name] = version
         }

@@ -65,7 +65,7 @@ struct ViewMaterialisation: Sendable {
     }
 
     private func source(_ thread: BlockingThread, _ connection: ColumnarConnection) async throws -> OnlineHistory {
-        let history = try await features.history(of: view.name)
+        let history = try await features.usableHistory(of: view.name)
         let path = try await features.objects.localPath(history.digest)
         let definition = try features.catalogue.digest(ofView: view.name)
         return try await thread.run {
