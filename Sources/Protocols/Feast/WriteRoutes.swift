@@ -23,7 +23,8 @@ extension Feast {
             try body.check()
             let view = try features.catalogue.view(name)
             let rows = try DataFrame(frame).rows(
-                eventTimes: [view.eventTime], createdTimes: Set([view.createdTime].compactMap(\.self)))
+                eventTimes: [view.eventTime], createdTimes: Set([view.createdTime].compactMap(\.self)),
+                moments: Self.moments(of: [view]))
             _ = try await features.onlineWriter(name).write(rows)
             return Feast.nothing
         }
@@ -45,7 +46,10 @@ extension Feast {
             // Events are kept first, and every view over them follows from what is kept.
             let created = Set(stream.columns.map(\.name)).intersection([source.availableAt, DataFrame.createdTime])
             _ = try await streams.push(
-                name, try frame.rows(eventTimes: [source.eventTime], createdTimes: created), to: target)
+                name,
+                try frame.rows(
+                    eventTimes: [source.eventTime], createdTimes: created,
+                    moments: Set(stream.columns.filter { $0.type == .timestamp }.map(\.name))), to: target)
             return
         }
         guard target == "online" else {
@@ -57,7 +61,14 @@ extension Feast {
         }
         let views = view.map { [$0] } ?? catalogue.views.values.filter { $0.sources == [name] }
         let eventTimes = Set(source.map { [$0.eventTime] } ?? views.map(\.eventTime))
-        let rows = try frame.rows(eventTimes: eventTimes, createdTimes: Set(views.compactMap(\.createdTime)))
+        let rows = try frame.rows(
+            eventTimes: eventTimes, createdTimes: Set(views.compactMap(\.createdTime)), moments: Self.moments(of: views)
+        )
         _ = try await features.pushOnline(name, rows)
+    }
+
+    /// The features of views that are moments, or lists of them.
+    private static func moments(of views: [FeatureView]) -> Set<String> {
+        Set(views.flatMap(\.features).filter { $0.type.scalar == .timestamp }.map(\.name))
     }
 }

@@ -6,7 +6,8 @@ import Workshop
 /// What is pushed to a stream goes where the push says, and every view over the stream follows.
 @Suite struct FeastPushTests {
     private static let typed: [(name: String, sent: JSONValue, read: JSONValue)] = [
-        ("count", -9_007_199_254_740_993, -9_007_199_254_740_993), ("price", 2, 2), ("rate", 0.1, 0.1),
+        ("count", -9_007_199_254_740_993, -9_007_199_254_740_993), ("price", 2, 2),
+        ("rate", 0.1, .number(Double(Float(0.1)))),
         ("open", true, true), ("label", "å\"\n", "å\"\n"),
         // A moment reads back as whole seconds, as Feast's server writes it.
         ("seen", "2026-02-03T04:05:06Z", 1_770_091_506),
