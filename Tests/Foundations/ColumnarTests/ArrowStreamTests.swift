@@ -132,9 +132,9 @@ import Testing
 
     @Test func aFailingSinkEndsTheQuery() async throws {
         struct Full: Error {}
-        try await engine.run { connection in
+        _ = try await engine.run { connection in
             #expect(throws: Full.self) {
-                try connection.writeArrow(query: "SELECT * FROM range(1000000)") { _ in throw Full() }
+                _ = try connection.writeArrow(query: "SELECT * FROM range(1000000)") { _ in throw Full() }
             }
         }
     }
