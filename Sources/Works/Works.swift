@@ -203,7 +203,8 @@ public final class Works: Sendable {
                 streams: streaming.streams,
                 experiments: experiments, training: training,
                 registry: registry, loader: loader, endpoints: endpoints, monitors: monitors, rollouts: rollouts,
-                retraining: retraining, factory: factory, jobs: jobs), access: access
+                retraining: retraining, factory: factory, jobs: jobs), access: access,
+            version: ProgramVersion.current
         ).install(on: router)
         OpenInference(
             table: endpoints.table, time: clock, random: random, loops: options.threads, workers: workers,

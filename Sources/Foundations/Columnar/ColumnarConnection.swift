@@ -99,6 +99,21 @@ public final class ColumnarConnection: Sendable {
         }
     }
 
+    /// Runs one query whose rows are fetched as they are computed.
+    /// - Returns: what `body` counts.
+    func results(of sql: String, context: String?, _ body: (QueryResult) throws -> Int64) throws -> Int64 {
+        try turn.withLock { _ in
+            var count: Int64 = 0
+            try Statements(sql, on: self, context: context).run([], streaming: true) { count = try body($0) }
+            return count
+        }
+    }
+
+    /// Makes a view of a stream of Arrow's C interface, which stays the caller's.
+    func scan(_ stream: UnsafeMutableRawPointer, as view: String) -> Bool {
+        turn.withLock { _ in duckdb_arrow_scan(handle, view, stream) == DuckDBSuccess }
+    }
+
     /// Adds all rows of `table` to a table of the database, by column name; columns not given take their default.
     /// - Throws: `ColumnarFailure` where a column does not exist or a value does not convert; then no row is added.
     public func append(_ table: Table, to name: String) throws {

@@ -6,12 +6,16 @@ import Security
 public struct WorksAPI: Sendable {
     let services: Services
     let access: AccessStore?
+    let version: String
     static let prefix = "/api/works/v1"
 
-    /// - Parameter access: principals and tokens; nil leaves their routes out.
-    public init(_ services: Services, access: AccessStore? = nil) {
+    /// - Parameters:
+    ///   - access: principals and tokens; nil leaves their routes out.
+    ///   - version: the program's, for the API's own description.
+    public init(_ services: Services, access: AccessStore? = nil, version: String) {
         self.services = services
         self.access = access
+        self.version = version
     }
 
     /// Puts every route on a router.
@@ -30,6 +34,7 @@ public struct WorksAPI: Sendable {
         installJournal(on: router)
         installJobs(on: router)
         if let access { installAccess(access, on: router) }
+        installOpenAPI(on: router)
     }
 
     /// Who asks. Without authentication it is whom the client says it is.

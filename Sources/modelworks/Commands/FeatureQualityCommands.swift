@@ -40,7 +40,7 @@ enum FeatureQualityCommands {
         var text = "\(profile.view): \(profile.rows) rows of \(profile.created), \(against)\n" + table.rendered()
         if !drifted.isEmpty { text += "\nDrifted: \(drifted.joined(separator: ", "))." }
         if let history = document["history"]?.array {
-            text += "\n\n" + earlier.text(.array(history))
+            text += "\n" + earlier.text(.array(history))
         }
         return Output(document: document, text: text)
     }

@@ -75,7 +75,7 @@ import Testing
                 ColumnarOptions(temporaryDirectory: "\(factory.folder.path)/scratch", connections: 1))
         }
 
-        func ask(_ request: HistoryRequest, _ csv: String, format: TableDefinition.FileFormat = .parquet) async throws
+        func ask(_ request: HistoryRequest, _ csv: String, format: RowFormat = .parquet) async throws
             -> Table
         {
             let file = try factory.folder.write(csv, to: "asked.csv")

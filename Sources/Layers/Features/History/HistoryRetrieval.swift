@@ -16,7 +16,7 @@ extension FeatureStore {
     /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for what can not be asked, before anything is written.
     public func historicalFeatures(
         _ request: HistoryRequest, of entities: EntityFile, to path: String,
-        format: TableDefinition.FileFormat = .parquet, engine offline: OfflineEngine = .local
+        format: RowFormat = .parquet, engine offline: OfflineEngine = .local
     ) async throws -> HistorySummary {
         let wanted = try catalogue.selection(of: request)
         let staging = scratchPath("entities.parquet")
@@ -200,17 +200,23 @@ extension ColumnarConnection {
     ///
     /// - Returns: how many rows were written.
     func writeFile(
-        query: String, to path: String, format: TableDefinition.FileFormat, context: String
+        query: String, to path: String, format: RowFormat, context: String
     ) throws -> Int64 {
-        let options: String
+        let options: String?
         switch format {
         case .parquet: return try writeParquet(query: query, to: path, context: context)
         case .csv: options = "FORMAT csv, HEADER true"
         case .json: options = "FORMAT json"
+        case .arrow: options = nil
         }
         let temporary = "\(path).\(getpid())-\(UInt(bitPattern: ObjectIdentifier(self).hashValue)).partial"
         do {
-            let rows = try execute("COPY (\(query)\n) TO \(SQLText.literal(temporary)) (\(options))", context: context)
+            let rows =
+                if let options {
+                    try execute("COPY (\(query)\n) TO \(SQLText.literal(temporary)) (\(options))", context: context)
+                } else {
+                    try writeArrow(query: query, to: temporary, context: context)
+                }
             guard rename(temporary, path) == 0 else {
                 throw ColumnarFailure(
                     .unavailable, "the file '\(path)' could not be given its name: \(String(cString: strerror(errno)))",
@@ -221,5 +227,15 @@ extension ColumnarConnection {
             unlink(temporary)
             throw error
         }
+    }
+    private func writeArrow(query: String, to path: String, context: String) throws -> Int64 {
+        guard FileManager.default.createFile(atPath: path, contents: nil) else {
+            throw ColumnarFailure(
+                .unavailable, "the file '\(path)' can not be written: \(String(cString: strerror(errno)))",
+                remedy: "Check the folder's permissions and free space.")
+        }
+        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+        defer { try? file.close() }
+        return try writeArrow(query: query, context: context) { try file.write(contentsOf: Data($0)) }
     }
 }

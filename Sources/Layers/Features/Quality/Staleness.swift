@@ -66,7 +66,7 @@ extension FeatureStore {
         var seen: Set<String> = []
         while let name = waiting.popLast() {
             guard seen.insert(name).inserted, let events = catalogue.events[name] else { continue }
-            waiting += TablesRead.names(in: events.sql)
+            waiting += catalogue.namesRead(by: events.name)
         }
         if let missing = seen.sorted().first(where: { catalogue.tables[$0] != nil && latest[$0] == nil }) {
             throw DatasetsFailure.notIngested(table: missing)
