@@ -47,6 +47,13 @@ import Workshop
         var label: String?
     }
 
+    private struct Row: Encodable {
+        var shop: String
+        var event_time: Timestamp
+        var price: Double?
+        var label: String?
+    }
+
     private struct Offer: Decodable, Equatable {
         var last_click__price: Double?
         var offer__price: Double?
@@ -93,10 +100,11 @@ import Workshop
     @Test func rowsAreWrittenJoinedAndMaterialized() async throws {
         try await Self.serving { factory in
             let written = try await factory.features.write(
-                [Click(shop: "east", at: Self.noon, price: 1.5, label: "x")], to: "last_click")
+                [Row(shop: "east", event_time: Self.noon, price: 1.5, label: "x")], to: "last_click")
             #expect(written.map(\.written) == [1])
             let again = try await factory.features.write(
-                [Click(shop: "east", at: Self.noon.advanced(bySeconds: -1), price: 9, label: "x")], to: "last_click")
+                [Row(shop: "east", event_time: Self.noon.advanced(bySeconds: -1), price: 9, label: "x")],
+                to: "last_click")
             #expect(again.map(\.skipped) == [1])
             _ = try await factory.features.push(
                 [Click(shop: "west", at: Self.noon.advanced(bySeconds: -60), price: 3, label: "y")], to: "clicks",
