@@ -89,7 +89,7 @@ extension FeatureStore {
         var histories: [String: ViewHistory] = [:]
         var files: [String: String] = [:]
         for join in joins where histories[join.view.name] == nil {
-            let history = try await history(of: join.view.name, lateData: request.lateData)
+            let history = try await usableHistory(of: join.view.name, lateData: request.lateData)
             histories[join.view.name] = history
             files[join.view.name] = try await objects.localPath(history.digest)
         }

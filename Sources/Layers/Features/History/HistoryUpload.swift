@@ -60,6 +60,6 @@ extension FeatureStore {
                 try Data(rows).write(to: URL(fileURLWithPath: file.path))
             }
         }
-        return (file, EntityFile(path: file.path, format: kept))
+        return (file, EntityFile(path: file.path, format: kept, name: "the entity rows"))
     }
 }
