@@ -76,6 +76,9 @@ def check_online():
             assert again["last_click__count"].to_pylist() == [7, None, None, None, None]
     lists = table("/features/online?features=lists", written(pa.table({"shop": ["north"]})))
     assert lists["lists__both"].to_pylist() == [[1.0, None, 2.5]] and lists["lists__words"].to_pylist() == [["x", "é"]]
+    beside = pa.table({"x": [{"a": 1}] * 2, "shop": ["nowhere", "north"], "y": [True, None]})
+    assert table("/features/online?features=last_click:count", written(beside)).to_pylist() == [
+        {"shop": "nowhere", "last_click__count": None}, {"shop": "north", "last_click__count": 7}]
     # Keys of other widths, and more entities than one look-up takes.
     routes = pa.table({"dest": pa.array([1, -2] * 12_500, pa.int8()), "origin": ["EWR", "JFK"] * 12_500})
     many = table("/features/online?features=last_ride:minutes", written(routes))

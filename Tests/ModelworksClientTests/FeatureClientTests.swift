@@ -47,9 +47,26 @@ import Workshop
         var label: String?
     }
 
+    private struct Row: Encodable {
+        var shop: String
+        var eventTime: Timestamp
+        var price: Double?
+        var label: String?
+
+        enum CodingKeys: String, CodingKey {
+            case shop, price, label
+            case eventTime = "event_time"
+        }
+    }
+
     private struct Offer: Decodable, Equatable {
-        var last_click__price: Double?
-        var offer__price: Double?
+        var price: Double?
+        var offered: Double?
+
+        enum CodingKeys: String, CodingKey {
+            case price = "last_click__price"
+            case offered = "offer__price"
+        }
     }
 
     private static let noon = Timestamp("2026-03-01T12:00:00Z") ?? .distantPast
@@ -78,7 +95,7 @@ import Workshop
             let offers = try await factory.features.get(Offer.self, from: .service("clicked"), for: entities)
             #expect(
                 offers == [
-                    Offer(last_click__price: 10, offer__price: 5), Offer(), Offer(),
+                    Offer(price: 10, offered: 5), Offer(), Offer(),
                 ])
             let values = try await factory.features.get(.service("clicked"), for: entities)
             #expect(values["last_click__price"]?.statuses == [.present, .outsideMaxAge, .notFound])
@@ -93,10 +110,11 @@ import Workshop
     @Test func rowsAreWrittenJoinedAndMaterialized() async throws {
         try await Self.serving { factory in
             let written = try await factory.features.write(
-                [Click(shop: "east", at: Self.noon, price: 1.5, label: "x")], to: "last_click")
+                [Row(shop: "east", eventTime: Self.noon, price: 1.5, label: "x")], to: "last_click")
             #expect(written.map(\.written) == [1])
             let again = try await factory.features.write(
-                [Click(shop: "east", at: Self.noon.advanced(bySeconds: -1), price: 9, label: "x")], to: "last_click")
+                [Row(shop: "east", eventTime: Self.noon.advanced(bySeconds: -1), price: 9, label: "x")],
+                to: "last_click")
             #expect(again.map(\.skipped) == [1])
             _ = try await factory.features.push(
                 [Click(shop: "west", at: Self.noon.advanced(bySeconds: -60), price: 3, label: "y")], to: "clicks",
@@ -105,24 +123,35 @@ import Workshop
 
             struct Asked: Encodable {
                 var shop: String
-                var event_timestamp: Timestamp
+                var eventTimestamp: Timestamp
                 var discount: Double
+
+                enum CodingKeys: String, CodingKey {
+                    case shop, discount
+                    case eventTimestamp = "event_timestamp"
+                }
             }
             struct Joined: Decodable {
                 var shop: String
-                var last_click__price: Double?
-                var offer__price: Double?
+                var price: Double?
+                var offered: Double?
+
+                enum CodingKeys: String, CodingKey {
+                    case shop
+                    case price = "last_click__price"
+                    case offered = "offer__price"
+                }
             }
             let later = Self.noon.advanced(bySeconds: 600)
             let rows = try await factory.features.history(
                 Joined.self, from: .service("clicked"),
                 for: [
-                    Asked(shop: "west", event_timestamp: later, discount: 0.5),
-                    Asked(shop: "nowhere", event_timestamp: later, discount: 0.5),
+                    Asked(shop: "west", eventTimestamp: later, discount: 0.5),
+                    Asked(shop: "nowhere", eventTimestamp: later, discount: 0.5),
                 ])
             #expect(rows.map(\.shop) == ["west", "nowhere"])
-            #expect(rows.map(\.last_click__price) == [3, nil])
-            #expect(rows.map(\.offer__price) == [1.5, nil])
+            #expect(rows.map(\.price) == [3, nil])
+            #expect(rows.map(\.offered) == [1.5, nil])
             let report = try await factory.features.materialize(["last_click"], to: later)
             #expect(report.views.map(\.view) == ["last_click"])
         }
@@ -142,7 +171,11 @@ import Workshop
             } throws: { error in
                 (error as? RemoteFailure)?.code == .invalidArgument && "\(error)".contains("'discount'")
             }
-            struct Strict: Decodable { var last_click__price: Double }
+            struct Strict: Decodable {
+                var price: Double
+
+                enum CodingKeys: String, CodingKey { case price = "last_click__price" }
+            }
             await #expect {
                 try await factory.features.get(Strict.self, from: ["last_click:price"], for: ["shop": ["nowhere"]])
             } throws: { "\($0)".contains("optional") }

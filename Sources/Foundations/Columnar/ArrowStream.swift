@@ -65,7 +65,7 @@ struct ArrowMemory {
 }
 
 extension ColumnarConnection {
-    /// Lends the rows of an Arrow stream as a relation of SQL that can be read once.
+    /// Lends the rows of an Arrow stream as a relation of SQL, which spills as any other where it is larger than memory.
     ///
     /// Every batch is checked whole before a query sees it. `body` may run queries on this connection.
     ///
@@ -95,13 +95,17 @@ extension ColumnarConnection {
                 mw_arrow_reader_failure(reader).map { String(cString: $0) }
                     ?? "it has a column of a type that SQL has not")
         }
-        defer { _ = try? execute("DROP VIEW IF EXISTS \(view)") }
+        let table = "\(view)_rows"
+        defer { _ = try? execute("DROP VIEW IF EXISTS \(view); DROP TABLE IF EXISTS \(table)") }
         do {
-            return try body(view)
+            // The engine asks a stream for those columns only that a query uses, which this one can not heed: it would then
+            // take one column for another. So the stream is read whole, once.
+            try execute("CREATE TEMP TABLE \(table) AS SELECT * FROM \(view)")
         } catch {
             if let reason = mw_arrow_reader_failure(reader) { throw ArrowStream.refused(String(cString: reason)) }
             throw error
         }
+        return try body(table)
     }
 
     /// Writes the rows of a query as an Arrow stream, batch by batch as they are computed.

@@ -9,7 +9,7 @@ import Training
 /// How features are distributed, and whether they are the same online and offline.
 extension WorksAPI {
     /// The newest profile of a view, and on request all there were.
-    struct ViewProfile: Encodable {
+    struct ViewProfile: Codable {
         var profile: HistoryProfile
         /// The features that have drifted further than the view allows, the worst first.
         var drifted: [String]
@@ -19,7 +19,13 @@ extension WorksAPI {
 
     func installFeatureQuality(on router: Router) {
         let store = services.features
-        router.get("\(Self.prefix)/features/views/{view}/profile", needs: .right(to: .read, on: "view")) { request in
+        router.get(
+            "\(Self.prefix)/features/views/{view}/profile", needs: .right(to: .read, on: "view"),
+            about: .init(
+                "Tells how the values of a view are distributed",
+                query: [.optional("history", "true: summaries of earlier profiles, too", Bool.self)],
+                answer: .json(ViewProfile.self))
+        ) { request in
             let name = try request.parameter("view")
             guard let profile = try await store.presentProfile(of: name) else {
                 throw FeaturesFailure.notProfiled(view: name)
@@ -30,18 +36,22 @@ extension WorksAPI {
                     profile: profile, drifted: profile.drifted(beyond: rule).map(\.feature),
                     history: request.query("history") == "true" ? try await store.profiles(of: name) : nil))
         }
-        router.post("\(Self.prefix)/features/views/{view}/accept", needs: .right(to: .define, on: "view")) { request in
+        router.post(
+            "\(Self.prefix)/features/views/{view}/accept", needs: .right(to: .define, on: "view"),
+            about: .init(
+                "Makes the present distribution of a view the one that later ones are compared with",
+                answer: .json(HistoryProfile.self))
+        ) { request in
             try .json(
                 try await store.acceptDistribution(of: try request.parameter("view"), by: principal(request)))
         }
         router.post(
-            "\(Self.prefix)/endpoints/{name}/skew", needs: .right(to: .experiment, on: "endpoint", named: "name")
+            "\(Self.prefix)/endpoints/{name}/skew", needs: .right(to: .experiment, on: "endpoint", named: "name"),
+            about: .init(
+                "Compares logged online vectors with the offline join", body: .json(SkewBody.self),
+                answer: .json(SkewReport.self))
         ) { request in
-            struct Body: Decodable {
-                var from: Timestamp?
-                var to: Timestamp?
-            }
-            let range = try body(Body.self, request)
+            let range = try body(SkewBody.self, request)
             let endpoint = try services.endpoints.table.endpoint(try request.parameter("name"))
             let replay = SkewReplay(
                 endpoint: endpoint, features: store,
@@ -50,4 +60,9 @@ extension WorksAPI {
             return try .json(try await replay.run(from: range.from, to: range.to))
         }
     }
+}
+
+private struct SkewBody: Codable {
+    var from: Timestamp?
+    var to: Timestamp?
 }

@@ -212,7 +212,12 @@ private struct OnlineDocument: Codable {
         /// PRESENT, NULL_VALUE, NOT_FOUND or OUTSIDE_MAX_AGE.
         var statuses: [String]
         /// Null where no row was found, and for what a transform computed.
-        var event_times: [Timestamp?]
+        var eventTimes: [Timestamp?]
+
+        enum CodingKeys: String, CodingKey {
+            case name, values, statuses
+            case eventTimes = "event_times"
+        }
     }
 
     var entities: Int

@@ -43,7 +43,7 @@ extension FeatureStore {
             throw FeaturesFailure.request(
                 "no entity rows were given", remedy: "Send them as Parquet, an Arrow stream, CSV or JSON lines.")
         }
-        // A stream can be read once, and a join looks at its rows several times.
+        // A join looks at its rows several times, and on other threads.
         let kept = format.file ?? .parquet
         let file = PassingFile(path: scratchPath("given.\(kept.rawValue)"))
         if format.file == nil {

@@ -34,14 +34,14 @@ public final class OnlineService: Sendable {
                 try Self.checkNumbers(selection, catalogue)
                 let feeds = try transforms.add(
                     selection, firstTarget: firstInput, catalogue: catalogue,
-                    request: { try service.place(ofRequest: $0, for: selection.source) }
-                ) {
-                    let part = OnlinePart(
-                        $0, digest: try catalogue.digest(ofView: $0.name), keys: [:], callerKeys: &joinKeys)
-                    if let same = parts.firstIndex(where: { $0.isSameLookup(as: part) }) { return same }
-                    parts.append(part)
-                    return parts.count - 1
-                }
+                    request: { try service.place(ofRequest: $0, for: selection.source) },
+                    part: {
+                        let part = OnlinePart(
+                            $0, digest: try catalogue.digest(ofView: $0.name), keys: [:], callerKeys: &joinKeys)
+                        if let same = parts.firstIndex(where: { $0.isSameLookup(as: part) }) { return same }
+                        parts.append(part)
+                        return parts.count - 1
+                    })
                 for (place, feed) in feeds { parts[place].feeds.append(feed) }
                 continue
             }

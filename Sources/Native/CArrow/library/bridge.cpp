@@ -15,6 +15,7 @@
 #include <arrow/util/byte_size.h>
 
 #include <cstdio>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <string>
@@ -41,35 +42,67 @@ template <typename Body> arrow::Status guarded(Body body) {
     }
 }
 
-// Hands on batches of which nothing is believed.
+// Hands on batches of which nothing is believed. Small ones are made one: the engine spends memory on each.
 class CheckedReader : public arrow::RecordBatchReader {
   public:
-    CheckedReader(std::shared_ptr<arrow::RecordBatchReader> source, int64_t rows_max, std::string *failure)
-        : source_(std::move(source)), rows_left_(rows_max), rows_max_(rows_max), failure_(failure) {}
+    CheckedReader(
+        std::shared_ptr<arrow::RecordBatchReader> source, int64_t rows_max, arrow::MemoryPool *pool,
+        std::string *failure)
+        : source_(std::move(source)), rows_left_(rows_max), rows_max_(rows_max), pool_(pool), failure_(failure) {}
 
     std::shared_ptr<arrow::Schema> schema() const override { return source_->schema(); }
 
     arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch> *out) override {
-        auto status = guarded([&] { return Checked(out); });
+        auto status = guarded([&] { return Next(out); });
         if (!status.ok() && failure_->empty()) *failure_ = status.message().empty() ? "broken" : status.message();
         return status;
     }
 
   private:
-    arrow::Status Checked(std::shared_ptr<arrow::RecordBatch> *out) {
-        ARROW_RETURN_NOT_OK(source_->ReadNext(out));
-        if (!*out) return arrow::Status::OK();
+    arrow::Status Next(std::shared_ptr<arrow::RecordBatch> *out) {
+        if (waiting_.empty()) ARROW_RETURN_NOT_OK(Gather());
+        out->reset();
+        if (waiting_.empty()) return arrow::Status::OK();
+        *out = std::move(waiting_.front());
+        waiting_.pop_front();
+        return arrow::Status::OK();
+    }
+
+    arrow::Status Gather() {
+        std::vector<std::shared_ptr<arrow::RecordBatch>> found;
+        int64_t rows = 0, bytes = 0;
+        while (rows < batch_rows && bytes < batch_bytes) {
+            std::shared_ptr<arrow::RecordBatch> batch;
+            ARROW_RETURN_NOT_OK(source_->ReadNext(&batch));
+            if (!batch) break;
+            ARROW_RETURN_NOT_OK(Check(*batch));
+            rows += batch->num_rows();
+            bytes += arrow::util::TotalBufferSize(*batch);
+            found.push_back(std::move(batch));
+        }
+        if (found.size() > 1) {
+            auto joined = arrow::ConcatenateRecordBatches(found, pool_);
+            // Some dictionaries can not be made one; such batches go on as they came.
+            if (joined.ok()) found = {*joined};
+        }
+        waiting_.assign(found.begin(), found.end());
+        return arrow::Status::OK();
+    }
+
+    arrow::Status Check(const arrow::RecordBatch &batch) {
         // Rows of some types take no bytes, so that their number alone could be anything.
-        if ((*out)->num_rows() < 0 || (*out)->num_rows() > rows_left_)
+        if (batch.num_rows() < 0 || batch.num_rows() > rows_left_)
             return arrow::Status::Invalid("it has more than ", rows_max_, " rows");
-        rows_left_ -= (*out)->num_rows();
-        return (*out)->ValidateFull();
+        rows_left_ -= batch.num_rows();
+        return batch.ValidateFull();
     }
 
     std::shared_ptr<arrow::RecordBatchReader> source_;
     int64_t rows_left_;
     int64_t rows_max_;
+    arrow::MemoryPool *pool_;
     std::string *failure_;
+    std::deque<std::shared_ptr<arrow::RecordBatch>> waiting_;
 };
 
 class SinkStream : public arrow::io::OutputStream {
@@ -208,7 +241,7 @@ EXPORTED mw_arrow_reader *mw_arrow_reader_new(
         options.ensure_alignment = arrow::ipc::Alignment::kDataTypeSpecificAlignment;
         auto input = std::make_shared<arrow::io::BufferReader>(view(bytes, static_cast<int64_t>(count)));
         ARROW_ASSIGN_OR_RAISE(auto source, arrow::ipc::RecordBatchStreamReader::Open(input, options));
-        auto checked = std::make_shared<CheckedReader>(source, rows_max, &made->failure);
+        auto checked = std::make_shared<CheckedReader>(source, rows_max, &made->pool, &made->failure);
         return arrow::ExportRecordBatchReader(checked, &made->stream);
     });
     return told(status, reason) == 0 ? made.release() : nullptr;
