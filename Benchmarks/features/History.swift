@@ -99,11 +99,11 @@ struct HistoryBench {
                     of: EntityFile(path: "\(folder)/entity.parquet"), to: out)
             }
         }
-        let (start, spent) = (SystemTime.monotonicNanoseconds, processorSeconds())
+        let (start, spent) = (SystemTime.monotonicNanoseconds, ProcessorTime.seconds)
         try await body()
         let wall = Double(SystemTime.monotonicNanoseconds - start) / 1e9
-        let processor = processorSeconds() - spent
-        let peak = peakMegabytes()
+        let processor = ProcessorTime.seconds - spent
+        let peak = Double(PeakMemory.megabytes)
         let sums = (1...3).flatMap { view in (0..<4).map { "v\(view)_f\($0)" } }.map {
             "count(\($0)) || ' ' || CAST(sum(CAST(\($0) AS DECIMAL(38, 9))) AS VARCHAR)"
         }
@@ -197,20 +197,5 @@ struct HistoryBench {
             scratch: "\(folder)/scratch")
         store.use(try Catalogue(FactoryDocuments(files: files, environment: [:])), dataFolder: "\(folder)/data")
         return (store, database)
-    }
-
-    private static func processorSeconds() -> Double {
-        let usage = usage
-        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
-        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
-    }
-
-    private static func peakMegabytes() -> Double { Double(usage.ru_maxrss) / 1024 }
-
-    private static var usage: rusage {
-        var usage = rusage()
-        // RUSAGE_SELF; glibc declares it in a type that the function does not take.
-        getrusage(0, &usage)
-        return usage
     }
 }
