@@ -25,12 +25,15 @@ struct MaterializeBench {
             let seconds = Double(SystemTime.monotonicNanoseconds - start) / 1e9
             let spent = ProcessorTime.seconds - processor
             let (count, p50, p99, anonymous) = await reads.end()
-            print(
-                "materialize \(onRedis ? "Redis" : "LMDB") \(rows) x 10 (\(perEntity) rows each), \(pass): "
-                    + "\(report.written) rows in \(String(format: "%.2f", seconds)) s, "
-                    + "\(Int(Double(report.written) / seconds)) rows/s, processor \(String(format: "%.2f", spent)) s, "
-                    + "peak \(PeakMemory.megabytes) MB, of it \(anonymous) MB no mapped file; "
-                    + "\(count) reads of 10 entities meanwhile, p50 \(p50) us, p99 \(p99) us")
+            BenchRow(
+                what:
+                    "materialize \(rows) x 10 to \(onRedis ? "Redis" : "LMDB"), \(perEntity) rows each, \(pass), reads of 10 "
+                    + "entities meanwhile",
+                ours: "\(report.written) rows, \(Int(Double(report.written) / seconds)) rows/s, processor "
+                    + "\(BenchRow.number(spent)) s",
+                latency: "\(p50) / \(p99) us of \(count) reads",
+                memory: "\(PeakMemory.megabytes) MB, of it \(anonymous) MB no mapped file"
+            ).show()
         }
         try await factory.close()
     }

@@ -139,16 +139,34 @@ extension FeatureStore {
         "read_parquet(\(SQLText.literal(try await objects.localPath(history.digest))))"
     }
 
+    /// Where the rows of a view come from for one request: its history, or the view's own query where no history is stored
+    /// and this is the first request that wants it. To order and keep a history takes longer than one join saves.
+    ///
+    /// - Parameters:
+    ///   - view: with what the request says of late data.
+    ///   - mayCompute: whether a request can take anything but a history.
+    func historySource(of view: FeatureView, mayCompute: Bool) async throws -> HistorySource {
+        let (_, key, stored) = try await storedHistory(of: view)
+        if mayCompute, stored == nil, case .sql = view.content, isFirstRequest(key) {
+            try await bind()
+            return .computed(ComputedHistory(view: view, query: try query(of: view), table: "rows_\(scratchNumber())"))
+        }
+        let history = try await build(view, by: "system:features", progress: { _ in })
+        return .stored(history, path: try await objects.localPath(history.digest))
+    }
+
+    /// The digest of a view's definition, the key of its history over the newest data, and the history if it is stored.
+    private func storedHistory(of view: FeatureView) async throws -> (Digest, Digest, ViewHistory?) {
+        let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
+        let key = try await historyKey(definition, datasetVersions(), streams: newestStreams(readBy: view.sources))
+        return (definition, key, try await storedHistory(view.name, key))
+    }
+
     private func build(
         _ view: FeatureView, by principal: String, progress: (String) -> Void
     ) async throws -> ViewHistory {
-        let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
-        if let history = try await storedHistory(
-            view.name,
-            historyKey(definition, datasetVersions(), streams: newestStreams(readBy: view.sources)))
-        {
-            return history
-        }
+        let (definition, _, stored) = try await storedHistory(of: view)
+        if let stored { return stored }
         progress(view.name)
         // Loading the sources takes long, so it waits until they are needed; they may have moved on meanwhile.
         let key = try historyKey(definition, try await bind(), streams: boundStreams(readBy: view.sources))
@@ -187,25 +205,9 @@ extension FeatureStore {
         let pruning = HistoryPruning(
             view: view, rows: "read_parquet(\(SQLText.literal(path)), file_row_number = true)")
         let found = try await engine.query(pruning.checks, context: context)
-        func count(_ name: String) throws -> Int64 { try found.count(name) }
-        if try count("timeless") > 0 {
-            throw FeaturesFailure.badView(view: view.name, problem: "\(view.eventTime) is null in some rows")
-        }
-        if try count("uncreated") > 0 {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "\(view.createdTime ?? "its created time") is null in some rows")
-        }
-        if try count("off_grid") > 0 {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "some rows are not on its grid of \(view.everySeconds ?? 0) seconds")
-        }
-        let repeated = try count("repeated")
-        if repeated > 0, view.everySeconds != nil, view.createdTime == nil {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "\(repeated) entities have two rows at one \(view.eventTime)")
-        }
-        let published = try await datasets.publish(pruning.query(hasTies: repeated > 0), context: context)
-        return (published, try count("keyless"))
+        let checked = try pruning.judge(found)
+        let published = try await datasets.publish(pruning.ordered(hasTies: checked.hasTies), context: context)
+        return (published, checked.keyless)
     }
 
     private func storedHistory(_ view: String, _ key: Digest) async throws -> ViewHistory? {
