@@ -34,6 +34,8 @@ final class Factory: FactoryControl {
     private let journal: Journal
     /// The last journal entry whose effects are in force here.
     private let followed = Mutex<Int64>(-1)
+    /// What time the database says it is in a replay.
+    private let keptClock = Mutex<Timestamp?>(nil)
     /// The revision whose definitions are in force here.
     private let inForce = Mutex<Int64>(0)
     private let describe: @Sendable () async throws -> [String: String]
@@ -200,6 +202,7 @@ final class Factory: FactoryControl {
             }
             let first = definitions.trainings.map(\.from).min() ?? Timestamp(microseconds: 0)
             clock.replay(from: stored ?? first)
+            keptClock.withLock { $0 = stored ?? clock.now }
         } else {
             clock.useSystem()
         }
@@ -225,16 +228,24 @@ final class Factory: FactoryControl {
             let quiet = turn.windows.isEmpty && turn.pipelines.isEmpty && turn.rollouts.isEmpty
             // After a crash the replay says again what time it is, so the stored clock may lag a little.
             if !quiet || before.floored(toSeconds: 21_600) != moment.floored(toSeconds: 21_600) {
-                _ = try await database.write { transaction in
-                    try transaction.execute(
-                        """
-                        INSERT INTO factory_clock (id, now) VALUES (1, ?)
-                        ON CONFLICT (id) DO UPDATE SET now = excluded.now
-                        """, [.init(moment)])
-                }
+                try await keepClock()
             }
             return turn
         }
+    }
+
+    /// Stores what time it is in a replay, so that a restart goes on from there.
+    func keepClock() async throws {
+        let now = clock.now
+        guard clock.isReplay, keptClock.withLock({ $0 != now }) else { return }
+        _ = try await database.write { transaction in
+            try transaction.execute(
+                """
+                INSERT INTO factory_clock (id, now) VALUES (1, ?)
+                ON CONFLICT (id) DO UPDATE SET now = excluded.now
+                """, [.init(now)])
+        }
+        keptClock.withLock { $0 = now }
     }
 
     /// One turn of the loop on the system's clock; nothing while a replay drives it.

@@ -164,6 +164,12 @@ public final class Works: Sendable {
             features: features, experiments: experiments, objects: objects, time: clock,
             environment: ProgramVersion.environment)
         let registry = ModelRegistry(database: database, time: clock)
+        features.compareHistories {
+            try await registry.versions().filter { $0.stage == .production }.sorted { $0.staged > $1.staged }
+                .compactMap { version in
+                    version.materials.map { ModelInUse(features: $0.features, datasets: $0.datasets) }
+                }
+        }
         // Each network thread and each worker asks models and endpoints through a slot of its own; one more is for checks.
         let workers = stores.online.isLocal ? 1 : Self.remoteWorkers
         let slots = options.threads + workers + 1
@@ -204,8 +210,8 @@ public final class Works: Sendable {
             answersOnLoops: stores.online.isLocal, metrics: metrics
         ).install(on: router)
         Feast(
-            features: features, time: clock, loops: options.threads, workers: max(2, workers),
-            answersOnLoops: stores.online.isLocal
+            features: features, streams: streaming.streams, time: clock, loops: options.threads,
+            workers: max(2, workers), answersOnLoops: stores.online.isLocal
         ).install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
         try await factory.resume()
@@ -313,6 +319,9 @@ public final class Works: Sendable {
 
     private func anchorEnd() async {
         if await duty.claim() {
+            do { try await factory.keepClock() } catch {
+                logger.error("the clock could not be stored", ["error": .string("\(error)")])
+            }
             do { try await checkpointer.checkpoint() } catch {
                 logger.error("the end of the journal could not be anchored", ["error": .string("\(error)")])
             }

@@ -8,6 +8,8 @@ SELECT
     schedule.tailnum,
     flights.dep_delay,
     flights.arr_delay,
+    (flights.arr_delay > 15)::DOUBLE AS late,
+    flights.arr_delay - flights.dep_delay AS lost_on_the_way,
     schedule.arrives_at + to_minutes(flights.arr_delay::INTEGER) AS arrived_at
 FROM flights
 JOIN schedule

@@ -20,6 +20,10 @@ public final class FeatureStore: Sendable {
     let online: any KeyValueStore
     let onlineTable: KeyValueTable
     let time: any TimeSource
+    /// Rows of a history that are brought online in one change.
+    let batchRows: Int
+    /// What ``batchRows`` is where nothing else is said.
+    public static let batchRows = 50_000
     /// A folder for files under way.
     public let scratch: String
     public let datasets: DatasetStore
@@ -36,16 +40,20 @@ public final class FeatureStore: Sendable {
         var boundStreams: [String: Digest] = [:]
         /// Moves whenever a view's history may have become another.
         var generation = 0
+        /// What the model versions in use were learnt from, newest first.
+        var modelsInUse: (@Sendable () async throws -> [ModelInUse])?
         /// How many files under way have been named.
         var files = 0
         /// Keys of histories that a request has wanted.
         var wanted: Set<Digest> = []
     }
 
+    /// - Parameter batchRows: rows of a history that are brought online in one change of the online store; memory holds three
+    ///   times as many.
     public init(
         database: Database, objects: any ObjectStore, engine: ColumnarEngine,
         online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, random: any RandomSource,
-        scratch: String, environment: [String: String] = [:]
+        scratch: String, environment: [String: String] = [:], batchRows: Int = FeatureStore.batchRows
     ) {
         self.database = database
         self.objects = objects
@@ -54,6 +62,7 @@ public final class FeatureStore: Sendable {
         self.onlineTable = onlineTable
         self.time = time
         self.scratch = scratch
+        self.batchRows = max(1, batchRows)
         datasets = DatasetStore(
             database: database, objects: objects, engine: engine, time: time, random: random, scratch: scratch,
             environment: environment)
@@ -67,6 +76,15 @@ public final class FeatureStore: Sendable {
 
     /// Moves whenever a view's history may have become another: after an apply or an ingest.
     var generation: Int { state.withLock { $0.generation } }
+
+    var modelsInUse: (@Sendable () async throws -> [ModelInUse])? { state.withLock { $0.modelsInUse } }
+
+    /// Compares new histories with what the model versions in use have seen.
+    ///
+    /// - Parameter models: gives what they were learnt from, newest first.
+    public func compareHistories(with models: @escaping @Sendable () async throws -> [ModelInUse]) {
+        state.withLock { $0.modelsInUse = models }
+    }
 
     /// A name for a file under way, which no other has.
     func scratchPath(_ ending: String) -> String {
@@ -135,7 +153,7 @@ public final class FeatureStore: Sendable {
     public func datasetVersions() async throws -> [String: DatasetVersion] {
         let latest = try await datasets.latest()
         var versions: [String: DatasetVersion] = [:]
-        for name in catalogue.tables.keys {
+        for name in catalogue.tables.keys.sorted() {
             guard let version = latest[name] else { throw DatasetsFailure.notIngested(table: name) }
             versions[name] = version
         }
@@ -168,7 +186,7 @@ public final class FeatureStore: Sendable {
             if let stream = events.stream {
                 guard changed.contains(events.name) else { continue }
                 try await bind(events, stream, segments[events.name] ?? [])
-            } else if bound != digests || !changed.isDisjoint(with: TablesRead.names(in: events.sql)) {
+            } else if bound != digests || !changed.isDisjoint(with: catalogue.namesRead(by: events.name)) {
                 try await bind(events)
                 changed.insert(events.name)
             }
@@ -199,17 +217,9 @@ public final class FeatureStore: Sendable {
     }
 
     private func streams(_ streams: [String: Digest], readBy sources: [String]?) -> [String: Digest] {
-        let catalogue = catalogue
         guard let sources else { return streams }
-        var found: [String: Digest] = [:]
-        var waiting = sources
-        var seen: Set<String> = []
-        while let name = waiting.popLast() {
-            guard seen.insert(name).inserted, let events = catalogue.events[name] else { continue }
-            if events.stream != nil { found[name] = streams[name] }
-            waiting += TablesRead.names(in: events.sql)
-        }
-        return found
+        let names = catalogue.streams(readBy: sources)
+        return streams.filter { names.contains($0.key) }
     }
 
     /// The service's reader for the hot path.

@@ -5,7 +5,8 @@ import Features
 struct DataFrame {
     private let columns: [String: [JSONValue]]
     private static let eventTime = "event_timestamp"
-    private static let createdTime = "created"
+    /// What Feast's clients call the created time.
+    static let createdTime = "created"
 
     init(_ columns: [String: [JSONValue]]) { self.columns = columns }
 

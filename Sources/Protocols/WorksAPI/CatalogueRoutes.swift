@@ -21,8 +21,9 @@ extension WorksAPI {
         }
         router.get("\(Self.prefix)/features/views/{view}", needs: .right(to: .read, on: "view")) { request in
             let catalogue = services.features.catalogue
+            let view = try catalogue.view(try request.parameter("view"))
             return try .json(
-                try ViewDetail(try catalogue.view(try request.parameter("view")), in: catalogue))
+                try ViewDetail(view, in: catalogue, try await services.features.presentProfile(of: view.name)))
         }
     }
 }
@@ -59,19 +60,25 @@ private struct ViewDetail: Encodable {
         var type: String
         var description: String
         var consumers: [String]
+        /// How far its values lie from the reference; nil where they were not compared.
+        var psi: Double?
     }
 
     var definition: FeatureView
     var digest: Digest
     var features: [Item]
+    /// The features that have drifted further than the view allows, the worst first.
+    var drifted: [String]
 
-    init(_ view: FeatureView, in catalogue: Catalogue) throws {
+    init(_ view: FeatureView, in catalogue: Catalogue, _ profile: HistoryProfile?) throws {
+        drifted = profile?.drifted(beyond: view.drift ?? .standard).map(\.feature) ?? []
         definition = view
         digest = try catalogue.digest(ofView: view.name)
-        features = view.features.map {
+        features = view.features.map { feature in
             Item(
-                name: $0.name, type: "\($0.type)", description: $0.description,
-                consumers: catalogue.consumers(of: FeatureReference(view: view.name, feature: $0.name)))
+                name: feature.name, type: "\(feature.type)", description: feature.description,
+                consumers: catalogue.consumers(of: FeatureReference(view: view.name, feature: feature.name)),
+                psi: profile?.features.first { $0.feature == feature.name }?.drift?.worst)
         }
     }
 }

@@ -23,6 +23,7 @@ public struct WorksAPI: Sendable {
         installHistory(on: router)
         installStreams(on: router)
         installCatalogue(on: router)
+        installFeatureQuality(on: router)
         installExpectations(on: router)
         installModels(on: router)
         installServing(on: router)

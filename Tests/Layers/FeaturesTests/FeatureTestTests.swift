@@ -122,6 +122,16 @@ import Testing
             """)
         let problem = try #require(report.tests.first?.problems.first)
         #expect(problem.contains("features/last_sale") && problem.contains("amount"), "\(problem)")
+        let timeless = try await run(
+            """
+            name: no_event_time
+            view: last_sale
+            given: {sold: [{shop: north, known: 2024-01-01T10:01:00Z, amount: 1}]}
+            at: 2024-01-01T10:20:00Z
+            expect: [{shop: north, amount: 1}]
+            """)
+        let missing = try #require(timeless.tests.first?.problems.first)
+        #expect(missing.hasPrefix("a row given for 'sold' has no 'happened', its event time"))
         await #expect(throws: FeaturesFailure.self) { try await run(only: ["unknown"]) }
     }
 }

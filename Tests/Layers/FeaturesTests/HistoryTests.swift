@@ -238,7 +238,7 @@ import Testing
         let bytes = try Data(contentsOf: URL(fileURLWithPath: whole))
         try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: whole))
         let out = "\(house.factory.folder.path)/out.parquet"
-        await #expect(throws: ColumnarFailure.self) {
+        await #expect(throws: FeaturesFailure.self) {
             try await house.factory.store.historicalFeatures(
                 HistoryRequest(.features(["warmth"])), of: EntityFile(path: whole), to: out)
         }

@@ -1,6 +1,7 @@
 import Basics
 import Journal
 import Synchronization
+import Telemetry
 import TestSupport
 import Testing
 
@@ -128,15 +129,16 @@ import Testing
         let ten = try moment("2020-01-01T10:00:00Z")
         #expect(try await store.sweepOnline(at: ten.advanced(bySeconds: 7200), marginSeconds: 3600) == 0)
         #expect(try await store.sweepOnline(at: ten.advanced(bySeconds: 7201), marginSeconds: 3600) == 1)
+        let written = factory.clock.now
         func stale(_ seconds: Int64) async throws -> [String] {
-            try await store.freshness(at: ten.advanced(bySeconds: seconds)).filter(\.isStale).map(\.view)
+            try await store.freshness(at: written.advanced(bySeconds: seconds)).filter(\.isStale).map(\.view)
         }
         #expect(try await stale(3600) == [])
         #expect(try await stale(3601) == ["shop_last"])
         #expect(try await stale(7201) == ["shop_last", "stock"])
-        let materialisation = Materialisation(features: store)
+        let upkeep = OnlineUpkeep(features: store, metrics: nil, logger: .silent)
         for seconds in [0, 7201, 7300, 7400] as [Int64] {
-            try await materialisation.keepUp(at: ten.advanced(bySeconds: seconds))
+            try await upkeep.run(at: written.advanced(bySeconds: seconds))
         }
         let entries = try await Journal(factory.database).entries(type: "features.stale")
         #expect(entries.count == 2)

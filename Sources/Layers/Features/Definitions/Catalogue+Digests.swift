@@ -1,26 +1,6 @@
 import Basics
-import Datasets
 
 extension Catalogue {
-    /// An event source's digest covers the sources that it reads, as deep as they go.
-    func digest(ofEvents name: String) throws -> Digest {
-        struct Content: Codable {
-            var definition: EventsDefinition
-            var reads: [Digest]
-        }
-        let definition = try eventSource(name)
-        let words = TablesRead.names(in: definition.sql)
-        let reads = try events.keys.sorted().filter { $0 != name && words.contains($0) }.map {
-            try digest(ofEvents: $0)
-        }
-        return Digest(of: try JSON.canonical(Content(definition: definition, reads: reads)))
-    }
-
-    public func digest(ofView name: String) throws -> Digest {
-        let view = try view(name)
-        return try view.digest(sources: view.sources.map { try digest(ofEvents: $0) })
-    }
-
     /// A transform's digest covers the views that it takes values from.
     public func digest(ofTransform name: String) throws -> Digest {
         struct Content: Codable {

@@ -3,7 +3,7 @@ import Datasets
 import Expressions
 
 /// All definitions of a factory's data and features, checked against each other.
-public struct Catalogue: Sendable, Codable, Equatable {
+public struct Catalogue: Sendable, Equatable {
     public private(set) var tables: [String: TableDefinition] = [:]
     public private(set) var events: [String: EventsDefinition] = [:]
     public private(set) var entities: [String: Entity] = [:]
@@ -11,6 +11,11 @@ public struct Catalogue: Sendable, Codable, Equatable {
     public private(set) var transforms: [String: TransformDefinition] = [:]
     public private(set) var services: [String: FeatureService] = [:]
     public private(set) var tests: [String: FeatureTest] = [:]
+    /// The names that each event source's SQL may read tables by.
+    private var reads: [String: Set<String>] = [:]
+    /// The digests of event sources: each covers those that it reads, as deep as they go.
+    private var eventDigests: [String: Digest] = [:]
+    private var viewDigests: [String: Digest] = [:]
 
     /// Definitions as they are read, not yet checked against each other.
     struct Parts {
@@ -44,8 +49,10 @@ public struct Catalogue: Sendable, Codable, Equatable {
         tests = try Catalogue.index(parts.tests, kind: "test", by: \.name)
         try refuseShared(tables.keys, events.keys, "a table and an event source")
         try refuseShared(views.keys, transforms.keys, "a view and a transform")
-        _ = try eventsInOrder()
+        reads = events.mapValues { TablesRead.names(in: $0.sql) }
+        for events in try eventsInOrder() { eventDigests[events.name] = try digest(of: events) }
         for name in views.keys.sorted() { try resolve(view: name) }
+        viewDigests = try views.mapValues { try $0.digest(sources: $0.sources.map { try digest(ofEvents: $0) }) }
         for name in transforms.keys.sorted() { try resolve(transform: name) }
         for name in services.keys.sorted() { try resolve(service: name) }
         for name in tests.keys.sorted() { try resolve(test: name) }
@@ -274,6 +281,31 @@ public struct Catalogue: Sendable, Codable, Equatable {
         return names
     }
 
+    /// The names that an event source's SQL may read tables by: words after FROM and JOIN.
+    func namesRead(by events: String) -> Set<String> { reads[events] ?? [] }
+
+    /// An event source's digest covers the sources that it reads, as deep as they go.
+    func digest(ofEvents name: String) throws -> Digest {
+        _ = try eventSource(name)
+        return try find(eventDigests, "event source", name)
+    }
+
+    /// - Parameter definition: an event source; the digests of those that it reads are known.
+    private func digest(of definition: EventsDefinition) throws -> Digest {
+        struct Content: Codable {
+            var definition: EventsDefinition
+            var reads: [Digest]
+        }
+        let words = namesRead(by: definition.name)
+        let reads = try events.keys.sorted().filter { $0 != definition.name && words.contains($0) }.map {
+            try digest(ofEvents: $0)
+        }
+        return Digest(of: try JSON.canonical(Content(definition: definition, reads: reads)))
+    }
+
+    /// The digest of everything that decides a view's values but the data.
+    public func digest(ofView name: String) throws -> Digest { try find(viewDigests, "feature view", name) }
+
     /// Event sources, each after those its SQL reads.
     ///
     /// - Throws: ``FeaturesFailure/definition(_:remedy:)`` where some read each other in a circle.
@@ -282,7 +314,7 @@ public struct Catalogue: Sendable, Codable, Equatable {
         var ordered: [EventsDefinition] = []
         while !waiting.isEmpty {
             let names = Set(waiting.map(\.name))
-            let ready = waiting.filter { TablesRead.names(in: $0.sql).isDisjoint(with: names.subtracting([$0.name])) }
+            let ready = waiting.filter { namesRead(by: $0.name).isDisjoint(with: names.subtracting([$0.name])) }
             guard !ready.isEmpty else {
                 throw FeaturesFailure.definition(
                     "the event sources \(names.sorted().joined(separator: ", ")) read each other in a circle",

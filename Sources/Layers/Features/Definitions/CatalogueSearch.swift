@@ -72,7 +72,7 @@ extension Catalogue {
             views.values.filter { $0.sources.contains(source) }.map { "view \($0.name)" }
         }
         func events(reading name: String) -> [String] {
-            self.events.values.filter { $0.name != name && TablesRead.names(in: $0.sql).contains(name) }
+            self.events.values.filter { $0.name != name && namesRead(by: $0.name).contains(name) }
                 .map { "events \($0.name)" }
         }
         func selecting(_ name: String) -> [String] {

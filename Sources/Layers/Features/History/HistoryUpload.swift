@@ -19,9 +19,10 @@ extension FeatureStore {
         answer: TableDefinition.FileFormat, engine: OfflineEngine = .local
     ) async throws -> (file: PassingFile, summary: HistorySummary) {
         let entities = try await keep(rows, as: format)
+        defer { withExtendedLifetime(entities.file) {} }
         let result = PassingFile(path: scratchPath("result.\(answer.rawValue)"))
         let summary = try await historicalFeatures(
-            request, of: EntityFile(path: entities.path, format: format), to: result.path, format: answer,
+            request, of: entities.rows, to: result.path, format: answer,
             engine: engine)
         return (result, summary)
     }
@@ -31,11 +32,15 @@ extension FeatureStore {
         _ request: HistoryRequest, of rows: [UInt8], as format: TableDefinition.FileFormat, row: Int64, shown: Int = 3
     ) async throws -> HistoryExplanation {
         let entities = try await keep(rows, as: format)
+        defer { withExtendedLifetime(entities.file) {} }
         return try await explainHistory(
-            request, of: EntityFile(path: entities.path, format: format), row: row, shown: shown)
+            request, of: entities.rows, row: row, shown: shown)
     }
 
-    private func keep(_ rows: [UInt8], as format: TableDefinition.FileFormat) async throws -> PassingFile {
+    /// - Returns: the rows in a file, and the file, which is there as long as it is held.
+    private func keep(_ rows: [UInt8], as format: TableDefinition.FileFormat) async throws
+        -> (rows: EntityFile, file: PassingFile)
+    {
         guard !rows.isEmpty else {
             throw FeaturesFailure.request(
                 "no entity rows were given", remedy: "Send them as Parquet, CSV or JSON lines.")
@@ -44,6 +49,6 @@ extension FeatureStore {
         try await BlockingThread(name: "upload").run {
             try Data(rows).write(to: URL(fileURLWithPath: file.path))
         }
-        return file
+        return (EntityFile(path: file.path, format: format, name: "the entity rows"), file)
     }
 }

@@ -28,7 +28,8 @@ public struct LeakReport: Sendable, Codable, Equatable {
 
 extension FeatureStore {
     /// Proves on a sample that no value of a training set was knowable later than its row's time: every view is computed
-    /// again from sources cut to what was available at the sampled moment, and must give the same values.
+    /// again from sources cut to what was available at the sampled moment, and must give the same values. Declared windows
+    /// are left out: they count an event from its `available_at` on, whatever is declared.
     ///
     /// - Parameters:
     ///   - sample: how many rows to check, spread over the range by `random`.
@@ -58,6 +59,10 @@ extension FeatureStore {
                     continue
                 }
                 let view = try catalogue.view(selection.source)
+                guard view.windows.isEmpty else {
+                    column += selection.features.count
+                    continue
+                }
                 let knowable = try await knowableValues(
                     of: view, for: selection, row: row, in: rows, at: set.times[index])
                 for feature in selection.features {
@@ -85,19 +90,49 @@ extension FeatureStore {
         let created = view.createdTime.map(SQLText.identifier)
         var conditions = ["\(eventTime) <= \(at)"]
         if view.delays, let created { conditions.append("\(created) <= \(at)") }
-        let newest = ([eventTime] + (created.map { [$0] } ?? [])).map { "\($0) DESC" }.joined(separator: ", ")
+        let order = ([eventTime] + (created.map { [$0] } ?? [])).map { "\($0) DESC" }.joined(separator: ", ")
         if let ttl = view.ttlSeconds { conditions.append("\(eventTime) >= \(at) - INTERVAL \(ttl) SECOND") }
+        var keys: [String] = []
         for key in view.joinKeys {
             guard let literal = try rows.literal(selection.callerKey(key), row: row) else { return [:] }
-            conditions.append("\(SQLText.identifier(key)) = \(literal)")
+            keys.append("\(SQLText.identifier(key)) = \(literal)")
         }
-        let table = try await engine.query(
-            """
-            SELECT * FROM (\(try query(of: view, knowableAt: at))) WHERE \(conditions.joined(separator: " AND "))
-            ORDER BY \(newest) LIMIT 1
-            """, context: "features/\(view.name)")
+        conditions += keys
+        func newest(of query: String) async throws -> Table {
+            try await engine.query(
+                "SELECT * FROM (\(query)) WHERE \(conditions.joined(separator: " AND ")) ORDER BY \(order) LIMIT 1",
+                context: "features/\(view.name)")
+        }
+        let table: Table
+        if case .windows = view.content, let name = view.sources.first {
+            let source = try catalogue.eventSource(name)
+            let cut = keys + ["\(SQLText.identifier(source.availableAt)) <= \(at)"]
+            table = try await windows(of: view, over: source, where: cut.joined(separator: " AND "), newest)
+        } else {
+            table = try await newest(of: query(of: view, knowableAt: at))
+        }
         var values: [String: Double] = [:]
         for feature in view.featureNames { values[feature] = try table.doubles(feature).first }
         return values
+    }
+
+    /// Computes a view of windows over some events of its source.
+    private func windows(
+        of view: FeatureView, over source: EventsDefinition, where condition: String,
+        _ use: (String) async throws -> Table
+    ) async throws -> Table {
+        let name = "leak_events_\(scratchNumber())"
+        let context = "features/\(view.name)"
+        try await engine.execute(
+            "CREATE TABLE \(name) AS SELECT * FROM \(SQLText.identifier(source.name)) WHERE \(condition)",
+            context: context)
+        do {
+            let values = try await WindowHistory(features: self, view: view, source: source, table: name).compute(use)
+            try await engine.execute("DROP TABLE \(name)", context: context)
+            return values.content
+        } catch {
+            _ = try? await engine.execute("DROP TABLE \(name)", context: context)
+            throw error
+        }
     }
 }

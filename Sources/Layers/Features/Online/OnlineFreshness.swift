@@ -11,7 +11,9 @@ public struct OnlineFreshness: Sendable, Codable, Equatable {
     /// From the newest event time to now.
     public var ageSeconds: Double?
     public var withinSeconds: Double
-    /// Whether the newest value, or on a grid the one due after it, is older than it may be.
+    /// Whether values are further behind than they may be. Where a history is followed, that is how long ago all that could
+    /// be known had been written: an hour without events makes nothing stale. Where rows are only pushed, it is the age of
+    /// the newest. What streams are behind is told by their own status.
     public var isStale: Bool
 }
 
@@ -32,20 +34,23 @@ extension FeatureStore {
             let pushed = found[views.count + index].flatMap { bytes in
                 bytes.withUnsafeBytes { KeyValueStamp(of: $0)?.numbers.first }
             }
-            return Self.freshness(of: view, mark, pushed: pushed, at: moment)
+            return Self.freshness(
+                of: view, mark, pushed: pushed, at: moment, isStreamed: catalogue.isStreamed(view))
         }
     }
 
     private static func freshness(
-        of view: FeatureView, _ mark: OnlineMark?, pushed: Int64?, at moment: Timestamp
+        of view: FeatureView, _ mark: OnlineMark?, pushed: Int64?, at moment: Timestamp, isStreamed: Bool
     ) -> OnlineFreshness {
         let newest = [mark?.newest, pushed].compactMap(\.self).max().map(Timestamp.init(microseconds:))
+        let through = mark?.through.map(Timestamp.init(microseconds:))
         let age = newest.map { moment.seconds(since: $0) }
+        let behind = through.map { moment.seconds(since: $0) } ?? (isStreamed ? nil : age)
         let within = Double(view.freshness.withinMilliseconds) / 1000
         // On a grid the next value is due one step later, and may then take as long as is allowed.
         let allowed = within + Double(view.everySeconds ?? 0)
         return OnlineFreshness(
-            view: view.name, newest: newest, through: mark?.through.map(Timestamp.init(microseconds:)), ageSeconds: age,
-            withinSeconds: within, isStale: age.map { $0 > allowed } ?? false)
+            view: view.name, newest: newest, through: through, ageSeconds: age,
+            withinSeconds: within, isStale: behind.map { $0 > allowed } ?? false)
     }
 }

@@ -33,20 +33,21 @@ struct ParsedRows {
                     try Self.key(value, type, "the join key '\(key)' of row \(row)")
                 })
         }
-        func times(_ name: String, _ kind: String) throws -> [Int64] {
+        func times(_ name: String, _ kind: String, absent: Timestamp?) throws -> [Int64] {
             try column(name, kind).enumerated().map { row, value in
                 let what = "the \(kind) '\(name)' of row \(row)"
-                guard case .scalar(.timestamp(let moment)) = try Self.typed(value, FeatureType(.timestamp), what) else {
-                    throw FeaturesFailure.request("\(what) is null", remedy: "Send a moment.")
+                if case .scalar(.timestamp(let moment)) = try Self.typed(value, FeatureType(.timestamp), what) {
+                    return moment.microseconds
                 }
-                return moment.microseconds
+                guard let absent else { throw FeaturesFailure.request("\(what) is null", remedy: "Send a moment.") }
+                return absent.microseconds
             }
         }
-        events = try times(eventTime, "event time")
+        events = try times(eventTime, "event time", absent: nil)
         if let name = view.createdTime {
             created =
                 rows.values(name) == nil
-                ? Array(repeating: now.microseconds, count: count) : try times(name, "created time")
+                ? Array(repeating: now.microseconds, count: count) : try times(name, "created time", absent: now)
         } else {
             created = Array(repeating: .min, count: count)
         }

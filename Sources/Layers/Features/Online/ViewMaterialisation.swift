@@ -13,8 +13,6 @@ import ObjectStorage
 struct ViewMaterialisation: Sendable {
     let features: FeatureStore
     let view: FeatureView
-    /// Rows of one batch.
-    static let batchRows = 50_000
 
     struct Outcome: Sendable {
         var count = KeyValuePutCount()
@@ -67,7 +65,7 @@ struct ViewMaterialisation: Sendable {
     }
 
     private func source(_ thread: BlockingThread, _ connection: ColumnarConnection) async throws -> OnlineHistory {
-        let history = try await features.history(of: view.name)
+        let history = try await features.usableHistory(of: view.name)
         let path = try await features.objects.localPath(history.digest)
         let definition = try features.catalogue.digest(ofView: view.name)
         return try await thread.run {
@@ -83,7 +81,7 @@ struct ViewMaterialisation: Sendable {
         try await withTaskCancellationHandler {
             async let reading = thread.run {
                 do {
-                    let read = try Self.read(source, pending, connection, into: handoff)
+                    let read = try Self.read(source, pending, connection, batchRows: features.batchRows, into: handoff)
                     handoff.finish()
                     return read
                 } catch {
@@ -133,7 +131,7 @@ struct ViewMaterialisation: Sendable {
 
     /// On the connection's thread: fills batches and passes them on.
     private static func read(
-        _ source: OnlineHistory, _ pending: OnlineMark.Pending, _ connection: ColumnarConnection,
+        _ source: OnlineHistory, _ pending: OnlineMark.Pending, _ connection: ColumnarConnection, batchRows: Int,
         into handoff: Handoff<Filled>
     ) throws -> Read {
         let context = "features/\(source.view.name)"

@@ -188,7 +188,13 @@ struct FeatureTestRun {
                 events.append(source)
                 continue
             }
-            let rows = GivenRows(given, declared: source.stream?.columns ?? [])
+            guard given.allSatisfy({ $0[source.eventTime].flatMap { $0 } != nil }) else {
+                throw FeaturesFailure.request(
+                    "a row given for '\(source.name)' has no '\(source.eventTime)', its event time",
+                    remedy: "Give '\(source.eventTime)' in each row, as a moment such as 2013-03-01T09:30:00Z.")
+            }
+            let declared = source.stream?.columns ?? [.init(name: source.eventTime, type: .timestamp)]
+            let rows = GivenRows(given, declared: declared)
             types += rows.columns
             var extra: [(name: String, sql: String)] = []
             if rows.type(of: source.availableAt) == nil {
@@ -206,7 +212,7 @@ struct FeatureTestRun {
         var sql = "SELECT * FROM \(SQLText.identifier(table))"
         if let lateness = source.stream?.latenessSeconds {
             let (late, happened) = (SQLText.identifier(source.availableAt), SQLText.identifier(source.eventTime))
-            sql += " WHERE epoch_us(\(late)) - epoch_us(\(happened)) <= \(lateness) * 1000000"
+            sql += " WHERE epoch_us(\(late)) - epoch_us(\(happened)) <= \(lateness) * 1000000::HUGEINT"
         }
         source.origin = .sql(sql)
         return source

@@ -103,7 +103,7 @@ extension Catalogue {
         while let name = waiting.popLast() {
             guard seen.insert(name).inserted, let events = events[name] else { continue }
             if events.stream != nil { found.insert(name) }
-            waiting += TablesRead.names(in: events.sql)
+            waiting += namesRead(by: name)
         }
         return found
     }

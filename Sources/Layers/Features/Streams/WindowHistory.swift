@@ -11,10 +11,19 @@ struct WindowHistory: Sendable {
     let features: FeatureStore
     let view: FeatureView
     let source: EventsDefinition
+    /// The engine's table with the events of the source.
+    let table: String
 
-    struct Outcome: Sendable {
-        var digest: Digest
-        var rows: Int64
+    init(features: FeatureStore, view: FeatureView, source: EventsDefinition, table: String? = nil) {
+        self.features = features
+        self.view = view
+        self.source = source
+        self.table = table ?? source.name
+    }
+
+    struct Outcome<Content: Sendable>: Sendable {
+        /// What came of the rows.
+        var content: Content
         /// Events without a join key.
         var keyless: Int64
         var counts: HistoryBuilder.Counts
@@ -29,7 +38,10 @@ struct WindowHistory: Sendable {
     /// The column of a stream's table with the order of arrival; the rows of a query's result are in that order.
     static let sequence = "__sequence"
 
-    func compute() async throws -> Outcome {
+    /// Computes the rows, and lets them be used while they are there.
+    ///
+    /// - Parameter use: takes a query of the rows, in order of moment and join keys.
+    func compute<Content: Sendable>(_ use: (String) async throws -> Content) async throws -> Outcome<Content> {
         let number = features.scratchNumber()
         let (keyTable, rowTable) = ("window_keys_\(number)", "window_rows_\(number)")
         let engine = features.engine
@@ -44,11 +56,11 @@ struct WindowHistory: Sendable {
                         + SQLText.identifier(feature.name)
                 }
             let order = (["r.moment"] + keys.map { "k.\($0)" }).joined(separator: ", ")
-            let published = try await features.datasets.publish(
+            let content = try await use(
                 "SELECT \(list.joined(separator: ", ")) FROM \(rowTable) AS r JOIN \(keyTable) AS k "
-                    + "ON r.entity = k.entity ORDER BY \(order)", context: context)
+                    + "ON r.entity = k.entity ORDER BY \(order)")
             try await drop(keyTable, rowTable)
-            return Outcome(digest: published.digest, rows: published.rows, keyless: keyless, counts: counts)
+            return Outcome(content: content, keyless: keyless, counts: counts)
         } catch {
             try? await drop(keyTable, rowTable)
             throw error
@@ -62,7 +74,7 @@ struct WindowHistory: Sendable {
     private func write(
         from reader: ColumnarConnection, to writer: ColumnarConnection, _ keyTable: String, _ rowTable: String
     ) throws -> (HistoryBuilder.Counts, Int64) {
-        let events = SQLText.identifier(source.name)
+        let events = SQLText.identifier(table)
         let eventTime = SQLText.identifier(source.eventTime)
         let known = keys.map { "\($0) IS NOT NULL" }.joined(separator: " AND ")
         let found = try reader.query(
@@ -142,7 +154,7 @@ struct WindowHistory: Sendable {
     /// The types of the source's columns, as far as values can be of them.
     private func columnTypes(_ connection: ColumnarConnection) throws -> [String: ScalarType] {
         let found = try connection.query(
-            "DESCRIBE SELECT * FROM \(SQLText.identifier(source.name))", context: context)
+            "DESCRIBE SELECT * FROM \(SQLText.identifier(table))", context: context)
         var types: [String: ScalarType] = [:]
         for (name, type) in zip(try found.strings("column_name"), try found.strings("column_type")) {
             guard let name, let type else { continue }
