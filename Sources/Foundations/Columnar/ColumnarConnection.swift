@@ -142,6 +142,15 @@ public final class ColumnarConnection: Sendable {
         try append(table, to: name)
     }
 
+    /// Runs `body` in a transaction, which sees one state of the database throughout, and then undoes what it made there.
+    /// - Throws: as `query`, and what `body` throws.
+    public func undoing<Result>(_ body: () throws -> Result) throws -> Result {
+        try execute("BEGIN")
+        // Straight to the library: after a cancellation our own path refuses everything.
+        defer { turn.withLock { _ in _ = duckdb_query(handle, "ROLLBACK", nil) } }
+        return try body()
+    }
+
     private func plain(_ sql: String) throws {
         try Statements(sql, on: self, context: nil).run([], streaming: false) { _ in }
     }

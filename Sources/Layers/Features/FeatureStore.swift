@@ -44,6 +44,8 @@ public final class FeatureStore: Sendable {
         var modelsInUse: (@Sendable () async throws -> [ModelInUse])?
         /// How many files under way have been named.
         var files = 0
+        /// Keys of histories that a request has wanted.
+        var wanted: Set<Digest> = []
     }
 
     /// - Parameter batchRows: rows of a history that are brought online in one change of the online store; memory holds three
@@ -96,6 +98,16 @@ public final class FeatureStore: Sendable {
             return state.files
         }
     }
+
+    /// Whether no request has wanted the history of this key yet; takes note that one does.
+    func isFirstRequest(_ key: Digest) -> Bool {
+        state.withLock { state in
+            if state.wanted.count >= Self.wantedMax { state.wanted = [] }
+            return state.wanted.insert(key).inserted
+        }
+    }
+
+    private static let wantedMax = 4096
 
     /// Takes note that streams have been written into history: views computed over them may have become others.
     func historyMoved() {
@@ -208,37 +220,6 @@ public final class FeatureStore: Sendable {
         guard let sources else { return streams }
         let names = catalogue.streams(readBy: sources)
         return streams.filter { names.contains($0.key) }
-    }
-
-    private func bind(_ events: EventsDefinition) async throws {
-        let name = SQLText.identifier(events.name)
-        let context = "data/\(events.name)"
-        try await engine.execute("CREATE OR REPLACE TABLE \(name) AS \(events.sql)", context: context)
-        let kinds = try await engine.query(
-            "SELECT column_name AS name, data_type AS kind FROM duckdb_columns() WHERE table_name = "
-                + SQLText.literal(events.name), context: context)
-        var types: [String: String] = [:]
-        for (name, kind) in zip(try kinds.strings("name"), try kinds.strings("kind")) {
-            if let name, let kind { types[name] = kind }
-        }
-        for column in [events.eventTime, events.availableAt] where types[column]?.hasPrefix("TIMESTAMP") != true {
-            throw FeaturesFailure.badEvents(
-                name: events.name,
-                problem: "it has no TIMESTAMP column '\(column)' (\(types[column] ?? "no such column"))")
-        }
-        let eventTime = SQLText.identifier(events.eventTime)
-        let availableAt = SQLText.identifier(events.availableAt)
-        let early = try await engine.query(
-            "SELECT count(*) AS n FROM \(name) WHERE \(availableAt) IS NULL OR \(availableAt) < \(eventTime)",
-            context: context
-        ).count("n")
-        guard early == 0 else {
-            throw FeaturesFailure.badEvents(
-                name: events.name,
-                problem:
-                    "\(early) rows are said to be known before they happened (\(events.availableAt) is null or before "
-                    + "\(events.eventTime))")
-        }
     }
 
     /// The service's reader for the hot path.

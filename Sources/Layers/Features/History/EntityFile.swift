@@ -39,6 +39,9 @@ struct EntityRows {
     var bounds: ClosedRange<Timestamp>
     /// Join keys that hold whole numbers as floating point.
     var wholeNumbers: Set<String>
+
+    /// Whether so many rows of a view are many more, so that looking for those of the entities asked for pays.
+    func isFew(beside rows: Int64) -> Bool { count < rows / 8 }
 }
 
 /// What kind of values a type of SQL holds: keys compare within one kind only.

@@ -47,7 +47,8 @@ public struct HistorySummary: Sendable, Codable, Equatable {
     public var features: [String]
     /// The column that the time was taken from.
     public var time: String
-    /// For each view that was read, the digest of its history.
+    /// For each view whose history is stored, the digest of it. Of a view that no request had wanted before, the rows were
+    /// computed for this one alone.
     public var histories: [String: Digest]
 }
 

@@ -146,6 +146,28 @@ extension FeatureStore {
         "read_parquet(\(SQLText.literal(try await objects.localPath(history.digest))))"
     }
 
+    /// Where the rows of a view come from for one request: its history, or the view's own query where no history is stored
+    /// and this is the first request that wants it. To order and keep a history takes longer than one join saves.
+    ///
+    /// - Parameters:
+    ///   - view: with what the request says of late data.
+    ///   - mayCompute: whether a request can take anything but a history.
+    /// - Throws: ``FeaturesFailure/drifted(_:)`` where the values have drifted and the view blocks such.
+    func historySource(of view: FeatureView, mayCompute: Bool) async throws -> HistorySource {
+        // Only of histories is it known whether they drift.
+        if mayCompute, case .sql = view.content, view.drift == nil {
+            let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
+            let key = try await presentKey(of: view, definition: definition)
+            if try await storedHistory(view.name, key) == nil, isFirstRequest(key) {
+                try await bind()
+                let table = "rows_\(scratchNumber())"
+                return .computed(ComputedHistory(view: view, query: try query(of: view), table: table))
+            }
+        }
+        let history = try await usableHistory(of: view.name, lateData: view.lateData)
+        return .stored(history, path: try await objects.localPath(history.digest))
+    }
+
     private func build(
         _ view: FeatureView, by principal: String, progress: (String) -> Void
     ) async throws -> ViewHistory {
@@ -176,10 +198,13 @@ extension FeatureStore {
 
     /// The history of a view over the data there is; nil where it is not computed yet.
     func presentHistory(of view: FeatureView, definition: Digest) async throws -> ViewHistory? {
-        try await storedHistory(
-            view.name,
-            historyKey(
-                definition, datasetVersions().mapValues(\.digest), streams: newestStreams(readBy: view.sources)))
+        try await storedHistory(view.name, presentKey(of: view, definition: definition))
+    }
+
+    /// What the history of a view over the data there is is looked up by.
+    private func presentKey(of view: FeatureView, definition: Digest) async throws -> Digest {
+        try await historyKey(
+            definition, datasetVersions().mapValues(\.digest), streams: newestStreams(readBy: view.sources))
     }
 
     /// Runs a view's query once, checks its rows, and publishes what of them can ever be used.
@@ -203,25 +228,9 @@ extension FeatureStore {
         let pruning = HistoryPruning(
             view: view, rows: "read_parquet(\(SQLText.literal(path)), file_row_number = true)")
         let found = try await engine.query(pruning.checks, context: context)
-        func count(_ name: String) throws -> Int64 { try found.count(name) }
-        if try count("timeless") > 0 {
-            throw FeaturesFailure.badView(view: view.name, problem: "\(view.eventTime) is null in some rows")
-        }
-        if try count("uncreated") > 0 {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "\(view.createdTime ?? "its created time") is null in some rows")
-        }
-        if try count("off_grid") > 0 {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "some rows are not on its grid of \(view.everySeconds ?? 0) seconds")
-        }
-        let repeated = try count("repeated")
-        if repeated > 0, view.everySeconds != nil, view.createdTime == nil {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "\(repeated) entities have two rows at one \(view.eventTime)")
-        }
-        let published = try await datasets.publish(pruning.query(hasTies: repeated > 0), context: context)
-        return (published, try count("keyless"))
+        let checked = try pruning.judge(found)
+        let published = try await datasets.publish(pruning.ordered(hasTies: checked.hasTies), context: context)
+        return (published, checked.keyless)
     }
 
     private func storedHistory(_ view: String, _ key: Digest) async throws -> ViewHistory? {
