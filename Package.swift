@@ -40,13 +40,21 @@ func tests(
 
 let package = Package(
     name: "Modelworks",
-    products: [.executable(name: "modelworks", targets: ["modelworks"])],
+    products: [
+        .executable(name: "modelworks", targets: ["modelworks"]),
+        // What programs in Swift speak to a factory with.
+        .library(name: "ModelworksClient", targets: ["ModelworksClient", "Basics", "HTTP"]),
+    ],
     targets: [
         // Native: C libraries as modules. No logic.
         native("CTransport", .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("pthread")),
         native("CSimdJSON", .linkedLibrary("simdjson")),
         native("CCrypto", .linkedLibrary("crypto")),
         native("CDuckDB", unpackedLibraries),
+        .target(
+            name: "CArrow", path: "Sources/Native/CArrow",
+            // What set-up compiles against the headers of Arrow itself.
+            exclude: ["library"]),
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
@@ -67,7 +75,7 @@ let package = Package(
         room("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "CCurl"),
         room("KeyValue", in: "Foundations", "Basics", "Telemetry", "CLMDB", "CRedis"),
         room("Streams", in: "Foundations", "Basics", "Telemetry", "ObjectStorage", "CKafka"),
-        room("Columnar", in: "Foundations", "Basics", "CDuckDB"),
+        room("Columnar", in: "Foundations", "Basics", "CArrow", "CDuckDB"),
         room("Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage"),
         room("Records", in: "Foundations", "Basics", "Telemetry", "SQL", "ObjectStorage", "Streams"),
         room("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal"),
@@ -129,10 +137,12 @@ let package = Package(
             "Experiments",
             "Training", "Registry", "Serving", "Monitoring", "Automation", "Inference", "OpenInference", "Feast",
             "MLflow", "WorksAPI"),
+        room("ModelworksClient", in: "", "Basics", "HTTP"),
         .executableTarget(
             name: "modelworks",
             dependencies: [
-                "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue",
+                "ModelworksClient", "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "Sealing", "SQL",
+                "ObjectStorage", "KeyValue",
                 "Streams", "Journal", "Jobs", "Security", "Columnar", "Configuration", "Inference", "Datasets",
                 "Features", "Training", "Registry", "Serving", "Monitoring", "Automation",
             ],
@@ -195,6 +205,10 @@ let package = Package(
         tests("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Engines", "TestSupport"),
         tests(
             "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Engines", "TestSupport"),
+        tests(
+            "WorksAPI", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "ModelworksClient", "Engines",
+            "TestSupport"),
+        tests("ModelworksClient", in: "", "Workshop", "Works", "Basics", "HTTP", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
@@ -210,7 +224,7 @@ let package = Package(
         tests("Jobs", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),
         tests(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "SQL", "Journal", "Engines", "TestSupport"),
-        tests("Columnar", in: "Foundations", "Basics"),
+        tests("Columnar", in: "Foundations", "Basics", "TestSupport"),
         tests(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
         tests("Configuration", in: "Foundations", "Basics"),
@@ -233,7 +247,7 @@ let package = Package(
                 "Basics", "SQL", "ObjectStorage", "KeyValue", "Journal", "Columnar", "Configuration", "Datasets",
                 "Features", "CLMDB", "Streams", "Telemetry",
                 "Engines", "TestSupport",
-            ], path: "Benchmarks/features", swiftSettings: swiftSettings),
+            ], path: "Benchmarks/features", exclude: ["feast_peer.py"], swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
             name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],

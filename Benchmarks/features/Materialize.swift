@@ -18,13 +18,22 @@ struct MaterializeBench {
         for pass in ["first, into an empty store", "again, over what is stored"] {
             PeakMemory.reset()
             let reads = BackgroundReads(reader, entities: rows)
+            // The factory's own clock stands still.
+            let start = SystemTime.monotonicNanoseconds
+            let processor = ProcessorTime.seconds
             let report = try await factory.store.materialize(from: nil, by: "bench")
-            let (count, p50, p99) = await reads.end()
-            print(
-                "materialize \(onRedis ? "Redis" : "LMDB") \(rows) x 10 (\(perEntity) rows each), \(pass): "
-                    + "\(report.written) rows in \(String(format: "%.2f", report.seconds)) s, "
-                    + "\(Int(report.rowsPerSecond)) rows/s, peak \(PeakMemory.megabytes) MB; "
-                    + "\(count) reads of 10 entities meanwhile, p50 \(p50) us, p99 \(p99) us")
+            let seconds = Double(SystemTime.monotonicNanoseconds - start) / 1e9
+            let spent = ProcessorTime.seconds - processor
+            let (count, p50, p99, anonymous) = await reads.end()
+            BenchRow(
+                what:
+                    "materialize \(rows) x 10 to \(onRedis ? "Redis" : "LMDB"), \(perEntity) rows each, \(pass), reads of 10 "
+                    + "entities meanwhile",
+                ours: "\(report.written) rows, \(Int(Double(report.written) / seconds)) rows/s, processor "
+                    + "\(BenchRow.number(spent)) s",
+                latency: "\(p50) / \(p99) us of \(count) reads",
+                memory: "\(PeakMemory.megabytes) MB, of it \(anonymous) MB no mapped file"
+            ).show()
         }
         try await factory.close()
     }
@@ -34,12 +43,14 @@ struct MaterializeBench {
 final class BackgroundReads: Sendable {
     private let isOver = Atomic<Bool>(false)
     private let micros = Mutex<[Int]>([])
+    private let anonymous = Mutex(0)
     private let ended = Mutex<CheckedContinuation<Void, Never>?>(nil)
 
     init(_ reader: OnlineReader, entities: Int) {
         Thread { [self] in
             let random = SeededRandom(seed: 3)
             var keys = OnlineKeys(keysPerEntity: 1)
+            var reads = 0
             while !isOver.load(ordering: .relaxed) {
                 keys.clear()
                 for _ in 0..<10 { keys.append(.integer(Int64(random.next() % UInt64(entities)))) }
@@ -51,14 +62,16 @@ final class BackgroundReads: Sendable {
                 }
                 let taken = Int((SystemTime.monotonicNanoseconds - start) / 1000)
                 if sum != nil { micros.withLock { $0.append(taken) } }
+                if reads.isMultiple(of: 20) { anonymous.withLock { $0 = max($0, PeakMemory.anonymous) } }
+                reads += 1
                 usleep(2000)
             }
             ended.withLock { $0?.resume() }
         }.start()
     }
 
-    /// Ends the reads: how many there were, and how long they took in microseconds.
-    func end() async -> (count: Int, p50: Int, p99: Int) {
+    /// Ends the reads: how many there were, how long they took in microseconds, and the most memory that was no mapped file.
+    func end() async -> (count: Int, p50: Int, p99: Int, anonymous: Int) {
         await withCheckedContinuation { continuation in
             ended.withLock { $0 = continuation }
             isOver.store(true, ordering: .relaxed)
@@ -67,6 +80,6 @@ final class BackgroundReads: Sendable {
         func at(_ share: Double) -> Int {
             sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
         }
-        return (sorted.count, at(0.5), at(0.99))
+        return (sorted.count, at(0.5), at(0.99), anonymous.withLock { $0 })
     }
 }

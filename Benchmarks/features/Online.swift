@@ -36,7 +36,7 @@ struct OnlineBench {
                 for connections in [1, 8, 32] {
                     let load = try load(server, script, connections: connections, seconds: seconds)
                     measured[name, default: [:]]["\(what), \(connections)"] = load
-                    print("online \(name): \(what), \(connections) connections: \(load)")
+                    if name == "ours" { show(what, connections, load) }
                 }
             }
         }
@@ -47,19 +47,27 @@ struct OnlineBench {
             defer { feast.stop() }
             try measure("feast \(peer)", feast)
             for what in ["1 x 10", "100 x 50"] {
-                let ratios = [1, 8, 32].compactMap { connections -> String? in
+                for connections in [1, 8, 32] {
                     guard let one = measured["ours"]?["\(what), \(connections)"],
                         let other = measured["feast \(peer)"]?["\(what), \(connections)"]
-                    else { return nil }
-                    return String(format: "%.0f", one.rate / max(other.rate, 1e-9))
+                    else { continue }
+                    show(what, connections, one, beside: ("feast serve on \(peer)", other))
                 }
-                print(
-                    "online ours against feast \(peer): \(what): \(ratios.joined(separator: ", ")) times the requests")
             }
             redis?.kill()
         }
         try duringMaterialize(ours, small, "1 x 10")
         try duringMaterialize(ours, large, "100 x 50")
+    }
+
+    private func show(_ what: String, _ connections: Int, _ load: Load, beside peer: (name: String, load: Load)? = nil)
+    {
+        BenchRow(
+            what: "online over HTTP, \(what), \(connections) connections", ours: "\(load)",
+            peer: peer.map { "\($0.name): \($0.load)" } ?? "",
+            ratio: peer.map { BenchRow.number(load.rate / max($0.load.rate, 1e-9), 0) } ?? "",
+            latency: "\(load.p50) / \(load.p99)"
+        ).show()
     }
 
     /// Materializes everything again and again while requests go on.
@@ -73,7 +81,7 @@ struct OnlineBench {
         defer { writes.stop() }
         for connections in [1, 8] {
             let load = try load(server, script, connections: connections, seconds: seconds, countsProcessor: false)
-            print("online ours while a materialize runs: \(what), \(connections) connections: \(load)")
+            show("\(what) while a materialize runs", connections, load)
         }
         guard writes.isRunning else { throw EngineUnavailable("the materialize beside the reads failed") }
     }
@@ -131,7 +139,7 @@ struct OnlineBench {
 
         var description: String {
             let time = processor.map { String(format: ", %.1f us of processor time each", $0) } ?? ""
-            return String(format: "%.0f requests/s", rate) + "\(time), p50 \(p50), p99 \(p99)"
+            return String(format: "%.0f requests/s", rate) + time
                 + (failures > 0 ? ", \(failures) FAILED" : "")
         }
     }

@@ -87,13 +87,32 @@ struct OnlineBenchFactory {
     }
 }
 
-/// The largest memory the process has had since it was last asked, in megabytes.
+/// Memory of this process, in megabytes.
 enum PeakMemory {
+    /// Forgets the peak of the resident memory.
     static func reset() { try? "5".write(toFile: "/proc/self/clear_refs", atomically: false, encoding: .utf8) }
 
-    static var megabytes: Int {
+    /// The largest resident memory since ``reset()``, with the pages of mapped files.
+    static var megabytes: Int { read("VmHWM:") }
+
+    /// The resident memory now, without the pages of mapped files, which the system takes back when it needs them.
+    static var anonymous: Int { read("RssAnon:") }
+
+    private static func read(_ field: String) -> Int {
         let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix(field) } ?? ""
         return (line.split(separator: " ").compactMap { Int($0) }.first ?? 0) / 1024
+    }
+}
+
+/// What this process has spent of processors.
+enum ProcessorTime {
+    /// User and system time so far, of all threads.
+    static var seconds: Double {
+        var usage = rusage()
+        // RUSAGE_SELF; glibc declares it in a type that the function does not take.
+        getrusage(0, &usage)
+        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }
 }

@@ -5,35 +5,39 @@ import Features
 import Foundation
 import TestSupport
 
-/// `read [--entities N]`: reads of 1 entity x 10 features and 100 x 50 through the library, beside bare LMDB look-ups.
+/// `read [--entities N] [--rounds N]`: reads of 1 entity x 10 features and 100 x 50 through the library, beside bare LMDB look-ups.
 struct ReadBench {
     static func run(_ words: [String]) async throws {
-        let entities =
-            words.firstIndex(of: "--entities").flatMap { $0 + 1 < words.count ? Int(words[$0 + 1]) : nil } ?? 100_000
+        func number(_ name: String, _ value: Int) -> Int {
+            words.firstIndex(of: name).flatMap { $0 + 1 < words.count ? Int(words[$0 + 1]) : nil } ?? value
+        }
+        let entities = number("--entities", 100_000)
+        let rounds = number("--rounds", 10)
         let factory = try await OnlineBenchFactory(entities: entities, views: 5)
         _ = try await factory.store.materialize(from: nil, by: "bench")
         let one = try await factory.store.onlineReader(.features(["v0"]))
         let five = try await factory.store.onlineReader(.features((0..<5).map { "v\($0)" }))
         let ours = (
-            try time { try read(one, 1, entities, $0) }, try time { try read(five, 100, entities, $0) }
+            try time(rounds) { try read(one, 1, entities, $0) }, try time(rounds) { try read(five, 100, entities, $0) }
         )
         try await factory.close()
-        let bare = try bareLMDB(factory.folder("online"))
+        let bare = try bareLMDB(factory.folder("online"), rounds)
         report("1 entity x 10 features", ours.0, bare(1))
         report("100 entities x 50 features", ours.1, bare(500))
     }
 
     private static func report(_ what: String, _ ours: Double, _ floor: Double) {
-        print(
-            "read \(what): \(String(format: "%.2f", ours)) us; the look-ups alone in bare LMDB "
-                + "\(String(format: "%.2f", floor)) us")
+        BenchRow(
+            what: "read \(what) through the library", ours: "\(BenchRow.number(ours)) us",
+            peer: "bare LMDB look-ups \(BenchRow.number(floor)) us", ratio: BenchRow.number(ours / floor)
+        ).show()
     }
 
     /// The best of several rounds, in microseconds a call.
-    private static func time(_ body: (SeededRandom) throws -> Double) throws -> Double {
+    private static func time(_ rounds: Int, _ body: (SeededRandom) throws -> Double) throws -> Double {
         let random = SeededRandom(seed: 5)
         var best = Double.infinity
-        for _ in 0..<10 {
+        for _ in 0..<rounds {
             let start = SystemTime.monotonicNanoseconds
             var calls = 0
             var now = start
@@ -66,7 +70,7 @@ struct ReadBench {
     }
 
     /// Microseconds for so many look-ups of random keys of the store in one renewed transaction.
-    private static func bareLMDB(_ path: String) throws -> (Int) -> Double {
+    private static func bareLMDB(_ path: String, _ rounds: Int) throws -> (Int) -> Double {
         var environment: OpaquePointer?
         var transaction: OpaquePointer?
         var cursor: OpaquePointer?
@@ -90,7 +94,7 @@ struct ReadBench {
         mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction)
         mdb_txn_reset(transaction)
         return { lookups in
-            (try? time { random in
+            (try? time(rounds) { random in
                 mdb_txn_renew(transaction)
                 defer { mdb_txn_reset(transaction) }
                 var bytes = 0

@@ -77,10 +77,11 @@ struct StreamBench {
                 format: "%.1f",
                 samples.isEmpty ? 0 : samples[min(samples.count - 1, Int(Double(samples.count) * share))])
         }
-        print(
-            "stream: \(samples.count * size) events in \(seconds) s (\(samples.count * size / max(1, seconds))/s, "
-                + "\(size) a push) into 2 views, pushed to readable: p50 \(at(0.5)) ms, p99 \(at(0.99)) ms, "
-                + "longest \(at(1)) ms")
+        BenchRow(
+            what: "events pushed, \(size) at once, until they are readable in 2 views",
+            ours: "\(samples.count * size / max(1, seconds)) events/s",
+            latency: "\(at(0.5)) / \(at(0.99)) ms, longest \(at(1)) ms"
+        ).show()
         let clock = ContinuousClock()
         if events > 0 {
             _ = try await store.datasetVersions()
@@ -88,9 +89,10 @@ struct StreamBench {
             PeakMemory.reset()
             let histories = try await store.buildViews(by: "bench")
             let rows = histories.first { $0.view == "table_windows" }?.rows ?? 0
-            print(
-                "history of windows: \(events) events of 10,000 entities, \(rows) rows, all views in \(clock.now - begun), "
-                    + "peak \(PeakMemory.megabytes) MB")
+            BenchRow(
+                what: "history of windows: \(events) events of 10,000 entities, \(rows) rows, all views",
+                ours: "\(clock.now - begun)", memory: "\(PeakMemory.megabytes) MB"
+            ).show()
         }
         await streams.close()
         await database.close()

@@ -165,6 +165,12 @@ public final class Works: Sendable {
             features: features, experiments: experiments, objects: objects, time: clock,
             environment: ProgramVersion.environment)
         let registry = ModelRegistry(database: database, time: clock)
+        features.compareHistories {
+            try await registry.versions().filter { $0.stage == .production }.sorted { $0.staged > $1.staged }
+                .compactMap { version in
+                    version.materials.map { ModelInUse(features: $0.features, datasets: $0.datasets) }
+                }
+        }
         // Each network thread and each worker asks models and endpoints through a slot of its own; one more is for checks.
         let workers = stores.online.isLocal ? 1 : Self.remoteWorkers
         let slots = options.threads + workers + 1
@@ -198,15 +204,16 @@ public final class Works: Sendable {
                 streams: streaming.streams,
                 experiments: experiments, training: training,
                 registry: registry, loader: loader, endpoints: endpoints, monitors: monitors, rollouts: rollouts,
-                retraining: retraining, factory: factory, jobs: jobs), access: access
+                retraining: retraining, factory: factory, jobs: jobs), access: access,
+            version: ProgramVersion.current
         ).install(on: router)
         OpenInference(
             table: endpoints.table, time: clock, random: random, loops: options.threads, workers: workers,
             answersOnLoops: stores.online.isLocal, metrics: metrics
         ).install(on: router)
         Feast(
-            features: features, time: clock, loops: options.threads, workers: max(2, workers),
-            answersOnLoops: stores.online.isLocal
+            features: features, streams: streaming.streams, time: clock, loops: options.threads,
+            workers: max(2, workers), answersOnLoops: stores.online.isLocal
         ).install(on: router)
         MLflow(experiments: experiments, registry: registry, time: time).install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)

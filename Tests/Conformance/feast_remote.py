@@ -37,6 +37,7 @@ from feast_repository import day, definitions, write_data  # noqa: E402
 
 ALL = ["driver_stats:trips", "driver_stats:rate", "driver_stats:city"]
 ROUTE = ["route_stats:minutes", "route_stats:flights"]
+KINDS = [f"kind_stats:{name}" for name in ("flag", "score", "small", "seen", "both", "words")]
 DRIVERS = [{"driver_id": number} for number in (1001, 1002, 1020, 424242, 1001)]
 ROUTES = [{"origin": "EWR", "dest": "JFK"}, {"origin": "JFK", "dest": "EWR"}, {"origin": "EWR", "dest": "XXX"}]
 
@@ -67,6 +68,21 @@ def rows(*drivers: tuple[int, float, int | None, float | None, str | None]) -> p
         "trips": pandas.array([row[2] for row in drivers], dtype="Int64"),
         "rate": [row[3] for row in drivers],
         "city": [row[4] for row in drivers],
+    })
+
+
+def kinds() -> pandas.DataFrame:
+    """A row with each type and one of nulls."""
+    return pandas.DataFrame({
+        "driver_id": [1001, 1004],
+        "event_timestamp": pandas.to_datetime([day(3), day(3)], utc=True),
+        "created": pandas.to_datetime([day(3), day(3)], utc=True),
+        "flag": pandas.array([False, None], dtype="boolean"),
+        "score": [0.3, 2.5],
+        "small": pandas.array([2**31 - 1, None], dtype="Int32"),
+        "seen": pandas.to_datetime([day(2.25), day(2.5)], utc=True),
+        "both": [[0.1, 2.0], [3.5]],
+        "words": [["å", "b"], ["c"]],
     })
 
 
@@ -104,6 +120,9 @@ def scenario(url: str, folder: Path) -> list[tuple[str, Callable[[], Any]]]:
         ("written", read(ALL, [{"driver_id": 1002}, {"driver_id": 5000}])),
         ("push_older", lambda: writer.push("driver_push", rows((1001, 2, 3, 0.125, "Roma")))),
         ("by_choice_older", read(ALL, [{"driver_id": 1001}])),
+        ("types", read(KINDS, [{"driver_id": number} for number in (1001, 1002, 1003, 1004)])),
+        ("write_types", lambda: writer.write_to_online_store("kind_stats", kinds())),
+        ("written_types", read(KINDS, [{"driver_id": number} for number in (1001, 1002, 1003, 1004)])),
         ("unknown_view", read(["nothing:trips"], DRIVERS)),
         ("unknown_feature", read(["driver_stats:nothing"], DRIVERS)),
         ("unknown_service", read(service("nothing"), DRIVERS)),

@@ -14,7 +14,7 @@ private let kinds: [StormKind] =
     @Test(.timeLimit(.minutes(5)), arguments: kinds)
     func whatWasAcknowledgedIsThere(_ kind: StormKind) async throws {
         try await StormTrial(
-            kind: kind, runs: kind.killsServer ? 3 : kind == .featureStreams ? 50 : 8, seed: StormTrial.seed
+            kind: kind, runs: kind.killsServer ? 3 : 8, seed: StormTrial.seed
         ).run()
     }
 

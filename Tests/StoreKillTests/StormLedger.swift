@@ -55,7 +55,8 @@ struct StormLedger {
             }
             return items.count
         }
-        verdict.lost = note(acknowledged.subtracting(found), "acknowledged items are lost")
+        verdict.lost = note(
+            acknowledged.subtracting(found).filter { !survey.holds($0) }, "acknowledged items are lost")
         verdict.lost += note(effects.subtracting(survey.effects), "acknowledged effects are lost")
         verdict.doubled = note(Self.doubles(survey.items), "items are doubled")
         verdict.doubled += note(Self.doubles(survey.effects), "effects are doubled")

@@ -67,7 +67,7 @@ final class StormPlace: Sendable {
             guard let kafka else { break }
             try kafka.topic("n\(number).storm", partitions: 2)
             address = "kafka:?brokers=\(kafka.bootstrap)&prefix=n\(number)."
-        case .jobs, .records, .archive, .featureStreams: break
+        case .jobs, .records, .archive, .featureStreams, .featureValues: break
         }
         let url = try address.map { try StoreURL($0, secrets: SecretSource(environment: environment)) }
         return Store(folder: folder, address: address, environment: environment, url: url)

@@ -1,58 +1,49 @@
 import Basics
 import Columnar
-import Configuration
 import Datasets
 import Features
 import Foundation
-import Journal
-import KeyValue
-import ObjectStorage
-import SQL
 import Streams
 import Telemetry
 
-/// Events pushed to a stream that is brought online and into history meanwhile. Each item is an event of its writer; the
-/// values online must count each once.
+/// Events pushed to a stream, for online, for history or for both, while it is brought online and into history.
+///
+/// Each item is an event of its writer. What is meant for both must be in history, and counted online once; what is meant
+/// for history only must not be online; what is meant for online only is told by what is counted there.
 struct FeatureStreamStorm: StormStore {
-    private let features: FeatureStore
+    private let factory: StormFactory
     private let streams: FeatureStreams
-    private let database: Database
-    private let online: any KeyValueStore
     private static let most = 100
 
+    private enum Target: String, CaseIterable {
+        case both = "online_and_offline"
+        case online, offline
+
+        init(_ number: Int) { self = Self.allCases[number % Self.allCases.count] }
+    }
+
+    private var features: FeatureStore { factory.features }
+
     init(folder: String) async throws {
-        for name in ["objects", "scratch", "data"] {
-            try FileManager.default.createDirectory(
-                atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
-        }
-        database = try await Database.open(at: "\(folder)/works.db")
-        _ = try await database.migrate(Journal.migrations + DatasetStore.migrations + FeatureStore.migrations)
-        let environment = SecretSource(environment: [:])
-        online = try await KeyValueStores.open(StoreURL("lmdb:\(folder)/online", secrets: environment), metrics: nil)
-        features = FeatureStore(
-            database: database, objects: try FileObjectStore(root: "\(folder)/objects"),
-            engine: ColumnarEngine(ColumnarOptions(temporaryDirectory: "\(folder)/scratch")), online: online,
-            onlineTable: try await online.table("features"), time: SystemTime(), random: SystemRandom(),
-            scratch: "\(folder)/scratch")
-        let log = try StoreURL("log:\(folder)/streams", secrets: environment)
+        factory = try await StormFactory(folder: folder, definitions: Self.definitions)
+        let log = try StoreURL("log:\(folder)/streams", secrets: SecretSource(environment: [:]))
         let metrics = MetricsRegistry()
-        streams = FeatureStreams(features: features, metrics: metrics) {
+        streams = FeatureStreams(features: factory.features, metrics: metrics) {
             try await Streams.open(log, time: SystemTime(), logger: .silent, metrics: metrics)
         }
-        features.use(
-            try Catalogue(FactoryDocuments(files: Self.definitions, environment: [:])), dataFolder: "\(folder)/data")
     }
 
     func put(_ item: StormItem) async throws {
+        let target = Target(item.number)
         _ = try await streams.push(
             "items",
             try FeatureRows(objects: [
                 .object([
-                    "writer": .string("\(item.run)-\(item.writer)"), "at": .string(SystemTime().now.description),
-                    "number": .integer(Int64(item.number)),
+                    "writer": .string("\(item.run)-\(item.writer)-\(target)"),
+                    "at": .string(SystemTime().now.description), "number": .integer(Int64(item.number)),
                     "item": .string(Data(item.bytes(most: Self.most)).base64EncodedString()),
                 ])
-            ]))
+            ]), to: target.rawValue)
     }
 
     func background(_ say: @escaping @Sendable ([StormItem]) -> Void) async throws {
@@ -81,37 +72,75 @@ struct FeatureStreamStorm: StormStore {
         await running.value
         try await streams.flush()
         var survey = StormSurvey()
-        survey.isOrdered = true
         let table = try await features.events("items", columns: ["item", "writer", "number"])
-        var counts: [String: (count: Int64, sum: Int64, last: Int64)] = [:]
+        var counts: [String: Count] = [:]
         for (item, (writer, number)) in zip(
             try table.strings("item"), zip(try table.strings("writer"), try table.integers("number")))
         {
             survey.add([UInt8](Data(base64Encoded: item ?? "") ?? Data()), most: Self.most)
             guard let writer, let number else { continue }
-            let before = counts[writer] ?? (0, 0, -1)
-            counts[writer] = (before.count + 1, before.sum + number, max(before.last, number))
+            if counts[writer, default: Count()].add(number) { continue }
+            survey.faults.append("\(number) of \(writer) is out of order in history")
         }
+        try await compare(counts, &survey)
+        return survey
+    }
+
+    /// What is online of a writer.
+    private struct Count: Equatable {
+        var items: Int64 = 0
+        var sum: Int64 = 0
+        var last: Int64 = -1
+
+        /// - Returns: whether it comes after all before it.
+        mutating func add(_ number: Int64) -> Bool {
+            defer { last = max(last, number) }
+            items += 1
+            sum += number
+            return number > last
+        }
+    }
+
+    /// Compares what is online with the counts of what is in history, and adds the items that are only online.
+    private func compare(_ counts: [String: Count], _ survey: inout StormSurvey) async throws {
+        let writers = Set(counts.keys.compactMap { $0.split(separator: "-").prefix(2).joined(separator: "-") })
+        let known = writers.sorted().flatMap { writer in Target.allCases.map { (writer, $0) } }
         let reader = try await features.onlineReader(.features(["totals", "newest"]))
         var keys = OnlineKeys(keysPerEntity: 1)
-        let writers = counts.keys.sorted()
-        for writer in writers { keys.append(.string(writer)) }
-        let faults = try reader.read(keys, at: SystemTime().now.microseconds) { batch in
-            writers.indices.compactMap { index -> String? in
-                let found = reader.outputs.indices.map { batch.value($0, of: index).cell.value }
-                let wanted = counts[writers[index]] ?? (0, 0, -1)
-                let expected = [wanted.count, wanted.sum, wanted.last].map { FeatureValue.scalar(.integer($0)) }
-                return found == expected ? nil : "\(writers[index]) has \(found) online and \(expected) in history"
+        for (writer, target) in known { keys.append(.string("\(writer)-\(target)")) }
+        let found = try reader.read(keys, at: SystemTime().now.microseconds) { batch in
+            known.indices.map { index in
+                func number(_ feature: String) -> Int64? {
+                    guard let output = reader.outputs.firstIndex(where: { $0.feature == feature }),
+                        case .scalar(.integer(let number)) = batch.value(output, of: index).cell.value
+                    else { return nil }
+                    return number
+                }
+                return Count(items: number("items") ?? 0, sum: number("sum") ?? 0, last: number("number") ?? -1)
             }
         }
-        survey.faults += faults
-        return survey
+        for ((writer, target), found) in zip(known, found) {
+            let kept = counts["\(writer)-\(target)"] ?? Count()
+            var wanted = Count()
+            switch target {
+            case .both: wanted = kept
+            case .offline: break
+            case .online:
+                if kept != Count() { survey.faults.append("events of \(writer) for online only are in history") }
+                // Its writer sent each of them after the one before was acknowledged.
+                for number in stride(from: 0, through: found.last, by: 1) where Target(Int(number)) == .online {
+                    _ = wanted.add(number)
+                    if let item = StormItem("\(writer)-\(number)") { survey.items.append(item) }
+                }
+            }
+            guard found != wanted else { continue }
+            survey.faults.append("\(writer)-\(target) has \(found) online in place of \(wanted)")
+        }
     }
 
     func close() async {
         await streams.close()
-        await database.close()
-        try? await online.close()
+        await factory.close()
     }
 
     private static let definitions = [

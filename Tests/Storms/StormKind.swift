@@ -2,7 +2,7 @@ import Basics
 
 /// What is killed while it is at work on which store.
 public enum StormKind: String, CaseIterable, Sendable, CustomStringConvertible {
-    case sqlite, postgresql, file, s3, lmdb, redis, log, kafka, jobs, records, archive, featureStreams
+    case sqlite, postgresql, file, s3, lmdb, redis, log, kafka, jobs, records, archive, featureStreams, featureValues
     /// The server is killed and started again, and its client goes on.
     case postgresqlServer, redisServer
 
@@ -26,6 +26,7 @@ public enum StormKind: String, CaseIterable, Sendable, CustomStringConvertible {
         case (.records, _): try await RecordStorm(folder: folder, isShared: false)
         case (.archive, _): try await RecordStorm(folder: folder, isShared: true)
         case (.featureStreams, _): try await FeatureStreamStorm(folder: folder)
+        case (.featureValues, _): try await FeatureValueStorm(folder: folder)
         case (_, nil): throw StormFailure.noAddress(rawValue)
         }
     }

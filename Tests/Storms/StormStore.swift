@@ -8,6 +8,9 @@ public struct StormSurvey: Sendable {
     public var effects: [StormItem] = []
     /// Whether `items` keep the order in which each writer wrote.
     public var isOrdered = false
+    /// Whether an item that is not among `items` is there all the same: replaced by what may replace it, or seen by its effect
+    /// alone.
+    public var holds: @Sendable (StormItem) -> Bool = { _ in false }
     /// What is there and should not be: a part of an item, damage, two parts of the store that contradict each other.
     public var faults: [String] = []
 

@@ -99,6 +99,21 @@ public final class ColumnarConnection: Sendable {
         }
     }
 
+    /// Runs one query whose rows are fetched as they are computed.
+    /// - Returns: what `body` counts.
+    func results(of sql: String, context: String?, _ body: (QueryResult) throws -> Int64) throws -> Int64 {
+        try turn.withLock { _ in
+            var count: Int64 = 0
+            try Statements(sql, on: self, context: context).run([], streaming: true) { count = try body($0) }
+            return count
+        }
+    }
+
+    /// Makes a view of a stream of Arrow's C interface, which stays the caller's.
+    func scan(_ stream: UnsafeMutableRawPointer, as view: String) -> Bool {
+        turn.withLock { _ in duckdb_arrow_scan(handle, view, stream) == DuckDBSuccess }
+    }
+
     /// Adds all rows of `table` to a table of the database, by column name; columns not given take their default.
     /// - Throws: `ColumnarFailure` where a column does not exist or a value does not convert; then no row is added.
     public func append(_ table: Table, to name: String) throws {
@@ -125,6 +140,15 @@ public final class ColumnarConnection: Sendable {
         let columns = zip(table.names, table.columns).map { "\(SQLText.identifier($0)) \($1.typeName)" }
         try execute("CREATE OR REPLACE TABLE \(SQLText.identifier(name)) (\(columns.joined(separator: ", ")))")
         try append(table, to: name)
+    }
+
+    /// Runs `body` in a transaction, which sees one state of the database throughout, and then undoes what it made there.
+    /// - Throws: as `query`, and what `body` throws.
+    public func undoing<Result>(_ body: () throws -> Result) throws -> Result {
+        try execute("BEGIN")
+        // Straight to the library: after a cancellation our own path refuses everything.
+        defer { turn.withLock { _ in _ = duckdb_query(handle, "ROLLBACK", nil) } }
+        return try body()
     }
 
     private func plain(_ sql: String) throws {

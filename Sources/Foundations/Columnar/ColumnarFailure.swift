@@ -41,11 +41,18 @@ public struct ColumnarFailure: Failure {
         {
             sentence += " in file '\(String(path).trimmingWhitespace())'"
         }
+        if first.contains("CSV Error on Line"),
+            let fault = lines.dropFirst().first(where: { $0.hasPrefix("Error when ") })
+        {
+            sentence += ": \(fault.prefix(200))"
+            while sentence.last == "." { sentence.removeLast() }
+        }
         if let place = lines.dropFirst().first(where: { $0.hasPrefix("LINE ") }) {
             sentence += " (line \(place.dropFirst(5)))"
         }
         let advice = lines.dropFirst().first {
-            $0.hasPrefix("Candidate") || $0.hasPrefix("Did you mean") || $0.hasPrefix("Possible")
+            $0.hasPrefix("Candidate") || $0.hasPrefix("Did you mean")
+                || ($0.hasPrefix("Possible") && !$0.hasSuffix(":"))
         }
         let (code, remedy) = ColumnarFailure.classify(first, whole: text)
         self.init(code, (context.map { "\($0): " } ?? "") + sentence, remedy: advice.map { "\($0)." } ?? remedy)
@@ -59,6 +66,9 @@ public struct ColumnarFailure: Failure {
         }
         if first.contains("No files found that match") || first.contains("No such file") {
             return (.notFound, "Check the path; it is relative to the folder the process started in.")
+        }
+        if first.contains("CSV Error on Line") {
+            return (.invalidArgument, "Mend the file, or the type that is declared for the column.")
         }
         if first.contains("magic bytes") || first.contains("too small to be a Parquet file") {
             return (.dataLoss, "The file is truncated or no Parquet file; write it again.")

@@ -157,6 +157,42 @@ final class QueryResult {
         }
     }
 
+    /// Hands the rows to a writer of Arrow, some thousands at a time.
+    /// - Parameter make: makes the writer for a schema of Arrow's C interface, which it takes over.
+    /// - Returns: how many rows there were.
+    func arrow(_ make: (UnsafeMutableRawPointer) throws -> ArrowWriter) throws -> Int64 {
+        var options = duckdb_result_get_arrow_options(&result)
+        defer { duckdb_destroy_arrow_options(&options) }
+        let count = duckdb_column_count(&result)
+        var types = (0..<count).map { duckdb_column_logical_type(&result, $0) }
+        defer { for index in types.indices { duckdb_destroy_logical_type(&types[index]) } }
+        var names = (0..<count).map { duckdb_column_name(&result, $0) }
+        var schema = ArrowMemory()
+        try check(duckdb_to_arrow_schema(options, &types, &names, count, &schema))
+        let writer = try withUnsafeMutablePointer(to: &schema) { try make(UnsafeMutableRawPointer($0)) }
+        var rows: Int64 = 0
+        while true {
+            var chunk = try fetch()
+            guard chunk != nil else { break }
+            defer { duckdb_destroy_data_chunk(&chunk) }
+            let size = duckdb_data_chunk_get_size(chunk)
+            guard size > 0 else { break }
+            var array = ArrowMemory()
+            try check(duckdb_data_chunk_to_arrow(options, chunk, &array))
+            try withUnsafeMutablePointer(to: &array) { try writer.write(array: UnsafeMutableRawPointer($0)) }
+            rows += Int64(size)
+        }
+        try writer.finish()
+        return rows
+    }
+
+    private func check(_ error: OpaquePointer?) throws {
+        var error = error
+        defer { duckdb_destroy_error_data(&error) }
+        guard error != nil, duckdb_error_data_has_error(error) else { return }
+        throw connection.failure(duckdb_error_data_message(error), context)
+    }
+
     private func fetch() throws -> OpaquePointer? {
         if connection.isCancelled { throw CancellationError() }
         let chunk = duckdb_fetch_chunk(result)

@@ -36,4 +36,24 @@ public struct RouteDescription: Sendable {
     public let need: RouteNeed?
     /// Whether it is answered on the loop thread.
     public let isInline: Bool
+    public let documentation: RouteDocumentation?
+
+    /// The parameters of its path, in order: names, and whether each is a whole number.
+    public var parameters: [(name: String, isInteger: Bool)] {
+        guard case .success(let pattern) = RoutePattern.parse(self.pattern) else { return [] }
+        return pattern.segments.compactMap { segment in
+            guard let name = segment.parameter else { return nil }
+            if case .integer = segment { return (name, true) }
+            return (name, false)
+        }
+    }
+
+    /// The path with parameters as `{name}`, without their types.
+    public var path: String {
+        guard case .success(let pattern) = RoutePattern.parse(self.pattern) else { return self.pattern }
+        return pattern.segments.map { segment in
+            if case .literal(let text) = segment { return "/\(text)" }
+            return "/{\(segment.parameter ?? "")}"
+        }.joined()
+    }
 }

@@ -35,7 +35,8 @@ struct RouteTable: Sendable {
     var access: (any AccessGuard)?
 
     mutating func add(
-        _ method: HTTPMethod, _ text: String, needs need: RouteNeed?, _ handler: @escaping HTTPHandler
+        _ method: HTTPMethod, _ text: String, needs need: RouteNeed?, about: RouteDocumentation?,
+        _ handler: @escaping HTTPHandler
     ) {
         switch RoutePattern.parse(text) {
         case .failure(let problem): problems.append(problem.text)
@@ -48,7 +49,8 @@ struct RouteTable: Sendable {
             }
             noteMissing(need, pattern)
             nodes[place].endpoints[method] = Endpoint(pattern: pattern, need: need, handler: handler)
-            routes.append(RouteDescription(method: method, pattern: text, need: need, isInline: false))
+            routes.append(
+                RouteDescription(method: method, pattern: text, need: need, isInline: false, documentation: about))
         }
     }
 
@@ -64,7 +66,8 @@ struct RouteTable: Sendable {
             }
             noteMissing(need, pattern)
             inline.append(route)
-            routes.append(RouteDescription(method: method, pattern: text, need: need, isInline: true))
+            routes.append(
+                RouteDescription(method: method, pattern: text, need: need, isInline: true, documentation: nil))
         }
     }
 

@@ -25,32 +25,50 @@ public final class Router: Sendable {
     /// - Parameter log: told of errors that are answered by a status of 500 or above.
     public init(log: Logger = .silent) { self.log = log }
 
-    public func get(_ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler) {
-        route(.get, pattern, needs: need, handler)
+    public func get(
+        _ pattern: String, needs need: RouteNeed? = nil, about: RouteDocumentation? = nil,
+        _ handler: @escaping HTTPHandler
+    ) {
+        route(.get, pattern, needs: need, about: about, handler)
     }
 
-    public func post(_ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler) {
-        route(.post, pattern, needs: need, handler)
+    public func post(
+        _ pattern: String, needs need: RouteNeed? = nil, about: RouteDocumentation? = nil,
+        _ handler: @escaping HTTPHandler
+    ) {
+        route(.post, pattern, needs: need, about: about, handler)
     }
 
-    public func put(_ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler) {
-        route(.put, pattern, needs: need, handler)
+    public func put(
+        _ pattern: String, needs need: RouteNeed? = nil, about: RouteDocumentation? = nil,
+        _ handler: @escaping HTTPHandler
+    ) {
+        route(.put, pattern, needs: need, about: about, handler)
     }
 
-    public func patch(_ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler) {
-        route(.patch, pattern, needs: need, handler)
+    public func patch(
+        _ pattern: String, needs need: RouteNeed? = nil, about: RouteDocumentation? = nil,
+        _ handler: @escaping HTTPHandler
+    ) {
+        route(.patch, pattern, needs: need, about: about, handler)
     }
 
-    public func delete(_ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler) {
-        route(.delete, pattern, needs: need, handler)
+    public func delete(
+        _ pattern: String, needs need: RouteNeed? = nil, about: RouteDocumentation? = nil,
+        _ handler: @escaping HTTPHandler
+    ) {
+        route(.delete, pattern, needs: need, about: about, handler)
     }
 
     /// Registers a handler; a pattern that is malformed or taken is told by `problems`, and no server starts with it.
-    /// - Parameter need: what it asks of its caller. Where there is none, a guard lets only callers with every right in.
+    /// - Parameters:
+    ///   - need: what it asks of its caller. Where there is none, a guard lets only callers with every right in.
+    ///   - about: what it does, for descriptions of the whole interface.
     public func route(
-        _ method: HTTPMethod, _ pattern: String, needs need: RouteNeed? = nil, _ handler: @escaping HTTPHandler
+        _ method: HTTPMethod, _ pattern: String, needs need: RouteNeed? = nil, about: RouteDocumentation? = nil,
+        _ handler: @escaping HTTPHandler
     ) {
-        state.withLock { $0.table.add(method, pattern, needs: need, handler) }
+        state.withLock { $0.table.add(method, pattern, needs: need, about: about, handler) }
     }
 
     /// Puts a guard before every route, those registered later too. Give it before the server starts.

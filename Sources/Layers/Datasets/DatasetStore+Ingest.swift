@@ -118,6 +118,7 @@ extension DatasetStore {
         let table = draft.table
         let context = "data/\(table.name)"
         let results = try await check(table, staging: staging, reasons: reasons, dataFolder: draft.dataFolder)
+        try await refuseEmpty(table, staging: staging, reasons: reasons)
         let range = try await range(of: table, staging: staging, reasons: reasons)
         let columns = table.columns.map { SQLText.identifier($0.name) }.joined(separator: ", ")
         let kept = try await publish(
@@ -129,14 +130,20 @@ extension DatasetStore {
               SELECT __row, string_agg(expectation, ', ' ORDER BY expectation) AS reasons FROM \(reasons) GROUP BY __row
             ) AS r USING (__row) ORDER BY __row
             """, context: context)
-        guard kept.rows > 0 || table.mayBeEmpty else {
-            throw DatasetsFailure.empty(table: table.name, quarantined: aside.rows)
-        }
         let version = DatasetVersion(
             table: table.name, number: 0, digest: kept.digest, rows: kept.rows, schema: table.columns, key: table.key,
             range: range, quarantine: aside.rows > 0 ? aside.digest : nil, quarantined: aside.rows, results: results,
             source: draft.source, definition: draft.definition, lineage: draft.lineage, created: time.now)
         return try await record(version, by: principal)
+    }
+
+    private func refuseEmpty(_ table: TableDefinition, staging: String, reasons: String) async throws {
+        guard !table.mayBeEmpty else { return }
+        let found = try await engine.query(
+            "SELECT (SELECT count(*) FROM \(staging)) AS n, (SELECT count(DISTINCT __row) FROM \(reasons)) AS aside",
+            context: "data/\(table.name)")
+        let aside = try found.count("aside")
+        guard try found.count("n") > aside else { throw DatasetsFailure.empty(table: table.name, quarantined: aside) }
     }
 
     /// The least and greatest time of the rows that are kept.

@@ -20,6 +20,10 @@ public final class FeatureStore: Sendable {
     let online: any KeyValueStore
     let onlineTable: KeyValueTable
     let time: any TimeSource
+    /// Rows of a history that are brought online in one change.
+    let batchRows: Int
+    /// What ``batchRows`` is where nothing else is said.
+    public static let batchRows = 50_000
     /// A folder for files under way.
     public let scratch: String
     public let datasets: DatasetStore
@@ -36,14 +40,20 @@ public final class FeatureStore: Sendable {
         var boundStreams: [String: Digest] = [:]
         /// Moves whenever a view's history may have become another.
         var generation = 0
+        /// What the model versions in use were learnt from, newest first.
+        var modelsInUse: (@Sendable () async throws -> [ModelInUse])?
         /// How many files under way have been named.
         var files = 0
+        /// Keys of histories that a request has wanted.
+        var wanted: Set<Digest> = []
     }
 
+    /// - Parameter batchRows: rows of a history that are brought online in one change of the online store; memory holds three
+    ///   times as many.
     public init(
         database: Database, objects: any ObjectStore, engine: ColumnarEngine,
         online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, random: any RandomSource,
-        scratch: String, environment: [String: String] = [:]
+        scratch: String, environment: [String: String] = [:], batchRows: Int = FeatureStore.batchRows
     ) {
         self.database = database
         self.objects = objects
@@ -52,6 +62,7 @@ public final class FeatureStore: Sendable {
         self.onlineTable = onlineTable
         self.time = time
         self.scratch = scratch
+        self.batchRows = max(1, batchRows)
         datasets = DatasetStore(
             database: database, objects: objects, engine: engine, time: time, random: random, scratch: scratch,
             environment: environment)
@@ -66,6 +77,15 @@ public final class FeatureStore: Sendable {
     /// Moves whenever a view's history may have become another: after an apply or an ingest.
     var generation: Int { state.withLock { $0.generation } }
 
+    var modelsInUse: (@Sendable () async throws -> [ModelInUse])? { state.withLock { $0.modelsInUse } }
+
+    /// Compares new histories with what the model versions in use have seen.
+    ///
+    /// - Parameter models: gives what they were learnt from, newest first.
+    public func compareHistories(with models: @escaping @Sendable () async throws -> [ModelInUse]) {
+        state.withLock { $0.modelsInUse = models }
+    }
+
     /// A name for a file under way, which no other has.
     func scratchPath(_ ending: String) -> String {
         "\(scratch)/history-\(getpid())-\(UInt(bitPattern: ObjectIdentifier(self).hashValue))-\(scratchNumber()).\(ending)"
@@ -78,6 +98,16 @@ public final class FeatureStore: Sendable {
             return state.files
         }
     }
+
+    /// Whether no request has wanted the history of this key yet; takes note that one does.
+    func isFirstRequest(_ key: Digest) -> Bool {
+        state.withLock { state in
+            if state.wanted.count >= Self.wantedMax { state.wanted = [] }
+            return state.wanted.insert(key).inserted
+        }
+    }
+
+    private static let wantedMax = 4096
 
     /// Takes note that streams have been written into history: views computed over them may have become others.
     func historyMoved() {
@@ -123,7 +153,7 @@ public final class FeatureStore: Sendable {
     public func datasetVersions() async throws -> [String: DatasetVersion] {
         let latest = try await datasets.latest()
         var versions: [String: DatasetVersion] = [:]
-        for name in catalogue.tables.keys {
+        for name in catalogue.tables.keys.sorted() {
             guard let version = latest[name] else { throw DatasetsFailure.notIngested(table: name) }
             versions[name] = version
         }
@@ -190,37 +220,6 @@ public final class FeatureStore: Sendable {
         guard let sources else { return streams }
         let names = catalogue.streams(readBy: sources)
         return streams.filter { names.contains($0.key) }
-    }
-
-    private func bind(_ events: EventsDefinition) async throws {
-        let name = SQLText.identifier(events.name)
-        let context = "data/\(events.name)"
-        try await engine.execute("CREATE OR REPLACE TABLE \(name) AS \(events.sql)", context: context)
-        let kinds = try await engine.query(
-            "SELECT column_name AS name, data_type AS kind FROM duckdb_columns() WHERE table_name = "
-                + SQLText.literal(events.name), context: context)
-        var types: [String: String] = [:]
-        for (name, kind) in zip(try kinds.strings("name"), try kinds.strings("kind")) {
-            if let name, let kind { types[name] = kind }
-        }
-        for column in [events.eventTime, events.availableAt] where types[column]?.hasPrefix("TIMESTAMP") != true {
-            throw FeaturesFailure.badEvents(
-                name: events.name,
-                problem: "it has no TIMESTAMP column '\(column)' (\(types[column] ?? "no such column"))")
-        }
-        let eventTime = SQLText.identifier(events.eventTime)
-        let availableAt = SQLText.identifier(events.availableAt)
-        let early = try await engine.query(
-            "SELECT count(*) AS n FROM \(name) WHERE \(availableAt) IS NULL OR \(availableAt) < \(eventTime)",
-            context: context
-        ).count("n")
-        guard early == 0 else {
-            throw FeaturesFailure.badEvents(
-                name: events.name,
-                problem:
-                    "\(early) rows are said to be known before they happened (\(events.availableAt) is null or before "
-                    + "\(events.eventTime))")
-        }
     }
 
     /// The service's reader for the hot path.

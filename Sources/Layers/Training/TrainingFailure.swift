@@ -3,6 +3,7 @@ import Basics
 /// What can go wrong in training.
 public enum TrainingFailure: Failure {
     case unknown(String, known: [String])
+    case noTraining(model: String, service: String)
     case tooFewRows(training: String, rows: Int, needed: Int)
     case oneClass(training: String)
     case badRange(training: String, from: Timestamp, to: Timestamp)
@@ -11,7 +12,7 @@ public enum TrainingFailure: Failure {
 
     public var code: FailureCode {
         switch self {
-        case .unknown: .notFound
+        case .unknown, .noTraining: .notFound
         case .badRange, .badParameter, .nonBinaryLabel: .invalidArgument
         case .tooFewRows, .oneClass: .failedPrecondition
         }
@@ -20,6 +21,8 @@ public enum TrainingFailure: Failure {
     public var message: String {
         switch self {
         case .unknown(let name, _): "there is no training '\(name)'"
+        case .noTraining(let model, let service):
+            "no training makes the model '\(model)' from the service '\(service)', so no population tells whom an id is of"
         case .tooFewRows(let name, let rows, let needed):
             "the training '\(name)' has \(rows) labelled rows in its range, and needs \(needed)"
         case .oneClass(let name): "all labels of the training '\(name)' are the same"
@@ -36,6 +39,7 @@ public enum TrainingFailure: Failure {
         case .unknown(_, let known):
             known.isEmpty
                 ? "Define one under training/ and apply." : "Known: \(known.sorted().joined(separator: ", "))."
+        case .noTraining: "Define one under training/ and apply."
         case .tooFewRows, .oneClass: "Widen its range, and check that the labels were known by its end."
         case .badRange: "Set 'from' and 'to' further apart, or make the holdout shorter."
         case .badParameter: "See LightGBM's documentation of its parameters."

@@ -24,6 +24,8 @@ public struct Candidate: Sendable, Codable, Equatable {
     public var trainingSet: Digest
     public var environment: [String: String]
     public var seed: Int64
+    /// What to know of the data it was trained on; nil where there is nothing.
+    public var warnings: [String]?
     /// The held-out range, for comparing others on the same rows.
     public var holdoutFrom: Timestamp
     public var holdoutTo: Timestamp
@@ -74,6 +76,16 @@ public final class TrainingService: Sendable {
         }
     }
 
+    /// The rows that a model which reads a service is trained on.
+    ///
+    /// - Throws: ``TrainingFailure/noTraining(model:service:)`` where no training makes such a model.
+    public func population(model: String, service: String) throws -> Population {
+        guard let definition = all.first(where: { $0.model == model && $0.service == service }) else {
+            throw TrainingFailure.noTraining(model: model, service: service)
+        }
+        return definition.population
+    }
+
     /// Trains as defined, or on another range.
     ///
     /// - Parameters:
@@ -87,6 +99,7 @@ public final class TrainingService: Sendable {
         let to = to ?? definition.to
         let holdoutFrom = to.advanced(bySeconds: -definition.holdoutSeconds)
         guard from < holdoutFrom else { throw TrainingFailure.badRange(training: definition.name, from: from, to: to) }
+        try await features.requireData(ofService: definition.service, definition.population)
         let run = try await experiments.start(
             experiment: definition.name, name: "\(definition.name) to \(to.day)",
             parameters: [
@@ -110,6 +123,12 @@ public final class TrainingService: Sendable {
         _ definition: TrainingDefinition, _ from: Timestamp, _ holdoutFrom: Timestamp, _ to: Timestamp, run: String,
         progress: @escaping @Sendable (Int) -> Void
     ) async throws -> Candidate {
+        // What is later than the training's range would not be read.
+        let warnings = try await features.staleViews(ofService: definition.service, at: min(to, time.now)).map(
+            \.warning)
+        if !warnings.isEmpty {
+            try await experiments.log([], tags: ["warning": warnings.joined(separator: "; ")], to: run)
+        }
         let labelled = try await features.trainingSet(
             definition.population, service: definition.service, from: from, to: to, knownBy: to, labelledOnly: true)
         if let odd = labelled.labels.first(where: { $0 != 0 && $0 != 1 }) {
@@ -157,7 +176,7 @@ public final class TrainingService: Sendable {
             datasets: try await features.datasetVersions().mapValues(\.digest),
             features: try features.catalogue.digest(ofService: definition.service),
             definition: try definition.digest(), trainingSet: labelled.digest(), environment: environment,
-            seed: definition.seed, holdoutFrom: holdoutFrom, holdoutTo: to)
+            seed: definition.seed, warnings: warnings.isEmpty ? nil : warnings, holdoutFrom: holdoutFrom, holdoutTo: to)
     }
 
     /// Makes a bundle and stores it with its files.

@@ -62,11 +62,9 @@ final class AnswerBuffer {
         shown { mw_double_format($0, number) }
     }
 
-    func append(_ number: Float) {
-        guard number.isFinite else { return append(infinity: number > 0, isNumber: !number.isNaN) }
-        reserve(MW_NUMBER_CAPACITY + 2)
-        shown { mw_float_format($0, number) }
-    }
+    /// With all digits of the double that is the same number, as Feast's server writes it: a client that reads doubles gets
+    /// what history has.
+    func append(_ number: Float) { append(Double(number)) }
 
     /// A text as a JSON string.
     func append(jsonString text: UnsafeRawBufferPointer) {

@@ -5,13 +5,15 @@ import Features
 struct DataFrame {
     private let columns: [String: [JSONValue]]
     private static let eventTime = "event_timestamp"
-    private static let createdTime = "created"
+    /// What Feast's clients call the created time.
+    static let createdTime = "created"
 
     init(_ columns: [String: [JSONValue]]) { self.columns = columns }
 
     /// The rows for views that know the event time and the created time by these names, beside all that was sent.
+    /// - Parameter moments: the columns that hold moments, which Feast's clients send as seconds since 1970.
     /// - Throws: ``FeastFailure/value(_:remedy:)`` for an object where a value belongs, and what `FeatureRows` throws.
-    func rows(eventTimes: Set<String>, createdTimes: Set<String>) throws -> FeatureRows {
+    func rows(eventTimes: Set<String>, createdTimes: Set<String>, moments: Set<String>) throws -> FeatureRows {
         var named = columns
         let times = [(eventTimes, Self.eventTime), (createdTimes, Self.createdTime)]
         for (names, sent) in times {
@@ -24,7 +26,8 @@ struct DataFrame {
         for (names, sent) in times where !names.contains(sent) { named[sent] = nil }
         return try FeatureRows(
             try named.sorted { $0.key < $1.key }.map { name, values in
-                (name: name, values: try values.map { try Self.value($0, name) })
+                let isMoment = moments.contains(name)
+                return (name: name, values: try values.map { try Self.value($0, name, isMoment: isMoment) })
             })
     }
 
@@ -34,14 +37,16 @@ struct DataFrame {
         return .string(FeastTime.shortened(text))
     }
 
-    private static func value(_ value: JSONValue, _ column: String) throws -> FeatureValue {
-        guard case .array(let items) = value else { return .scalar(try scalar(value, column)) }
-        return .list(try items.map { try scalar($0, column) })
+    private static func value(_ value: JSONValue, _ column: String, isMoment: Bool) throws -> FeatureValue {
+        guard case .array(let items) = value else { return .scalar(try scalar(value, column, isMoment)) }
+        return .list(try items.map { try scalar($0, column, isMoment) })
     }
 
-    private static func scalar(_ value: JSONValue, _ column: String) throws -> ScalarValue {
+    private static func scalar(_ value: JSONValue, _ column: String, _ isMoment: Bool) throws -> ScalarValue {
         switch value {
         case .null: .null
+        case .integer(let seconds) where isMoment:
+            .timestamp(Timestamp(seconds: 0).advanced(bySeconds: seconds))
         case .bool(let flag): .boolean(flag)
         case .integer(let number): .integer(number)
         case .number(let number): .double(number)

@@ -11,6 +11,7 @@ import Security
 /// for, and what is the caller's fault is answered by 400, or 404 for what is unknown, instead of 500.
 public struct Feast: Sendable {
     let features: FeatureStore
+    let streams: FeatureStreams
     private let loops: [OnlineSession]
     private let workers: OnlineWorkers
     private let answersOnLoops: Bool
@@ -20,8 +21,12 @@ public struct Feast: Sendable {
     ///   - loops: the number of network threads; each has a session of its own.
     ///   - workers: the number of threads that answer what a loop does not.
     ///   - answersOnLoops: false where reading features waits for a network.
-    public init(features: FeatureStore, time: any TimeSource, loops: Int, workers: Int, answersOnLoops: Bool) {
+    public init(
+        features: FeatureStore, streams: FeatureStreams, time: any TimeSource, loops: Int, workers: Int,
+        answersOnLoops: Bool
+    ) {
         self.features = features
+        self.streams = streams
         self.answersOnLoops = answersOnLoops
         func sessions(_ count: Int) -> [OnlineSession] {
             (0..<max(1, count)).map { _ in OnlineSession(features: features, time: time) }

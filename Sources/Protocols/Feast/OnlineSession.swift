@@ -67,7 +67,8 @@ final class OnlineSession: @unchecked Sendable {
             if index > 0 { output.append(UInt8(ascii: ",")) }
             if let values = request.values(key.name) { writer.appendKey(values, to: output) }
         }
-        try plan.reader.read(keys, at: time.now.microseconds) { batch in
+        let sent = try requestValues(request, plan.reader, count)
+        try plan.reader.read(keys, request: sent, at: time.now.microseconds) { batch in
             writer.append(batch, asFeast: asFeast, to: output)
         }
         output.append(plan.metadata)
@@ -98,6 +99,22 @@ final class OnlineSession: @unchecked Sendable {
         swap(&planKey, &lastKey)
         lastPlan = plan
         return plan
+    }
+
+    /// What transforms need of the request, sent among the entities.
+    private func requestValues(
+        _ request: OnlineRequest, _ reader: OnlineReader, _ count: Int
+    ) throws -> OnlineRequestValues {
+        guard !reader.neededRequest.isEmpty else { return .none }
+        var values: [String: [ScalarValue]] = [:]
+        for place in reader.neededRequest {
+            let name = reader.request[place].name
+            guard let nodes = request.values(name) else { continue }
+            values[name] = try nodes.enumerated().map { row, node in
+                try OnlineSession.scalar(node.value, row) { "the value of '\(name)'" }
+            }
+        }
+        return try reader.requestValues(values, entities: count)
     }
 
     /// Reads the join keys of all entities into ``keys``.
@@ -158,11 +175,11 @@ final class OnlineSession: @unchecked Sendable {
             }
         case (MW_VALUE_TEXT, .string), (MW_VALUE_TEXT, nil):
             keys.append(text: UnsafeRawBufferPointer(start: value.text.text, count: value.text.length))
-        default: try keys.append(try scalar(value, key, row), as: key, row: row)
+        default: try keys.append(try scalar(value, row) { "the join key '\(key.name)'" }, as: key, row: row)
         }
     }
 
-    private static func scalar(_ value: mw_value, _ key: OnlineReader.Key, _ row: Int) throws -> ScalarValue {
+    private static func scalar(_ value: mw_value, _ row: Int, _ what: () -> String) throws -> ScalarValue {
         switch value.kind {
         case MW_VALUE_NULL: return .null
         case MW_VALUE_BOOL: return .boolean(value.boolean)
@@ -172,7 +189,7 @@ final class OnlineSession: @unchecked Sendable {
         case MW_VALUE_TEXT: return .string(OnlineRequest.string(value.text))
         default:
             throw FeastFailure.value(
-                "the join key '\(key.name)' of entity \(row) is a list or an object", remedy: "Give one value.")
+                "\(what()) of entity \(row) is a list or an object", remedy: "Give one value.")
         }
     }
 }

@@ -31,11 +31,23 @@ extension WorksAPI {
 
     func installAccess(_ access: AccessStore, on router: Router) {
         installPrincipals(access, on: router)
-        router.get("\(Self.prefix)/tokens", needs: .right(to: .administer)) { request in
+        router.get(
+            "\(Self.prefix)/tokens", needs: .right(to: .administer),
+            about: .init(
+                "Lists tokens, without their texts",
+                query: [
+                    .optional("principal", "only of this one")
+                ], answer: .json([APIToken].self))
+        ) { request in
             let principal = try request.query("principal").map { try PrincipalID($0) }
             return try .json(try await access.tokens(of: principal))
         }
-        router.post("\(Self.prefix)/tokens", needs: .right(to: .administer)) { request in
+        router.post(
+            "\(Self.prefix)/tokens", needs: .right(to: .administer),
+            about: .init(
+                "Makes a token and tells its text this once", body: .json(TokenBody.self),
+                answer: .json(IssuedDocument.self))
+        ) { request in
             let wanted = try body(TokenBody.self, request)
             var asked = TokenRequest(
                 principal: try PrincipalID(wanted.principal), description: wanted.description ?? "",
@@ -49,16 +61,28 @@ extension WorksAPI {
             response.headers["Cache-Control"] = "no-store"
             return response
         }
-        router.post("\(Self.prefix)/tokens/{id}/revoke", needs: .right(to: .administer)) { request in
+        router.post(
+            "\(Self.prefix)/tokens/{id}/revoke", needs: .right(to: .administer),
+            about: .init(
+                "Ends a token", answer: .json(APIToken.self))
+        ) { request in
             try .json(try await access.revokeToken(try request.parameter("id"), by: principal(request)))
         }
     }
 
     private func installPrincipals(_ access: AccessStore, on router: Router) {
-        router.get("\(Self.prefix)/principals", needs: .right(to: .administer)) { _ in
+        router.get(
+            "\(Self.prefix)/principals", needs: .right(to: .administer),
+            about: .init(
+                "Lists who may ask", answer: .json([Principal].self))
+        ) { _ in
             try .json(try await access.principals())
         }
-        router.post("\(Self.prefix)/principals/{id}/grant", needs: .right(to: .administer)) { request in
+        router.post(
+            "\(Self.prefix)/principals/{id}/grant", needs: .right(to: .administer),
+            about: .init(
+                "Gives a role", body: .json(GrantBody.self), answer: .json(Principal.self))
+        ) { request in
             let wanted = try body(GrantBody.self, request)
             return try .json(
                 try await access.grant(
@@ -66,22 +90,35 @@ extension WorksAPI {
                     on: try AccessResource(wanted.on ?? "*"), display: wanted.display,
                     certificateSubject: wanted.certificateSubject, by: principal(request)))
         }
-        router.post("\(Self.prefix)/principals/{id}/revoke", needs: .right(to: .administer)) { request in
-            struct Body: Decodable { var on: String? }
-            let resource = try AccessResource(try body(Body.self, request).on ?? "*")
+        router.post(
+            "\(Self.prefix)/principals/{id}/revoke", needs: .right(to: .administer),
+            about: .init(
+                "Takes a role away", body: .json(RevokeBody.self), answer: .json(Principal.self))
+        ) { request in
+            let resource = try AccessResource(try body(RevokeBody.self, request).on ?? "*")
             return try .json(
                 try await access.revokeRole(
                     from: try PrincipalID(try request.parameter("id")), on: resource, by: principal(request)))
         }
         for (word, disabled) in [("disable", true), ("enable", false)] {
-            router.post("\(Self.prefix)/principals/{id}/\(word)", needs: .right(to: .administer)) { request in
+            router.post(
+                "\(Self.prefix)/principals/{id}/\(word)", needs: .right(to: .administer),
+                about: .init(
+                    "Keeps somebody out, or lets them in again", answer: .json(Principal.self))
+            ) { request in
                 try .json(
                     try await access.setDisabled(
                         disabled, try PrincipalID(try request.parameter("id")), by: principal(request)))
             }
         }
-        router.get("\(Self.prefix)/whoami", needs: .right(to: .read)) { request in
+        router.get(
+            "\(Self.prefix)/whoami", needs: .right(to: .read),
+            about: .init(
+                "Tells as whom one asks", answer: .json([String: String].self))
+        ) { request in
             try .json(["principal": principal(request)])
         }
     }
 }
+
+private struct RevokeBody: Codable { var on: String? }

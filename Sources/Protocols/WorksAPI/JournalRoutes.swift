@@ -88,7 +88,17 @@ extension WorksAPI {
 
     func installJournal(on router: Router) {
         let (journal, checkpointer) = (services.journal, services.checkpointer)
-        router.get("\(Self.prefix)/journal", needs: .right(to: .read)) { request in
+        router.get(
+            "\(Self.prefix)/journal", needs: .right(to: .read),
+            about: .init(
+                "Lists journal entries, oldest first",
+                query: [
+                    .optional("after", "only entries with a greater number", Int.self),
+                    .optional("limit", "entries at most", Int.self),
+                    .optional("type", "only of this type"),
+                    .optional("subject", "only of this subject"),
+                ], answer: .json([EntryDocument].self))
+        ) { request in
             let after = try request.integer("after", default: 0, in: 0...Int.max)
             let limit = try request.integer("limit", default: 100, in: 1...10_000)
             return try .json(
@@ -96,11 +106,20 @@ extension WorksAPI {
                     after: Int64(after), limit: limit, type: request.query("type"), subject: request.query("subject")
                 ).map(EntryDocument.init))
         }
-        router.get("\(Self.prefix)/journal/verify", needs: .right(to: .read)) { _ in
+        router.get(
+            "\(Self.prefix)/journal/verify", needs: .right(to: .read),
+            about: .init(
+                "Proves the journal by the factory's own anchor and keys", answer: .json(VerificationDocument.self))
+        ) { _ in
             let report = try await journal.verify(anchor: checkpointer.anchor, keys: checkpointer.keys)
             return try .json(VerificationDocument(report))
         }
-        router.post("\(Self.prefix)/journal/verify", needs: .right(to: .read)) { request in
+        router.post(
+            "\(Self.prefix)/journal/verify", needs: .right(to: .read),
+            about: .init(
+                "Proves the journal by checkpoints and keys that an auditor brings",
+                body: .json(VerificationRequest.self), answer: .json(VerificationDocument.self))
+        ) { request in
             let wanted = try request.json(VerificationRequest.self)
             let copy = wanted.checkpoints.map { CopiedAnchor($0, place: wanted.place ?? "the given anchor") }
             let keys = try wanted.keys.map { lines in
@@ -110,11 +129,25 @@ extension WorksAPI {
                 anchor: copy ?? checkpointer.anchor, keys: keys ?? checkpointer.keys)
             return try .json(VerificationDocument(report))
         }
-        router.post("\(Self.prefix)/journal/checkpoint", needs: .right(to: .operate)) { _ in
+        router.post(
+            "\(Self.prefix)/journal/checkpoint", needs: .right(to: .operate),
+            about: .init(
+                "Signs the journal as it is, and anchors the checkpoint", answer: .json(CheckpointDocument.self))
+        ) { _ in
             let checkpoint = try await checkpointer.checkpoint()
             return try .json(CheckpointDocument(checkpoint: checkpoint, anchor: checkpointer.anchor.place))
         }
-        router.get("\(Self.prefix)/journal/export", needs: .right(to: .read)) { request in
+        router.get(
+            "\(Self.prefix)/journal/export", needs: .right(to: .read),
+            about: .init(
+                "Exports journal entries",
+                query: [
+                    .optional("format", "jsonl or csv"),
+                    .optional("after", "only entries with a greater number", Int.self),
+                    .optional("type", "only of this type"),
+                    .optional("limit", "entries at most; all where it is left out", Int.self),
+                ], answer: .bytes("application/x-ndjson", "text/csv"))
+        ) { request in
             let name = request.query("format") ?? JournalFormat.jsonl.rawValue
             guard let format = JournalFormat(rawValue: name) else {
                 throw WorksAPIFailure.badParameter(

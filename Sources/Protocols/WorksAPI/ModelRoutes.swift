@@ -10,58 +10,91 @@ import Training
 
 extension WorksAPI {
     func installModels(on router: Router) {
-        router.get("\(Self.prefix)/runs", needs: .right(to: .read)) { request in
+        router.get(
+            "\(Self.prefix)/runs", needs: .right(to: .read),
+            about: .init(
+                "Lists runs, newest first",
+                query: [
+                    .optional("experiment", "only of this one"),
+                    .optional("limit", "runs at most", Int.self),
+                ], answer: .json([Run].self))
+        ) { request in
             try .json(
                 try await services.experiments.runs(
                     experiment: request.query("experiment"),
                     limit: try request.integer("limit", default: 50, in: 1...1000)))
         }
-        router.get("\(Self.prefix)/runs/{id}", needs: .right(to: .read)) { request in
+        router.get(
+            "\(Self.prefix)/runs/{id}", needs: .right(to: .read),
+            about: .init(
+                "Shows a run", answer: .json(Run.self))
+        ) { request in
             try .json(try await services.experiments.run(try request.parameter("id")))
         }
-        router.get("\(Self.prefix)/runs/{id}/metrics/{key}", needs: .right(to: .read)) { request in
+        router.get(
+            "\(Self.prefix)/runs/{id}/metrics/{key}", needs: .right(to: .read),
+            about: .init(
+                "Gives the history of a metric", answer: .json([MetricPoint].self))
+        ) { request in
             try .json(
                 try await services.experiments.history(
                     of: try request.parameter("key"), run: try request.parameter("id")))
         }
-        router.post("\(Self.prefix)/train/{name}", needs: .right(to: .train, on: "training", named: "name")) {
+        router.post(
+            "\(Self.prefix)/train/{name}", needs: .right(to: .train, on: "training", named: "name"),
+            about: .init(
+                "Trains a model, and registers it where its gates let it", body: .json(TrainBody.self),
+                answer: .json(TrainResult.self))
+        ) {
             request in try await train(request)
         }
-        router.get("\(Self.prefix)/models", needs: .right(to: .read)) { _ in
+        router.get(
+            "\(Self.prefix)/models", needs: .right(to: .read),
+            about: .init(
+                "Lists the versions of all models", answer: .json([ModelVersion].self))
+        ) { _ in
             try .json(try await services.registry.versions())
         }
-        router.get("\(Self.prefix)/models/{model}", needs: .right(to: .read, on: "model")) { request in
+        router.get(
+            "\(Self.prefix)/models/{model}", needs: .right(to: .read, on: "model"),
+            about: .init(
+                "Lists the versions of a model", answer: .json([ModelVersion].self))
+        ) { request in
             try .json(try await services.registry.versions(of: try request.parameter("model")))
         }
-        router.get("\(Self.prefix)/models/{model}/versions/{version:int}", needs: .right(to: .read, on: "model")) {
+        router.get(
+            "\(Self.prefix)/models/{model}/versions/{version:int}", needs: .right(to: .read, on: "model"),
+            about: .init(
+                "Shows a version of a model", answer: .json(ModelVersion.self))
+        ) {
             request in
             try .json(try await services.registry.version(try version(request)))
         }
-        router.get("\(Self.prefix)/models/{model}/versions/{version:int}/bundle", needs: .right(to: .read, on: "model"))
-        { request in
+        router.get(
+            "\(Self.prefix)/models/{model}/versions/{version:int}/bundle", needs: .right(to: .read, on: "model"),
+            about: .init(
+                "Gives the bundle of a version", answer: .json(JSONValue.self))
+        ) { request in
             let record = try await services.registry.version(try version(request))
             return .bytes(try await services.objects.get(record.bundle), contentType: "application/json")
         }
         router.post(
-            "\(Self.prefix)/models/{model}/versions/{version:int}/stage", needs: .right(to: .promote, on: "model")
+            "\(Self.prefix)/models/{model}/versions/{version:int}/stage", needs: .right(to: .promote, on: "model"),
+            about: .init(
+                "Moves a version to a stage", body: .json(StageBody.self), answer: .json(ModelVersion.self))
         ) { request in
-            struct Body: Decodable {
-                var stage: Stage
-                var reason: String?
-                var override: String?
-            }
-            let change = try body(Body.self, request)
+            let change = try body(StageBody.self, request)
             return try .json(
                 try await services.registry.move(
                     try version(request), to: change.stage, reason: change.reason ?? "asked for",
                     override: change.override, by: principal(request)))
         }
-        router.post("\(Self.prefix)/models/{model}/versions", needs: .right(to: .register, on: "model")) { request in
-            struct Body: Decodable {
-                var bundle: Digest
-                var reason: String
-            }
-            let wanted = try body(Body.self, request)
+        router.post(
+            "\(Self.prefix)/models/{model}/versions", needs: .right(to: .register, on: "model"),
+            about: .init(
+                "Registers a bundle as a version", body: .json(RegisterBody.self), answer: .json(ModelVersion.self))
+        ) { request in
+            let wanted = try body(RegisterBody.self, request)
             _ = try await services.loader.load(wanted.bundle)
             return try .json(
                 try await services.registry.register(
@@ -69,10 +102,19 @@ extension WorksAPI {
                     metrics: [:],
                     description: wanted.reason, by: principal(request)))
         }
-        router.get("\(Self.prefix)/objects/{digest}", needs: .right(to: .read)) { request in
+        router.get(
+            "\(Self.prefix)/objects/{digest}", needs: .right(to: .read),
+            about: .init(
+                "Gives the bytes of an object", answer: .bytes("application/octet-stream"))
+        ) { request in
             .bytes(try await services.objects.get(try digest(request)), contentType: "application/octet-stream")
         }
-        router.post("\(Self.prefix)/objects", needs: .right(to: .experiment)) { request in
+        router.post(
+            "\(Self.prefix)/objects", needs: .right(to: .experiment),
+            about: .init(
+                "Stores bytes by their content", body: .bytes("application/octet-stream"),
+                answer: .json([String: Digest].self))
+        ) { request in
             try .json(["digest": try await services.objects.put(request.body)])
         }
     }
@@ -96,12 +138,7 @@ extension WorksAPI {
     }
 
     private func train(_ request: HTTPRequest) async throws -> HTTPResponse {
-        struct Body: Decodable {
-            var from: Timestamp?
-            var to: Timestamp?
-            var register: Bool?
-        }
-        let options = try body(Body.self, request)
+        let options = try body(TrainBody.self, request)
         let principal = principal(request)
         let definition = try services.training.definition(try request.parameter("name"))
         let registers = options.register ?? true
@@ -121,4 +158,21 @@ extension WorksAPI {
         }
         return try .json(TrainResult(candidate: candidate, version: version))
     }
+}
+
+private struct StageBody: Codable {
+    var stage: Stage
+    var reason: String?
+    var override: String?
+}
+
+private struct RegisterBody: Codable {
+    var bundle: Digest
+    var reason: String
+}
+
+private struct TrainBody: Codable {
+    var from: Timestamp?
+    var to: Timestamp?
+    var register: Bool?
 }

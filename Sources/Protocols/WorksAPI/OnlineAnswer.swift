@@ -15,7 +15,7 @@ enum OnlineAnswer {
             append(index == 0 ? "{\"name\":" : ",{\"name\":", &bytes)
             text(output.fullName, &bytes)
             column("values", batch, index, &bytes) { cell($0.cell, &$1) }
-            column("statuses", batch, index, &bytes) { append(name($0.status), &$1) }
+            column("statuses", batch, index, &bytes) { append("\"\($0.status.name)\"", &$1) }
             column("event_times", batch, index, &bytes) { value, bytes in
                 if let time = value.eventTime {
                     append("\"\(Timestamp(microseconds: time))\"", &bytes)
@@ -41,15 +41,6 @@ enum OnlineAnswer {
             write(value, &bytes)
         }
         append("]", &bytes)
-    }
-
-    private static func name(_ status: OnlineStatus) -> StaticString {
-        switch status {
-        case .present: "\"PRESENT\""
-        case .nullValue: "\"NULL_VALUE\""
-        case .notFound: "\"NOT_FOUND\""
-        case .outsideMaxAge: "\"OUTSIDE_MAX_AGE\""
-        }
     }
 
     private static func cell(_ cell: OnlineCell, _ bytes: inout [UInt8]) {

@@ -16,21 +16,28 @@ extension WorksAPI {
     }
 
     func installServing(on router: Router) {
-        router.get("\(Self.prefix)/endpoints", needs: .right(to: .read)) { _ in
+        router.get(
+            "\(Self.prefix)/endpoints", needs: .right(to: .read),
+            about: .init(
+                "Lists the endpoints", answer: .json([EndpointStatus].self))
+        ) { _ in
             try .json(services.endpoints.table.all.map(status))
         }
-        router.get("\(Self.prefix)/endpoints/{name}", needs: .right(to: .read, on: "endpoint", named: "name")) {
+        router.get(
+            "\(Self.prefix)/endpoints/{name}", needs: .right(to: .read, on: "endpoint", named: "name"),
+            about: .init(
+                "Shows an endpoint", answer: .json(EndpointStatus.self))
+        ) {
             request in
             try .json(status(try services.endpoints.table.endpoint(try request.parameter("name"))))
         }
-        router.post("\(Self.prefix)/endpoints/{name}/deploy", needs: .right(to: .deploy, on: "endpoint", named: "name"))
-        { request in
-            struct Body: Decodable {
-                var version: String
-                var canary: Bool?
-                var reason: String?
-            }
-            let options = try body(Body.self, request)
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/deploy", needs: .right(to: .deploy, on: "endpoint", named: "name"),
+            about: .init(
+                "Deploys a model version, or starts a canary of it; then a rollout is answered",
+                body: .json(DeployBody.self), answer: .json(TrafficPolicy.self))
+        ) { request in
+            let options = try body(DeployBody.self, request)
             let name = try request.parameter("name")
             let version = try ModelVersionID(options.version)
             if options.canary ?? false {
@@ -41,45 +48,63 @@ extension WorksAPI {
                     version, on: name, reason: options.reason ?? "asked for", by: principal(request)))
         }
         router.post(
-            "\(Self.prefix)/endpoints/{name}/rollback", needs: .right(to: .rollback, on: "endpoint", named: "name")
+            "\(Self.prefix)/endpoints/{name}/rollback", needs: .right(to: .rollback, on: "endpoint", named: "name"),
+            about: .init(
+                "Goes back to the version before", body: .json(RollbackBody.self), answer: .json(TrafficPolicy.self))
         ) { request in
-            struct Body: Decodable { var reason: String? }
             return try .json(
                 try await services.endpoints.rollBack(
-                    try request.parameter("name"), reason: try body(Body.self, request).reason ?? "asked for",
+                    try request.parameter("name"), reason: try body(RollbackBody.self, request).reason ?? "asked for",
                     by: principal(request)))
         }
-        router.post("\(Self.prefix)/endpoints/{name}/labels", needs: .right(to: .label, on: "endpoint", named: "name"))
-        { request in
-            struct Body: Decodable { var labels: [LabelRecord] }
-            let labels = try body(Body.self, request).labels
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/labels", needs: .right(to: .label, on: "endpoint", named: "name"),
+            about: .init(
+                "Takes what became of predictions", body: .json(LabelsBody.self), answer: .json([String: Int].self))
+        ) { request in
+            let labels = try body(LabelsBody.self, request).labels
             try await services.endpoints.labels(of: try request.parameter("name")).append(labels)
             return try .json(["accepted": labels.count])
         }
-        router.get("\(Self.prefix)/endpoints/{name}/totals", needs: .right(to: .read, on: "endpoint", named: "name")) {
+        router.get(
+            "\(Self.prefix)/endpoints/{name}/totals", needs: .right(to: .read, on: "endpoint", named: "name"),
+            about: .init(
+                "Counts the predictions of an endpoint", answer: .json(RecordTotals.self))
+        ) {
             request in
             try .json(try await services.endpoints.totals(of: try request.parameter("name")))
         }
-        router.get("\(Self.prefix)/endpoints/{name}/monitor", needs: .right(to: .read, on: "endpoint", named: "name")) {
+        router.get(
+            "\(Self.prefix)/endpoints/{name}/monitor", needs: .right(to: .read, on: "endpoint", named: "name"),
+            about: .init(
+                "Lists the windows that were monitored", answer: .json([WindowReport].self))
+        ) {
             request in
             try .json(try await services.monitors.reports(of: try request.parameter("name")))
         }
         router.post(
-            "\(Self.prefix)/endpoints/{name}/rescore", needs: .right(to: .experiment, on: "endpoint", named: "name")
+            "\(Self.prefix)/endpoints/{name}/rescore", needs: .right(to: .experiment, on: "endpoint", named: "name"),
+            about: .init(
+                "Tells how another version would have done in windows", body: .json(RescoreBody.self),
+                answer: .json([WindowReport.VersionPart].self))
         ) { request in
-            struct Body: Decodable {
-                var version: String
-                var windows: [Timestamp]
-            }
-            let options = try body(Body.self, request)
+            let options = try body(RescoreBody.self, request)
             return try .json(
                 try await services.monitors.rescore(
                     try ModelVersionID(options.version), on: try request.parameter("name"), windows: options.windows))
         }
-        router.get("\(Self.prefix)/rollouts", needs: .right(to: .read)) { _ in
+        router.get(
+            "\(Self.prefix)/rollouts", needs: .right(to: .read),
+            about: .init(
+                "Lists the rollouts", answer: .json([Rollout].self))
+        ) { _ in
             try .json(try await services.rollouts.all())
         }
-        router.get("\(Self.prefix)/pipelines/runs", needs: .right(to: .read)) { _ in
+        router.get(
+            "\(Self.prefix)/pipelines/runs", needs: .right(to: .read),
+            about: .init(
+                "Lists the runs of pipelines", answer: .json([PipelineRun].self))
+        ) { _ in
             try .json(try await services.retraining.runs())
         }
     }
@@ -90,4 +115,19 @@ extension WorksAPI {
             definition: endpoint.definition, traffic: endpoint.traffic, stable: statistics.stable,
             canary: statistics.canary)
     }
+}
+
+private struct DeployBody: Codable {
+    var version: String
+    var canary: Bool?
+    var reason: String?
+}
+
+private struct RollbackBody: Codable { var reason: String? }
+
+private struct LabelsBody: Codable { var labels: [LabelRecord] }
+
+private struct RescoreBody: Codable {
+    var version: String
+    var windows: [Timestamp]
 }

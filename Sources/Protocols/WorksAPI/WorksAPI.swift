@@ -6,12 +6,16 @@ import Security
 public struct WorksAPI: Sendable {
     let services: Services
     let access: AccessStore?
+    let version: String
     static let prefix = "/api/works/v1"
 
-    /// - Parameter access: principals and tokens; nil leaves their routes out.
-    public init(_ services: Services, access: AccessStore? = nil) {
+    /// - Parameters:
+    ///   - access: principals and tokens; nil leaves their routes out.
+    ///   - version: the program's, for the API's own description.
+    public init(_ services: Services, access: AccessStore? = nil, version: String) {
         self.services = services
         self.access = access
+        self.version = version
     }
 
     /// Puts every route on a router.
@@ -23,12 +27,14 @@ public struct WorksAPI: Sendable {
         installHistory(on: router)
         installStreams(on: router)
         installCatalogue(on: router)
+        installFeatureQuality(on: router)
         installExpectations(on: router)
         installModels(on: router)
         installServing(on: router)
         installJournal(on: router)
         installJobs(on: router)
         if let access { installAccess(access, on: router) }
+        installOpenAPI(on: router)
     }
 
     /// Who asks. Without authentication it is whom the client says it is.

@@ -1,10 +1,12 @@
 import Basics
 import Foundation
+import ModelworksClient
 
 /// `features history` and `features explain`: entity rows of a file go to the server, what it answers into a file.
 enum FeatureHistoryCommands {
     static let options: [Usage.Option] = [
-        .init(name: "entities", value: "FILE", help: "history, explain: entity rows (.parquet, .csv or .jsonl)"),
+        .init(
+            name: "entities", value: "FILE", help: "history, explain: entity rows (.parquet, .arrows, .csv or .jsonl)"),
         .init(name: "service", value: "NAME", help: "history, explain, get: the features of a service"),
         .init(
             name: "features", value: "LIST",
@@ -14,23 +16,28 @@ enum FeatureHistoryCommands {
             name: "time", value: "COLUMN", help: "history, explain: the entity rows' time (default: event_timestamp)"),
         .init(name: "full-names", value: nil, help: "history: call features view__feature"),
         .init(name: "late-data", value: "visible", help: "history, explain: use rows known only later, as Feast does"),
-        .init(name: "format", value: "FORMAT", help: "history: parquet, csv or json (default: by the file's ending)"),
+        .init(
+            name: "format", value: "FORMAT",
+            help: "history: parquet, arrow, csv or json (default: by the file's ending)"),
         .init(name: "row", value: "N", help: "explain: which entity row, from 1"),
     ]
 
     static let words = [Word("history", run: history), Word("explain", run: explain)]
 
-    private static let types = [
-        "csv": "text/csv", "json": "application/x-ndjson", "jsonl": "application/x-ndjson",
-        "ndjson": "application/x-ndjson",
+    /// By the ending of a file's name; all others are Parquet.
+    private static let formats: [String: RowFormat] = [
+        "csv": .csv, "json": .json, "jsonl": .json, "ndjson": .json, "arrow": .arrow, "arrows": .arrow,
     ]
+
+    private static func format(of path: String) -> RowFormat {
+        formats[(path as NSString).pathExtension.lowercased()] ?? .parquet
+    }
 
     private static func history(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
         guard let out = arguments.option("out").map(context.absolute) else {
             throw UsageError("'modelworks features history' needs --out FILE")
         }
-        let ending = (out as NSString).pathExtension.lowercased()
-        let format = arguments.option("format") ?? (ending == "csv" ? "csv" : types[ending] == nil ? "parquet" : "json")
+        let format = arguments.option("format") ?? format(of: out).rawValue
         let bytes = try await ask(arguments, client, context, "/features/history", [("format", format)])
         // Whole or not at all: a reader of the file never sees a part of it.
         try Data(bytes).write(to: URL(fileURLWithPath: out), options: .atomic)
@@ -83,7 +90,6 @@ enum FeatureHistoryCommands {
                 ("time", arguments.option("time")), ("late_data", arguments.option("late-data")),
                 ("full_names", arguments.flag("full-names") ? "true" : nil),
             ] + more
-        let type = types[(entities as NSString).pathExtension.lowercased()] ?? "application/vnd.apache.parquet"
-        return try await client.send(path, query, Array(rows), contentType: type)
+        return try await client.send(path, query, Array(rows), contentType: format(of: entities).contentType)
     }
 }

@@ -4,10 +4,10 @@ import Foundation
 /// The words of `modelworks features` that bring features online and read them there.
 extension FeaturesCommand {
     static let onlineOptions: [Usage.Option] = [
-        .init(name: "from", value: "TIME", help: "materialize: event times from here (default: the beginning)"),
+        .init(name: "from", value: "TIME", help: "materialize, skew: times from here (default: the beginning)"),
         .init(
             name: "to", value: "TIME",
-            help: "materialize: up to here (default: now); push: online, offline or online_and_offline (default)"),
+            help: "materialize, skew: up to here (default: now); push: online, offline or online_and_offline (default)"),
         .init(name: "rows", value: "FILE", help: "write: JSON with a list of values per column"),
         .init(name: "key", value: "NAME=VALUES", help: "get, erase: a join key's values, with commas; may be repeated"),
         .init(name: "at", value: "TIME", help: "get: as of when (default: now)"),

@@ -4,7 +4,7 @@ struct FeaturesCommand: WordedCommand {
     let usage = Usage(
         name: "features", summary: "Show, compute and check feature views",
         positionals: [
-            "[list|show|search|build|check|test|history|explain|materialize|materialize-incremental|get|write|push|streams|flush|erase|freshness]",
+            "[list|show|search|build|check|test|history|explain|materialize|materialize-incremental|get|write|push|streams|flush|erase|freshness|profile|accept|skew]",
             "[NAME...]",
         ],
         options: [
@@ -15,7 +15,7 @@ struct FeaturesCommand: WordedCommand {
             .init(name: "column", value: "TEXT", help: "search: only with such a column or feature"),
             .init(name: "kind", value: "KIND", help: "search: table, events, entity, view, transform or service"),
         ] + FeatureTestCommands.options + FeatureHistoryCommands.options + FeaturesCommand.onlineOptions
-            + FeatureStreamCommands.options,
+            + FeatureStreamCommands.options + FeatureQualityCommands.options,
         example: "modelworks features check flight_delay --sample 20")
 
     private static let views = Listing(
@@ -33,7 +33,7 @@ struct FeaturesCommand: WordedCommand {
 
     private static let features = Listing(
         "/features/views",
-        ["feature": "name", "type": "type", "used by": "consumers", "description": "description"],
+        ["feature": "name", "type": "type", "PSI": "psi", "used by": "consumers", "description": "description"],
         empty: "No features.")
 
     private static let leaks = Listing(
@@ -45,7 +45,9 @@ struct FeaturesCommand: WordedCommand {
             .list(Self.views),
             Word("show", needs: "VIEW") { arguments, client in
                 let document = try await client.get("\(Self.features.path)/\(Client.escape(arguments.required(1)))")
-                return Output(document: document, text: Self.features.text(document["features"] ?? .array([])))
+                let drifted = (document["drifted"]?.array ?? []).compactMap(\.string)
+                let mark = drifted.isEmpty ? "" : "\nDrifted from the reference: \(drifted.joined(separator: ", "))."
+                return Output(document: document, text: Self.features.text(document["features"] ?? .array([])) + mark)
             },
             Word("search") { arguments, client in
                 try await Self.found.read(
@@ -58,6 +60,7 @@ struct FeaturesCommand: WordedCommand {
             },
             Word("check", needs: "TRAINING") { try await check($0, $1) },
         ] + FeatureTestCommands.words + FeatureHistoryCommands.words + Self.onlineWords + FeatureStreamCommands.words
+            + FeatureQualityCommands.words
     }
 
     private func check(_ arguments: Arguments, _ client: Client) async throws -> Output {

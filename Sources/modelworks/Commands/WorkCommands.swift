@@ -19,13 +19,14 @@ struct TrainCommand: ClientCommand {
             "/train/\(Client.escape(arguments.required(0)))",
             Body(from: arguments.option("from"), to: arguments.option("to"), register: !arguments.flag("no-register")))
         let version = document.at("version.id").map { "\($0["model"]?.cell ?? "")/\($0["version"]?.cell ?? "")" }
+        let warnings = (document.at("candidate.warnings")?.array ?? []).compactMap(\.string)
         return Output(
             document: document,
             text: """
                 run      \(document.at("candidate.run")?.cell ?? "")
                 version  \(version ?? "not registered")
                 AUC      \(document.at("candidate.metrics.auc")?.cell ?? "–") on \(document.at("candidate.metrics.holdout_rows")?.cell ?? "0") held-out rows
-                """)
+                """ + warnings.map { "\nWarning: \($0)." }.joined())
     }
 }
 

@@ -3,6 +3,7 @@ import Basics
 import Features
 import Foundation
 import HTTP
+import ModelworksClient
 
 /// Plays the world to a factory in event time: moves its clock, asks for predictions when decisions fall due, and tells
 /// labels when they become known.

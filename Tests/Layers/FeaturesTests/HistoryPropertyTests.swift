@@ -19,8 +19,18 @@ import Testing
         }
     }
 
+    /// Of few rows only those of their entities are ordered; a second request joins with stored histories.
+    @Test(arguments: [FeatureView.LateData?.none, .visible]) func fewRowsAgreeWhenAskedAgain(
+        lateData: FeatureView.LateData?
+    ) async throws {
+        var cases = HistoryCases(seed: 91, cases: 300)
+        cases.asked = Array(cases.asked.prefix(60))
+        let (found, name) = try await differences(cases, shape: 3, lateData: lateData, requests: 3)
+        #expect(found.count == 0, "\(name): \(found.count) differ, first \(found.first ?? "")")
+    }
+
     private func differences(
-        _ cases: HistoryCases, shape: Int, lateData: FeatureView.LateData?
+        _ cases: HistoryCases, shape: Int, lateData: FeatureView.LateData?, requests: Int = 1
     ) async throws -> ([String], String) {
         let factory = try await SmallFactory(cases.definitions, data: cases.data)
         _ = try await factory.store.ingest(by: "test")
@@ -48,13 +58,17 @@ import Testing
                     """, to: file.path)
         }
         let out = "\(factory.folder.path)/out.parquet"
-        let summary = try await factory.store.historicalFeatures(
-            HistoryRequest(.service("all"), lateData: lateData), of: file, to: out)
-        let table = try await reader.query("SELECT * FROM read_parquet('\(out)')")
-        var found = try cases.differences(in: table, lateData: lateData)
-        if summary.rows != cases.asked.count { found.append("\(summary.rows) rows are told of") }
-        if table.names != ["label", "number", "shop", "item", "other", "moment"] + summary.features {
-            found.append("columns \(table.names)")
+        var found: [String] = []
+        for request in 0..<requests {
+            let summary = try await factory.store.historicalFeatures(
+                HistoryRequest(.service("all"), lateData: lateData), of: file, to: out)
+            let table = try await reader.query("SELECT * FROM read_parquet('\(out)')")
+            found += try cases.differences(in: table, lateData: lateData)
+            if summary.rows != cases.asked.count { found.append("\(summary.rows) rows are told of") }
+            if table.names != ["label", "number", "shop", "item", "other", "moment"] + summary.features {
+                found.append("columns \(table.names)")
+            }
+            if summary.histories.isEmpty != (request == 0) { found.append("histories \(summary.histories)") }
         }
         await factory.database.close()
         return (found, (file.path as NSString).lastPathComponent)

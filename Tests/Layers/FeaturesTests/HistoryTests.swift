@@ -75,7 +75,7 @@ import Testing
                 ColumnarOptions(temporaryDirectory: "\(factory.folder.path)/scratch", connections: 1))
         }
 
-        func ask(_ request: HistoryRequest, _ csv: String, format: TableDefinition.FileFormat = .parquet) async throws
+        func ask(_ request: HistoryRequest, _ csv: String, format: RowFormat = .parquet) async throws
             -> Table
         {
             let file = try factory.folder.write(csv, to: "asked.csv")
@@ -238,7 +238,7 @@ import Testing
         let bytes = try Data(contentsOf: URL(fileURLWithPath: whole))
         try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: whole))
         let out = "\(house.factory.folder.path)/out.parquet"
-        await #expect(throws: ColumnarFailure.self) {
+        await #expect(throws: FeaturesFailure.self) {
             try await house.factory.store.historicalFeatures(
                 HistoryRequest(.features(["warmth"])), of: EntityFile(path: whole), to: out)
         }

@@ -2,6 +2,7 @@ import Basics
 import Columnar
 import Configuration
 import Datasets
+import Engines
 import Features
 import Journal
 import KeyValue
@@ -19,11 +20,11 @@ struct OnlineFactory {
 
     /// - Parameters:
     ///   - rows: CSV of `shop,item,happened,known,amount,sold,rate,open,label,seen`.
-    init(_ rows: [String], at now: String = "2020-01-02T00:00:00Z") async throws {
+    init(_ rows: [String], at now: String = "2020-01-02T00:00:00Z", on engine: SQLEngine = .sqlite) async throws {
         folder = try TemporaryFolder()
         let path = folder.path
         for name in ["objects", "online", "scratch"] { try folder.write("", to: "\(name)/.keep") }
-        database = try await Database.open(at: "\(path)/works.db")
+        database = try await engine.database(in: folder)
         _ = try await database.migrate(Journal.migrations + DatasetStore.migrations + FeatureStore.migrations)
         online = try LMDBStore(path: "\(path)/online", durable: false)
         clock = ManualTime(Timestamp(now) ?? Timestamp(seconds: 0))

@@ -1,6 +1,7 @@
 import Basics
 import Journal
 import Synchronization
+import Telemetry
 import TestSupport
 import Testing
 

@@ -25,7 +25,10 @@ struct StreamFactory {
     let objects: any ObjectStore
     let engine: ColumnarEngine
 
-    init(at now: String = "2024-03-01T00:00:00Z", topic: Bool = false) async throws {
+    /// - Parameters:
+    ///   - topic: whether the stream is read from a topic.
+    ///   - tile: the grain of the windows of `recent`.
+    init(at now: String = "2024-03-01T00:00:00Z", topic: Bool = false, tile: String = "10m") async throws {
         folder = try TemporaryFolder()
         let path = folder.path
         for name in ["objects", "online", "scratch", "data"] { try folder.write("", to: "\(name)/.keep") }
@@ -50,6 +53,8 @@ struct StreamFactory {
             files["data/clicks.yaml"] = files["data/clicks.yaml"]?.replacingOccurrences(
                 of: "stream:\n", with: "stream:\n  topic: raw\n")
         }
+        files["features/recent.yaml"] = files["features/recent.yaml"]?.replacingOccurrences(
+            of: "tile: 10m", with: "tile: \(tile)")
         store.use(try Catalogue(FactoryDocuments(files: files, environment: [:])), dataFolder: "\(path)/data")
     }
 
@@ -142,15 +147,15 @@ struct StreamFactory {
           clicks: {count: "*", over: [1h, 6h, 1d]}
           spent: {sum: amount, over: [1h, 6h]}
           bought: {sum: items, over: [1h, 1d]}
-          typical: {mean: amount, over: 6h}
-          spread: {std: amount, over: 6h}
-          least: {min: amount, over: 1h}
-          most: {max: items, over: 6h}
-          pages: {distinct: page, over: 6h}
-          page: {last: page, over: 1d}
-          amounts: {last_n: amount, n: 3, over: 6h}
+          typical: {mean: amount, over: [1h, 6h]}
+          spread: {std: amount, over: [6h, 1d]}
+          least: {min: amount, over: [1h, 6h]}
+          most: {max: items, over: [6h, 1d]}
+          pages: {distinct: page, over: [6h, 1d]}
+          page: {last: page, over: [1h, 1d]}
+          amounts: {last_n: amount, n: 3, over: [1h, 6h]}
           seen: {last_n: page, n: 4, over: 1h}
-          median: {percentile: amount, q: 0.5, over: 6h}
+          median: {percentile: amount, q: 0.5, over: [1h, 6h]}
         tile: 10m
         ttl: 2d
         """,

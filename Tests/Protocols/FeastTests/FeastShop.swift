@@ -3,8 +3,8 @@ import HTTP
 import Works
 import Workshop
 
-/// A factory with one view that is pushed to, with a feature of every type, and one of two keys; its clock stands at noon of
-/// 2026-03-01.
+/// A factory with a stream and a view of its newest event, with a feature of every type, and one of two keys; rows have been
+/// written to both. Its clock stands at noon of 2026-03-01.
 struct FeastShop {
     let workshop: Workshop
 
@@ -61,6 +61,15 @@ struct FeastShop {
         ttl: none
         features: {minutes: double, price: double}
         """,
+        "features/busy.yaml": """
+        kind: view
+        name: busy
+        owner: test
+        entities: [shop]
+        source: clicks
+        aggregations: {clicks: {count: "*", over: 1h}, spent: {sum: price, over: 1h}}
+        ttl: none
+        """,
         "features/clicked.yaml":
             "{kind: service, name: clicked, owner: test, views: [\"last_click:price\", \"last_ride:minutes\"]}\n",
     ]
@@ -69,29 +78,29 @@ struct FeastShop {
         workshop = try await Workshop()
         try await workshop.post("/apply", workshop.directory(Self.files))
         try await workshop.advance(to: Timestamp("2026-03-01T12:00:00Z") ?? .distantPast)
-        try await push(
+        try await write(
             """
-            {"push_source_name":"clicks","df":{"shop":["north","south","old"],
+            {"feature_view_name":"last_click","df":{"shop":["north","south","old"],
              "event_timestamp":["2026-03-01 11:30:00","2026-03-01T11:59:59.250000","2026-03-01T10:59:59.999999+00:00"],
              "created":["2026-03-01 11:30:00","2026-03-01 11:30:00","2026-03-01 11:30:00"],
              "count":[7,null,9],"price":[5,0.1,2.5],"rate":[0.1,null,1],"open":[true,false,null],
              "label":["a \\"b\\" é",null,"x"],"seen":["1969-12-31T23:59:58.5Z",null,"2026-01-01"]}}
             """)
-        try await push(
+        try await write(
             """
-            {"push_source_name":"lists","df":{"shop":["north"],"event_timestamp":["2026-03-01T11:30:00"],
+            {"feature_view_name":"lists","df":{"shop":["north"],"event_timestamp":["2026-03-01T11:30:00"],
              "both":[[1,null,2.5]],"words":[["x","é"]]}}
             """)
-        try await push(
+        try await write(
             """
-            {"push_source_name":"rides","to":"online","df":{"origin":["EWR","JFK"],"dest":[1,-2],
+            {"feature_view_name":"last_ride","df":{"origin":["EWR","JFK"],"dest":[1,-2],
              "event_timestamp":["2026-03-01","2026-02-28T00:00:00.001"],"minutes":[30,12.25],"price":[1e300,null]}}
             """)
     }
 
-    func push(_ body: String) async throws {
-        let answer = try await send("/push", body)
-        guard answer.status == 200, answer.body.isEmpty else {
+    func write(_ body: String) async throws {
+        let answer = try await send("/write-to-online-store", body)
+        guard answer.status == 200, answer.text == "null" else {
             throw Workshop.Surprise(description: "\(answer.status) \(answer.text)")
         }
     }

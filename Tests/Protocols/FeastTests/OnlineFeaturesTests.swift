@@ -18,7 +18,9 @@ import Workshop
         func result(_ value: String) -> String {
             #"{"values":["# + value + #"],"statuses":["PRESENT"],"event_timestamps":["2026-03-01T11:30:00Z"]}"#
         }
-        let values = ["7", "5.0", "0.1", "true", #""a \"b\" é""#, "-2", "[1.0,null,2.5]", #"["x","é"]"#]
+        let values = [
+            "7", "5.0", "0.10000000149011612", "true", #""a \"b\" é""#, "-2", "[1.0,null,2.5]", #"["x","é"]"#,
+        ]
         let expected =
             #"{"results":[{"values":["north"],"statuses":["PRESENT"],"event_timestamps":[\#(Self.none)]},"#
             + values.map(result).joined(separator: ",") + #"],"metadata":{"feature_names":["shop","#

@@ -42,6 +42,8 @@ import Workshop
             ("/push", #"{"push_source_name":"no","df":{}}"#, 422, "PushSourceNotFoundException"),
             ("/push", #"{"push_source_name":"clicks","df":{"shop":["a"]}}"#, 400, "FeastError"),
             ("/push", #"{"push_source_name":"clicks","df":{},"to":"nowhere"}"#, 400, "FeastError"),
+            ("/push", #"{"push_source_name":"lists","df":{},"to":"offline"}"#, 400, "FeastError"),
+            ("/push", #"{"push_source_name":"lists","df":{},"to":"nowhere"}"#, 400, "FeastError"),
             ("/write-to-online-store", #"{"feature_view_name":"no","df":{}}"#, 404, "FeatureViewNotFoundException"),
             ("/materialize", #"{"start_ts":"2026-01-01"}"#, 400, "FeastError"),
             ("/materialize", #"{"start_ts":"2026-01-02","end_ts":"2026-01-01"}"#, 400, "FeastError"),
@@ -111,7 +113,7 @@ import Workshop
             ),
             (
                 "/push",
-                #"{"push_source_name":"rides","df":{"origin":{"0":"EWR"},"dest":[1],"event_timestamp":["2026-02-02"],"minutes":[1.5],"price":[null]}}"#
+                #"{"push_source_name":"last_ride","df":{"origin":{"0":"EWR"},"dest":[1],"event_timestamp":["2026-02-02"],"minutes":[1.5],"price":[null]}}"#
             ),
             ("/materialize-incremental", #"{"end_ts":"2026-01-01T00:00:00+00:00","feature_views":null}"#),
         ]

@@ -23,6 +23,8 @@ public struct FeatureView: Sendable, Codable, Equatable {
     /// The distance of the grid the view is published on, in seconds; nil where a row may have any time.
     public var everySeconds: Int64?
     public var freshness: Freshness
+    /// What is done about new values that are distributed otherwise than before; nil for ``DriftRule/standard``.
+    public var drift: DriftRule?
     /// Whether its values are kept for online reads.
     public var isOnline: Bool
     /// In the order of the definition.
@@ -53,7 +55,11 @@ public struct FeatureView: Sendable, Codable, Equatable {
             var view: FeatureView
             var sources: [Digest]
         }
-        return Digest(of: try JSON.canonical(Content(view: self, sources: sources)))
+        // What is done about values does not decide them.
+        var view = self
+        view.drift = nil
+        view.freshness.action = nil
+        return Digest(of: try JSON.canonical(Content(view: view, sources: sources)))
     }
 }
 
@@ -61,7 +67,8 @@ extension FeatureView {
     init(_ node: YAMLNode, _ documents: FactoryDocuments) throws {
         let map = try node.mapping(allowing: [
             "kind", "name", "owner", "description", "tags", "entities", "source", "sources", "sql", "aggregations",
-            "tile", "event_time", "created_time", "late_data", "ttl", "every", "freshness", "online", "features",
+            "tile", "event_time", "created_time", "late_data", "ttl", "every", "freshness", "drift", "online",
+            "features",
         ])
         name = try map.string("name")
         owner = try map.string("owner")
@@ -79,6 +86,7 @@ extension FeatureView {
             throw ConfigurationFailure(try map.required("every").place, "'every' must be longer than nothing")
         }
         freshness = try Freshness(map.node("freshness"))
+        drift = try map.node("drift").map { try DriftRule($0) }
         isOnline = try map.bool("online", default: true)
         createdTime = try map.optionalString("created_time")
         if let sql = map.node("sql") {

@@ -15,13 +15,10 @@ public struct DuckDBHistory: HistoryDialect {
         var joins = ""
         for (index, (join, history)) in zip(plan.joins, histories).enumerated() {
             let alias = "v\(index)"
-            let conditions =
-                join.keys.map { "\(entityKey($0)) = \(alias).\(SQLText.identifier($0.column))" }
-                + ["\(moment) >= \(alias).\(SQLText.identifier(join.asOf))"]
             joins += """
 
                 ASOF LEFT JOIN \(usable(join, of: history, plan)) AS \(alias)
-                  ON \(conditions.joined(separator: " AND "))
+                  ON \(Self.matches(join, alias)) AND \(moment) >= \(alias).\(SQLText.identifier(join.asOf))
                 """
             let eventTime = "\(alias).\(SQLText.identifier(join.eventTime))"
             for output in join.outputs {
@@ -39,9 +36,14 @@ public struct DuckDBHistory: HistoryDialect {
             """
     }
 
-    private func entityKey(_ key: HistoryPlan.Key) -> String {
-        let name = "e.\(SQLText.identifier(key.entityColumn))"
-        return key.isWholeNumber ? "CAST(\(name) AS BIGINT)" : name
+    /// That an entity row `e` and a row of a history are of one entity.
+    static func matches(_ join: HistoryPlan.Join, _ history: String) -> String {
+        let conditions = join.keys.map { key in
+            let name = "e.\(SQLText.identifier(key.entityColumn))"
+            let own = key.isWholeNumber ? "CAST(\(name) AS BIGINT)" : name
+            return "\(own) = \(history).\(SQLText.identifier(key.column))"
+        }
+        return conditions.joined(separator: " AND ")
     }
 
     /// The part of a history that can be used: event times from the first moment less the ttl on, knowable by the last, and
@@ -59,8 +61,7 @@ public struct DuckDBHistory: HistoryDialect {
                 conditions.append("\(eventTime) >= \(SQLText.timestamp(bounds.lowerBound)) - to_seconds(\(ttl))")
             }
         }
-        let matches = join.keys.map { "\(entityKey($0)) = h.\(SQLText.identifier($0.column))" }
-        let among = join.isSparse ? " SEMI JOIN entity_rows AS e ON \(matches.joined(separator: " AND "))" : ""
+        let among = join.isSparse ? " SEMI JOIN entity_rows AS e ON \(Self.matches(join, "h"))" : ""
         let kept = conditions.isEmpty ? "" : " WHERE \(conditions.joined(separator: " AND "))"
         let list = names.map { "h.\(SQLText.identifier($0))" }.joined(separator: ", ")
         return "(SELECT \(list) FROM \(history) AS h\(among)\(kept))"

@@ -7,10 +7,14 @@ import Foundation
 public struct EntityFile: Sendable, Equatable {
     public var path: String
     public var format: TableDefinition.FileFormat
+    /// What errors call it.
+    public var name: String
 
-    public init(path: String, format: TableDefinition.FileFormat) {
+    /// - Parameter name: what errors call it; nil takes the file's own.
+    public init(path: String, format: TableDefinition.FileFormat, name: String? = nil) {
         self.path = path
         self.format = format
+        self.name = name ?? "the entity file \((path as NSString).lastPathComponent)"
     }
 
     /// The format by the file's ending: `.csv`, `.json`, `.jsonl` or `.ndjson`, else Parquet.
@@ -35,6 +39,9 @@ struct EntityRows {
     var bounds: ClosedRange<Timestamp>
     /// Join keys that hold whole numbers as floating point.
     var wholeNumbers: Set<String>
+
+    /// Whether so many rows of a view are many more, so that looking for those of the entities asked for pays.
+    func isFew(beside rows: Int64) -> Bool { count < rows / 8 }
 }
 
 /// What kind of values a type of SQL holds: keys compare within one kind only.
@@ -68,7 +75,7 @@ struct EntityReader {
     /// A file that rows may be kept in while they are worked on.
     let staging: String
 
-    private var place: String { "the entity file \((file.path as NSString).lastPathComponent)" }
+    private var place: String { file.name }
 
     func rows() throws -> EntityRows {
         guard FileManager.default.isReadableFile(atPath: file.path) else {
@@ -103,7 +110,13 @@ struct EntityReader {
     }
 
     private func describe(_ table: String) throws -> [(name: String, type: String)] {
-        let found = try connection.query("DESCRIBE SELECT * FROM \(table)", context: place)
+        let found: Table
+        do { found = try connection.query("DESCRIBE SELECT * FROM \(table)", context: place) } catch let failure
+            as ColumnarFailure where failure.code == .dataLoss
+        {
+            // They come from a caller: nothing of ours is lost.
+            throw FeaturesFailure.request("\(place) is cut short, or no Parquet file", remedy: "Write it again.")
+        }
         return zip(try found.strings("column_name"), try found.strings("column_type")).compactMap { name, type in
             guard let name, let type else { return nil }
             return (name, type)
@@ -177,10 +190,18 @@ struct EntityReader {
         // A column without any value has no type that counts.
         let isEmpty = column.type == "\"NULL\"" || column.type == "JSON"
         guard given == kind || isRead || isWhole || isEmpty else {
+            // Without rows a text file tells no types.
+            guard try connection.query("SELECT 1 AS n FROM \(reader(nil)) LIMIT 1", context: place).rowCount > 0 else {
+                throw hasNoRows
+            }
             throw FeaturesFailure.request(
                 "\(place) holds the join key '\(key)' as \(column.type), where the views have \(kind.rawValue) values",
                 remedy: "Write the column in the type of the views' key.")
         }
+    }
+
+    private var hasNoRows: FeaturesFailure {
+        .request("\(place) has no rows", remedy: "Give it at least one row.")
     }
 
     private func missing(_ kind: String, _ name: String, _ names: [String]) -> FeaturesFailure {
@@ -205,9 +226,7 @@ struct EntityReader {
                    max(\(moment)) AS latest\(fractions) FROM \(relation)
             """, context: place)
         let count = try found.count("n")
-        guard count > 0 else {
-            throw FeaturesFailure.request("\(place) has no rows", remedy: "Give it at least one row.")
-        }
+        guard count > 0 else { throw hasNoRows }
         let timeless = try found.count("timeless")
         guard timeless == 0, let earliest = try found.timestamps("earliest").first.flatMap({ $0 }),
             let latest = try found.timestamps("latest").first.flatMap({ $0 }), earliest <= latest

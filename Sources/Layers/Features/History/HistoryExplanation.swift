@@ -60,7 +60,7 @@ extension FeatureStore {
         }
         try await bind()
         var explanation = HistoryExplanation(row: row, time: time, views: [])
-        for (join, history) in zip(prepared.plan.joins, prepared.histories) {
+        for (join, history) in zip(prepared.plan.joins, prepared.paths) {
             guard var view = try joins(of: wanted).first(where: { $0.name == join.name })?.view else { continue }
             if let lateData = request.lateData, view.createdTime != nil { view.lateData = lateData }
             explanation.views.append(

@@ -1,4 +1,5 @@
 import Columnar
+import Datasets
 
 /// The rows of a view that can ever be used, out of all that its query gives.
 ///
@@ -49,11 +50,42 @@ struct HistoryPruning {
             """
     }
 
+    /// What ``checks`` found, in rows that can be used.
+    struct Found {
+        /// Rows that are left out because a join key is null.
+        var keyless: Int64
+        /// Whether an entity has several rows of one event time.
+        var hasTies: Bool
+    }
+
+    /// Reads the row that ``checks`` gave.
+    /// - Throws: ``FeaturesFailure/badView(view:problem:)`` where rows can not be used.
+    func judge(_ counts: Table) throws -> Found {
+        func refuse(_ problem: String) -> FeaturesFailure { .badView(view: view.name, problem: problem) }
+        if try counts.count("timeless") > 0 { throw refuse("\(view.eventTime) is null in some rows") }
+        if try counts.count("uncreated") > 0 {
+            throw refuse("\(view.createdTime ?? "its created time") is null in some rows")
+        }
+        if try counts.count("off_grid") > 0 {
+            throw refuse("some rows are not on its grid of \(view.everySeconds ?? 0) seconds")
+        }
+        let repeated = try counts.count("repeated")
+        if repeated > 0, view.everySeconds != nil, view.createdTime == nil {
+            throw refuse("\(repeated) entities have two rows at one \(view.eventTime)")
+        }
+        return Found(keyless: try counts.count("keyless"), hasTies: repeated > 0)
+    }
+
     /// The rows to keep, in order of the time that a join compares, then of their keys.
     ///
-    /// - Parameter hasTies: whether an entity has several rows of one event time, as ``checks`` tells.
+    /// - Parameter hasTies: as ``judge(_:)`` tells.
+    func ordered(hasTies: Bool) -> String {
+        let order = [SQLText.identifier(view.joinTime)] + keys
+        return "\(query(hasTies: hasTies)) ORDER BY \(order.joined(separator: ", "))"
+    }
+
+    /// The rows to keep, in any order.
     func query(hasTies: Bool) -> String {
-        let order = ([SQLText.identifier(view.joinTime)] + keys).joined(separator: ", ")
         let list = columns.joined(separator: ", ")
         let partition = keys.joined(separator: ", ")
         guard view.delays, let createdTime else {
@@ -64,22 +96,19 @@ struct HistoryPruning {
                  QUALIFY row_number() OVER (PARTITION BY \(partition), \(eventTime)
                                             ORDER BY \(created)\(Self.position) DESC) = 1
                 """ : ""
-            return "SELECT \(list) FROM \(rows) WHERE \(keyed)\(newest) ORDER BY \(order)"
+            return "SELECT \(list) FROM \(rows) WHERE \(keyed)\(newest)"
         }
         // Of one event time, rows come in order of their created time wherever it decides. So a row is greater than all
-        // before it where its event time is, or where its event time is equal and its k later than that of the row before.
+        // before it where its event time is not less than any of theirs; of those of one k the last is the greatest.
         let window = """
-            PARTITION BY \(partition)
-            ORDER BY \(Self.knowable), \(eventTime) DESC, \(createdTime) DESC, \(Self.position) DESC
+            PARTITION BY \(partition) ORDER BY \(Self.knowable), \(eventTime), \(createdTime), \(Self.position)
             """
         return """
             SELECT \(list) FROM (
-              SELECT *, max(\(eventTime)) OVER (\(window) ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS __newest,
-                     lag(\(Self.knowable)) OVER (\(window)) AS __before
+              SELECT *, max(\(eventTime)) OVER (\(window) ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS __newest,
+                     lead(\(Self.knowable)) OVER (\(window)) AS __next
               FROM (SELECT *, greatest(\(eventTime), \(createdTime)) AS \(Self.knowable) FROM \(rows) WHERE \(keyed)))
-            WHERE __newest IS NULL OR \(eventTime) > __newest
-               OR (\(eventTime) = __newest AND \(Self.knowable) > __before)
-            ORDER BY \(order)
+            WHERE \(eventTime) = __newest AND __next IS DISTINCT FROM \(Self.knowable)
             """
     }
 }

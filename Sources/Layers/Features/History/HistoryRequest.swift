@@ -47,7 +47,8 @@ public struct HistorySummary: Sendable, Codable, Equatable {
     public var features: [String]
     /// The column that the time was taken from.
     public var time: String
-    /// For each view that was read, the digest of its history.
+    /// For each view whose history is stored, the digest of it. Of a view that no request had wanted before, the rows were
+    /// computed for this one alone.
     public var histories: [String: Digest]
 }
 
@@ -71,14 +72,17 @@ struct HistorySelection {
 }
 
 extension Catalogue {
-    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for an unknown view or feature, or a name used twice.
+    /// - Throws: ``FeaturesFailure/unknown(kind:name:known:)`` for a view or feature there is not, and
+    ///   ``FeaturesFailure/request(_:remedy:)`` for a name used twice.
     func selection(of request: HistoryRequest) throws -> HistorySelection {
         let selections: [FeatureService.Selection]
         var found = HistorySelection()
         var full = true
         switch request.wanted {
         case .service(let name):
-            guard let service = services[name] else { throw unknown("feature service", name, services.keys) }
+            guard let service = services[name] else {
+                throw FeaturesFailure.unknown(kind: "feature service", name: name, known: Array(services.keys))
+            }
             selections = service.selections
             found.request = service.request
         case .features(let references):
@@ -119,22 +123,15 @@ extension Catalogue {
         } else if let view = views[name] {
             known = view.featureNames
         } else {
-            throw unknown("feature view", name, Array(views.keys) + transforms.keys)
+            throw FeaturesFailure.unknown(
+                kind: "feature view", name: name, known: Array(views.keys) + transforms.keys)
         }
         if let feature = reference?.feature, !known.contains(feature) {
-            throw unknown("feature", "\(name):\(feature)", known.map { "\(name):\($0)" })
+            throw FeaturesFailure.unknown(
+                kind: "feature", name: "\(name):\(feature)", known: known.map { "\(name):\($0)" })
         }
         return .init(
             source: name, name: name, features: reference.map { [$0.feature] } ?? known, keys: [:],
             isTransform: transforms[name] != nil)
-    }
-
-    private func unknown(_ kind: String, _ name: String, _ known: some Collection<String>) -> FeaturesFailure {
-        let near = NearestWord.of(name, among: known.sorted())
-        return .request(
-            "there is no \(kind) '\(name)'",
-            remedy: near.map { "Did you mean '\($0)'?" }
-                ?? (known.isEmpty ? "None is defined." : "Known: \(known.sorted().prefix(20).joined(separator: ", ")).")
-        )
     }
 }

@@ -16,22 +16,25 @@ extension FeatureStore {
     /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for what can not be asked, before anything is written.
     public func historicalFeatures(
         _ request: HistoryRequest, of entities: EntityFile, to path: String,
-        format: TableDefinition.FileFormat = .parquet, engine offline: OfflineEngine = .local
+        format: RowFormat = .parquet, engine offline: OfflineEngine = .local
     ) async throws -> HistorySummary {
         let wanted = try catalogue.selection(of: request)
         let staging = scratchPath("entities.parquet")
         let joined = scratchPath("joined.parquet")
         let transformed = scratchPath("transformed.parquet")
         defer { for file in [staging, joined, transformed] { try? FileManager.default.removeItem(atPath: file) } }
-        let prepared = try await prepare(wanted, request, entities, staging: staging)
-        let plan = prepared.plan
+        var isLocal = false
+        if case .local = offline { isLocal = true }
+        let prepared = try await prepare(wanted, request, entities, staging: staging, mayCompute: isLocal)
         let context = "the features of \((entities.path as NSString).lastPathComponent)"
         let columns = prepared.rows.columns.map(\.name) + wanted.features
-        let query: String
-        if case .local = offline, wanted.computed.isEmpty {
-            query = DuckDBHistory().query(
-                plan, entities: prepared.rows.relation, histories: prepared.histories.map(Self.reading), keepsRow: false
-            )
+        let rows: Int64
+        if isLocal, wanted.computed.isEmpty {
+            rows = try await engine.run { connection in
+                try prepared.query(on: connection, keepsRow: false) {
+                    try connection.writeFile(query: $0, to: path, format: format, context: context)
+                }
+            }
         } else {
             try await join(prepared, on: offline, to: joined, staging: staging, context: context)
             var source = Self.reading(joined)
@@ -40,10 +43,10 @@ extension FeatureStore {
                 source += " AS j JOIN \(Self.reading(transformed)) AS t USING (\(HistoryPlan.row))"
             }
             let list = columns.map(SQLText.identifier).joined(separator: ", ")
-            query = "SELECT \(list) FROM \(source) ORDER BY \(HistoryPlan.row)"
-        }
-        let rows = try await engine.run { connection in
-            try connection.writeFile(query: query, to: path, format: format, context: context)
+            let query = "SELECT \(list) FROM \(source) ORDER BY \(HistoryPlan.row)"
+            rows = try await engine.run { connection in
+                try connection.writeFile(query: query, to: path, format: format, context: context)
+            }
         }
         return HistorySummary(
             rows: rows, columns: columns, features: wanted.features, time: prepared.rows.time,
@@ -56,17 +59,18 @@ extension FeatureStore {
     ) async throws {
         switch offline {
         case .local:
-            let query = DuckDBHistory().query(
-                prepared.plan, entities: prepared.rows.relation, histories: prepared.histories.map(Self.reading),
-                keepsRow: true)
-            try await engine.writeParquet(query: query, to: joined, context: context)
+            try await engine.run { connection in
+                try prepared.query(on: connection, keepsRow: true) {
+                    _ = try connection.writeParquet(query: $0, to: joined, context: context)
+                }
+            }
         case .spark(let spark):
             let entities = "\(staging).spark"
             defer { try? FileManager.default.removeItem(atPath: entities) }
             try await engine.writeParquet(
                 query: "SELECT * FROM \(prepared.rows.relation)", to: entities, context: context)
             let job = SparkEngine.Job(
-                prepared.plan, entities: entities, histories: prepared.histories, to: joined)
+                prepared.plan, entities: entities, histories: prepared.paths, to: joined)
             try await spark.run([job], workingFile: scratchPath("spark"))
         }
     }
@@ -76,24 +80,61 @@ extension FeatureStore {
     struct PreparedHistory {
         var plan: HistoryPlan
         var rows: EntityRows
-        /// The files of the joins' histories, in order.
-        var histories: [String]
-        var digests: [String: Digest]
+        /// Where the rows of the joins' views come from, in order.
+        var sources: [HistorySource]
+
+        /// The files of the histories that are stored.
+        var paths: [String] { sources.compactMap(\.path) }
+
+        var digests: [String: Digest] {
+            var digests: [String: Digest] = [:]
+            for case .stored(let history, _) in sources { digests[history.view] = history.digest }
+            return digests
+        }
+
+        /// Computes what is not stored, lends the query that joins, and removes what was computed.
+        func query<Result>(
+            on connection: ColumnarConnection, keepsRow: Bool, _ body: (String) throws -> Result
+        ) throws -> Result {
+            try connection.undoing {
+                var plan = plan
+                var tables: [String: String] = [:]
+                var relations: [String] = []
+                for source in sources {
+                    guard case .computed(let history) = source else {
+                        relations.append(source.relation)
+                        continue
+                    }
+                    let places = sources.indices.filter { sources[$0].computedTable == history.table }
+                    let table =
+                        try tables[history.table] ?? history.make(for: &plan, places, rows, on: connection)
+                    tables[history.table] = table
+                    relations.append(table)
+                }
+                return try body(
+                    DuckDBHistory().query(plan, entities: rows.relation, histories: relations, keepsRow: keepsRow))
+            }
+        }
     }
 
-    /// Computes the histories that are not there yet, looks at the entity rows, and plans the join.
+    /// Finds the histories, looks at the entity rows, and plans the join.
+    /// - Parameter mayCompute: whether rows may be computed for this request alone; if not, histories that are not there
+    ///   yet are computed and stored.
     func prepare(
-        _ wanted: HistorySelection, _ request: HistoryRequest, _ entities: EntityFile, staging: String
+        _ wanted: HistorySelection, _ request: HistoryRequest, _ entities: EntityFile, staging: String,
+        mayCompute: Bool = false
     ) async throws -> PreparedHistory {
-        let joins = try joins(of: wanted)
-        var histories: [String: ViewHistory] = [:]
-        var files: [String: String] = [:]
-        for join in joins where histories[join.view.name] == nil {
-            let history = try await history(of: join.view.name, lateData: request.lateData)
-            histories[join.view.name] = history
-            files[join.view.name] = try await objects.localPath(history.digest)
+        var joins = try joins(of: wanted)
+        var sources: [String: HistorySource] = [:]
+        for index in joins.indices {
+            if let lateData = request.lateData, joins[index].view.createdTime != nil {
+                joins[index].view.lateData = lateData
+            }
+            let view = joins[index].view
+            guard sources[view.name] == nil else { continue }
+            sources[view.name] = try await historySource(of: view, mayCompute: mayCompute)
         }
-        let kinds = try await keyKinds(joins, files)
+        let kinds = try await keyKinds(joins, sources.mapValues(\.relation))
         let rows = try await engine.run { connection in
             try EntityReader(file: entities, time: request.time, keys: kinds, connection: connection, staging: staging)
                 .rows()
@@ -101,9 +142,6 @@ extension FeatureStore {
         try check(wanted, rows, entities)
         var plan = HistoryPlan(columns: rows.columns.map(\.name), joins: [], bounds: rows.bounds)
         for join in joins {
-            var view = join.view
-            if let lateData = request.lateData, view.createdTime != nil { view.lateData = lateData }
-            let length = histories[view.name]?.rows ?? 0
             plan.joins.append(
                 .init(
                     name: join.name,
@@ -111,12 +149,11 @@ extension FeatureStore {
                         .init(
                             column: $0.column, entityColumn: $0.entityColumn,
                             isWholeNumber: rows.wholeNumbers.contains($0.entityColumn))
-                    }, asOf: view.joinTime, eventTime: view.eventTime, ttlSeconds: view.ttlSeconds,
-                    outputs: join.outputs, isSparse: rows.count < length / 8))
+                    }, asOf: join.view.joinTime, eventTime: join.view.eventTime, ttlSeconds: join.view.ttlSeconds,
+                    outputs: join.outputs,
+                    isSparse: sources[join.view.name]?.rows.map { rows.isFew(beside: $0) } ?? false))
         }
-        return PreparedHistory(
-            plan: plan, rows: rows, histories: joins.compactMap { files[$0.view.name] },
-            digests: histories.mapValues(\.digest))
+        return PreparedHistory(plan: plan, rows: rows, sources: joins.compactMap { sources[$0.view.name] })
     }
 
     /// The transforms asked for, with the types of what they read.
@@ -154,13 +191,13 @@ extension FeatureStore {
 
     /// The kind of values that each join key has in the histories, by the name the entity rows give it.
     private func keyKinds(
-        _ joins: [HistorySelection.Joined], _ files: [String: String]
+        _ joins: [HistorySelection.Joined], _ relations: [String: String]
     ) async throws -> [String: KeyKind] {
         var kinds: [String: KeyKind] = [:]
         for join in joins {
-            guard let file = files[join.view.name] else { continue }
+            guard let relation = relations[join.view.name] else { continue }
             let found = try await engine.query(
-                "DESCRIBE SELECT * FROM \(Self.reading(file))", context: "features/\(join.view.name)")
+                "DESCRIBE SELECT * FROM \(relation)", context: "features/\(join.view.name)")
             let types = zip(try found.strings("column_name"), try found.strings("column_type"))
             let byName = Dictionary(types.compactMap { name, type in name.map { ($0, type ?? "") } }) { first, _ in
                 first
@@ -200,17 +237,23 @@ extension ColumnarConnection {
     ///
     /// - Returns: how many rows were written.
     func writeFile(
-        query: String, to path: String, format: TableDefinition.FileFormat, context: String
+        query: String, to path: String, format: RowFormat, context: String
     ) throws -> Int64 {
-        let options: String
+        let options: String?
         switch format {
         case .parquet: return try writeParquet(query: query, to: path, context: context)
         case .csv: options = "FORMAT csv, HEADER true"
         case .json: options = "FORMAT json"
+        case .arrow: options = nil
         }
         let temporary = "\(path).\(getpid())-\(UInt(bitPattern: ObjectIdentifier(self).hashValue)).partial"
         do {
-            let rows = try execute("COPY (\(query)\n) TO \(SQLText.literal(temporary)) (\(options))", context: context)
+            let rows =
+                if let options {
+                    try execute("COPY (\(query)\n) TO \(SQLText.literal(temporary)) (\(options))", context: context)
+                } else {
+                    try writeArrow(query: query, to: temporary, context: context)
+                }
             guard rename(temporary, path) == 0 else {
                 throw ColumnarFailure(
                     .unavailable, "the file '\(path)' could not be given its name: \(String(cString: strerror(errno)))",
@@ -221,5 +264,15 @@ extension ColumnarConnection {
             unlink(temporary)
             throw error
         }
+    }
+    private func writeArrow(query: String, to path: String, context: String) throws -> Int64 {
+        guard FileManager.default.createFile(atPath: path, contents: nil) else {
+            throw ColumnarFailure(
+                .unavailable, "the file '\(path)' can not be written: \(String(cString: strerror(errno)))",
+                remedy: "Check the folder's permissions and free space.")
+        }
+        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+        defer { try? file.close() }
+        return try writeArrow(query: query, context: context) { try file.write(contentsOf: Data($0)) }
     }
 }

@@ -69,6 +69,15 @@ extension FeatureStore {
         _ population: Population, service name: String, from: Timestamp, to: Timestamp, knownBy: Timestamp?,
         labelledOnly: Bool = false
     ) async throws -> TrainingSet {
+        try await trainingSet(
+            population, rows: nil, service: name, from: from, to: to, knownBy: knownBy, labelledOnly: labelledOnly)
+    }
+
+    /// - Parameter relation: SQL for a table with the population's columns to take in place of its rows.
+    func trainingSet(
+        _ population: Population, rows relation: String?, service name: String, from: Timestamp, to: Timestamp,
+        knownBy: Timestamp?, labelledOnly: Bool = false
+    ) async throws -> TrainingSet {
         let wanted = try catalogue.selection(of: HistoryRequest(.service(name)))
         let context = "the population of service \(name)"
         let time = SQLText.identifier(population.time)
@@ -100,7 +109,7 @@ extension FeatureStore {
         if from <= last { plan.bounds = from...last }
         var histories: [String] = []
         for join in joins {
-            histories.append(try await relation(of: try await history(of: join.view.name)))
+            histories.append(try await self.relation(of: try await usableHistory(of: join.view.name)))
             plan.joins.append(
                 .init(
                     name: join.name,
@@ -108,8 +117,10 @@ extension FeatureStore {
                     asOf: join.view.joinTime, eventTime: join.view.eventTime, ttlSeconds: join.view.ttlSeconds,
                     outputs: join.outputs))
         }
+        let source: String
+        if let relation { source = relation } else { source = try await file(of: population) }
         let rows = """
-            (SELECT \(columns.joined(separator: ", ")) FROM \(try await file(of: population))
+            (SELECT \(columns.joined(separator: ", ")) FROM \(source)
              WHERE \(time) >= \(SQLText.timestamp(from)) AND \(time) < \(SQLText.timestamp(to)) \(kept))
             """
         let query = DuckDBHistory().query(plan, entities: rows, histories: histories, keepsRow: true)

@@ -24,7 +24,8 @@ extension FeatureStore {
                     CREATE TABLE view_histories (
                       view TEXT NOT NULL, "key" TEXT NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL,
                       created INTEGER NOT NULL, PRIMARY KEY (view, "key"));
-                    """)
+                    """),
+            profileMigration,
         ]
 
     /// The SQL of a view over its sources, each cut to what was knowable at a moment where one is given.
@@ -79,11 +80,13 @@ extension FeatureStore {
         let name = "population"
         let context = "the population"
         if let stored = try await storedHistory(
-            name, historyKey(definition, datasetVersions(), events, streams: newestStreams(readBy: nil)))
+            name,
+            historyKey(definition, datasetVersions().mapValues(\.digest), events, streams: newestStreams(readBy: nil)))
         {
             return try await relation(of: stored)
         }
-        let key = try historyKey(definition, try await bind(), events, streams: boundStreams(readBy: nil))
+        let key = try historyKey(
+            definition, try await bind().mapValues(\.digest), events, streams: boundStreams(readBy: nil))
         let order = [population.time, population.id].map(SQLText.identifier).joined(separator: ", ")
         let published = try await datasets.publish(
             "SELECT * FROM (\n\(population.sql)\n) ORDER BY \(order)", context: context)
@@ -92,8 +95,9 @@ extension FeatureStore {
         return try await relation(of: history)
     }
 
-    private func historyKey(
-        _ definition: Digest, _ versions: [String: DatasetVersion], _ events: [Digest] = [],
+    /// What a history is looked up by: its definition, and the data it is computed from.
+    func historyKey(
+        _ definition: Digest, _ datasets: [String: Digest], _ events: [Digest] = [],
         streams: [String: Digest]
     ) throws -> Digest {
         struct Content: Codable {
@@ -102,12 +106,14 @@ extension FeatureStore {
             var events: [Digest]
         }
         // No table and event source share a name.
-        let data = versions.mapValues(\.digest).merging(streams) { table, _ in table }
+        let data = datasets.merging(streams) { table, _ in table }
         return Digest(of: try JSON.canonical(Content(view: definition, data: data, events: events)))
     }
 
-    /// - Parameter draft: the journal entry; nil for what is only kept so as not to be computed again.
-    private func store(_ history: ViewHistory, journaling draft: JournalDraft? = nil) async throws {
+    /// - Parameter drafts: the journal's entries; none for what is only kept so as not to be computed again.
+    private func store(
+        _ history: ViewHistory, _ profile: KeptProfile? = nil, journaling drafts: [JournalDraft] = []
+    ) async throws {
         let now = time.now
         try await database.write { transaction in
             try transaction.execute(
@@ -119,7 +125,8 @@ extension FeatureStore {
                     .text(history.view), .text(history.key.description), .text(history.digest.description),
                     .integer(history.rows), .init(now),
                 ])
-            if let draft { try Journal.append(draft, in: transaction, at: now) }
+            try profile?.insert(in: transaction)
+            for draft in drafts { try Journal.append(draft, in: transaction, at: now) }
         }
     }
 
@@ -139,19 +146,37 @@ extension FeatureStore {
         "read_parquet(\(SQLText.literal(try await objects.localPath(history.digest))))"
     }
 
+    /// Where the rows of a view come from for one request: its history, or the view's own query where no history is stored
+    /// and this is the first request that wants it. To order and keep a history takes longer than one join saves.
+    ///
+    /// - Parameters:
+    ///   - view: with what the request says of late data.
+    ///   - mayCompute: whether a request can take anything but a history.
+    /// - Throws: ``FeaturesFailure/drifted(_:)`` where the values have drifted and the view blocks such.
+    func historySource(of view: FeatureView, mayCompute: Bool) async throws -> HistorySource {
+        // Only of histories is it known whether they drift.
+        if mayCompute, case .sql = view.content, view.drift == nil {
+            let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
+            let key = try await presentKey(of: view, definition: definition)
+            if try await storedHistory(view.name, key) == nil, isFirstRequest(key) {
+                try await bind()
+                let table = "rows_\(scratchNumber())"
+                return .computed(ComputedHistory(view: view, query: try query(of: view), table: table))
+            }
+        }
+        let history = try await usableHistory(of: view.name, lateData: view.lateData)
+        return .stored(history, path: try await objects.localPath(history.digest))
+    }
+
     private func build(
         _ view: FeatureView, by principal: String, progress: (String) -> Void
     ) async throws -> ViewHistory {
         let definition = try view.digest(sources: view.sources.map { try catalogue.digest(ofEvents: $0) })
-        if let history = try await storedHistory(
-            view.name,
-            historyKey(definition, datasetVersions(), streams: newestStreams(readBy: view.sources)))
-        {
-            return history
-        }
+        if let history = try await presentHistory(of: view, definition: definition) { return history }
         progress(view.name)
         // Loading the sources takes long, so it waits until they are needed; they may have moved on meanwhile.
-        let key = try historyKey(definition, try await bind(), streams: boundStreams(readBy: view.sources))
+        let key = try historyKey(
+            definition, try await bind().mapValues(\.digest), streams: boundStreams(readBy: view.sources))
         let (published, leftOut) = try await computed(view)
         let history = ViewHistory(view: view.name, key: key, digest: published.digest, rows: published.rows)
         var body: [String: JSONValue] = [
@@ -159,11 +184,27 @@ extension FeatureStore {
             "rows": .integer(history.rows),
         ]
         if leftOut > 0 { body["rows_without_key"] = .integer(leftOut) }
-        try await store(
-            history,
-            journaling: JournalDraft(
-                principal: principal, type: "features.computed", subject: "view/\(history.view)", body: .object(body)))
+        var drafts = [
+            JournalDraft(
+                principal: principal, type: "features.computed", subject: "view/\(history.view)", body: .object(body))
+        ]
+        // A history under another rule for late rows serves one request, and is no reference for others.
+        let kept =
+            catalogue.views[view.name] == view ? try await profile(of: history, view, definition: definition) : nil
+        if let kept { drafts += kept.drafts(view.drift ?? .standard, by: principal) }
+        try await store(history, kept, journaling: drafts)
         return history
+    }
+
+    /// The history of a view over the data there is; nil where it is not computed yet.
+    func presentHistory(of view: FeatureView, definition: Digest) async throws -> ViewHistory? {
+        try await storedHistory(view.name, presentKey(of: view, definition: definition))
+    }
+
+    /// What the history of a view over the data there is is looked up by.
+    private func presentKey(of view: FeatureView, definition: Digest) async throws -> Digest {
+        try await historyKey(
+            definition, datasetVersions().mapValues(\.digest), streams: newestStreams(readBy: view.sources))
     }
 
     /// Runs a view's query once, checks its rows, and publishes what of them can ever be used.
@@ -187,25 +228,9 @@ extension FeatureStore {
         let pruning = HistoryPruning(
             view: view, rows: "read_parquet(\(SQLText.literal(path)), file_row_number = true)")
         let found = try await engine.query(pruning.checks, context: context)
-        func count(_ name: String) throws -> Int64 { try found.count(name) }
-        if try count("timeless") > 0 {
-            throw FeaturesFailure.badView(view: view.name, problem: "\(view.eventTime) is null in some rows")
-        }
-        if try count("uncreated") > 0 {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "\(view.createdTime ?? "its created time") is null in some rows")
-        }
-        if try count("off_grid") > 0 {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "some rows are not on its grid of \(view.everySeconds ?? 0) seconds")
-        }
-        let repeated = try count("repeated")
-        if repeated > 0, view.everySeconds != nil, view.createdTime == nil {
-            throw FeaturesFailure.badView(
-                view: view.name, problem: "\(repeated) entities have two rows at one \(view.eventTime)")
-        }
-        let published = try await datasets.publish(pruning.query(hasTies: repeated > 0), context: context)
-        return (published, try count("keyless"))
+        let checked = try pruning.judge(found)
+        let published = try await datasets.publish(pruning.ordered(hasTies: checked.hasTies), context: context)
+        return (published, checked.keyless)
     }
 
     private func storedHistory(_ view: String, _ key: Digest) async throws -> ViewHistory? {

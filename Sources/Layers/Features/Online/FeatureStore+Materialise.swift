@@ -107,6 +107,7 @@ extension FeatureStore {
         let start = time.now
         var report = MaterialisationReport(
             from: plan.from, to: plan.to, views: [], warnings: plan.warnings, seconds: 0, rowsPerSecond: 0)
+        report.warnings += try await staleViews(plan.views, at: plan.to).map(\.warning)
         var before = 0
         for view in plan.views {
             let begun = time.now

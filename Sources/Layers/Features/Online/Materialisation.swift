@@ -13,6 +13,9 @@ import Telemetry
 public actor Materialisation {
     private let features: FeatureStore
     private let upkeep: OnlineUpkeep
+    private let logger: Logger
+    /// Blocked histories that the log has told of.
+    private var blocked: Set<DriftFinding> = []
     private var cursors: [String: Cursor] = [:]
     /// The generation of the feature store that the cursors belong to.
     private var generation = 0
@@ -36,6 +39,7 @@ public actor Materialisation {
     ///   - logger: where a breach of freshness is told.
     public init(features: FeatureStore, metrics: MetricsRegistry? = nil, logger: Logger = .silent) {
         self.features = features
+        self.logger = logger
         upkeep = OnlineUpkeep(features: features, metrics: metrics, logger: logger)
     }
 
@@ -103,7 +107,17 @@ public actor Materialisation {
     /// The cursor of a view. Where nothing has been written of its history, that is done first, and counted.
     private func cursor(for view: FeatureView, through target: Int64, _ written: inout Int) async throws -> Cursor? {
         if let cursor = cursors[view.name] { return cursor }
-        let history = try await features.history(of: view.name)
+        let history: ViewHistory
+        do {
+            history = try await features.usableHistory(of: view.name)
+        } catch FeaturesFailure.drifted(let finding) {
+            // What is online stays; the other views go on.
+            if blocked.insert(finding).inserted {
+                logger.warning(
+                    "a view is not brought online", ["reason": .string("\(FeaturesFailure.drifted(finding))")])
+            }
+            return nil
+        }
         let definition = try features.catalogue.digest(ofView: view.name)
         let prefix = OnlineKey.prefix(definition)
         var (stored, mark) = try await features.mark(prefix, of: history.digest)

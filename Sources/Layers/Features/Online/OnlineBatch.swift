@@ -7,17 +7,21 @@ public struct OnlineBatch {
     /// As of when, in microseconds since 1970.
     public let moment: Int64
     private let rows: OnlineRows
+    private let computed: OnlineComputed?
 
-    init(_ reader: OnlineReader, _ count: Int, _ moment: Int64, _ rows: OnlineRows) {
+    init(
+        _ reader: OnlineReader, _ count: Int, _ request: OnlineRequestValues, _ moment: Int64, _ rows: OnlineRows
+    ) {
         self.reader = reader
         entityCount = count
         self.moment = moment
         self.rows = rows
         for (place, part) in reader.parts.enumerated() { rows.judge(place * count..<(place + 1) * count, part, moment) }
+        computed = reader.transforms.computed.isEmpty ? nil : OnlineComputed(reader, count, request, rows)
     }
 
     /// One value with its status; the event time is that of its row, also where that is too old, in microseconds since
-    /// 1970, and nil where there is none.
+    /// 1970, and nil where there is none. A value that a transform computed has no event time.
     public struct Value {
         public let status: OnlineStatus
         public let eventTime: Int64?
@@ -27,12 +31,17 @@ public struct OnlineBatch {
 
     /// The value of an output for an entity.
     public func value(_ output: Int, of entity: Int) -> Value {
+        if let computed = computed?.column(output) { return computed.value(entity) }
         let column = reader.outputs[output]
         return value(column.part * entityCount + entity, OnlineColumn(column, reader))
     }
 
     /// Hands over the values of an output in the order of the entities.
     public func forEach(_ output: Int, _ body: (Value) throws -> Void) rethrows {
+        if let computed = computed?.column(output) {
+            for entity in 0..<entityCount { try body(computed.value(entity)) }
+            return
+        }
         let output = reader.outputs[output]
         let column = OnlineColumn(output, reader)
         let first = output.part * entityCount
@@ -45,6 +54,13 @@ public struct OnlineBatch {
     public func forEachCell(
         _ output: Int, keepsStale: Bool = false, _ body: (OnlineStatus, OnlineCell) throws -> Void
     ) rethrows {
+        if let computed = computed?.column(output) {
+            for entity in 0..<entityCount {
+                let value = computed.value(entity)
+                try body(value.status, value.cell)
+            }
+            return
+        }
         let output = reader.outputs[output]
         let column = OnlineColumn(output, reader)
         let first = output.part * entityCount
@@ -67,9 +83,13 @@ public struct OnlineBatch {
     }
 
     /// Hands over, in the order of the entities, the statuses and event times of the rows that the outputs of one look-up
-    /// share: what ``Value`` tells of those that are not null.
+    /// share: what ``Value`` tells of those that are not null. What a transform computes is always there.
     /// - Parameter part: ``OnlineReader/Output/part`` of an output.
     public func forEachRow(_ part: Int, _ body: (OnlineStatus, Int64?) throws -> Void) rethrows {
+        guard part < reader.parts.count else {
+            for _ in 0..<entityCount { try body(.present, nil) }
+            return
+        }
         let first = part * entityCount
         guard first >= 0, first + entityCount <= rows.states.count else { return }
         for row in first..<first + entityCount {

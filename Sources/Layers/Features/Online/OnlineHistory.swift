@@ -11,7 +11,7 @@ struct OnlineHistory: Sendable {
     /// Types of the join keys, nil for those whose texts do not tell.
     let keyTypes: [ScalarType?]
     private let path: String
-    private let keys: [String]
+    private let keys: [Key]
     private let created: String?
     /// The column with the moment from which a row may be used.
     let knowable: String
@@ -19,6 +19,38 @@ struct OnlineHistory: Sendable {
     let hasLateRows: Bool
 
     static let knowableColumn = "__knowable"
+
+    /// A join key as keys of the online store hold it.
+    private struct Key {
+        let expression: String
+        let type: ScalarType?
+        /// What orders rows as their keys in the store are, which hold each value's length and then its text. Only numbers
+        /// below zero come in another order.
+        let order: [String]
+
+        init(_ name: String, _ sqlType: String) {
+            let column = SQLText.identifier(name)
+            let text = "CAST(\(column) AS VARCHAR)"
+            let whole = "CAST(CAST(\(column) AS BIGINT) AS VARCHAR)"
+            let isWhole = "\(column) = floor(\(column)) AND abs(\(column)) < 9e18"
+            let found: (expression: String, type: ScalarType?) =
+                switch sqlType {
+                case "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER":
+                    ("CAST(\(column) AS BIGINT)", .integer)
+                case "UBIGINT", "HUGEINT", "UHUGEINT": (text, .integer)
+                case "BOOLEAN": (column, .boolean)
+                case "VARCHAR": (column, .string)
+                case "FLOAT", "DOUBLE": ("CASE WHEN \(isWhole) THEN \(whole) ELSE \(text) END", nil)
+                case "DATE": ("CAST(\(column) AS TIMESTAMP)", .timestamp)
+                default: sqlType.hasPrefix("TIMESTAMP") ? ("CAST(\(column) AS TIMESTAMP)", .timestamp) : (text, nil)
+                }
+            (expression, type) = found
+            switch type {
+            case .integer, .timestamp, .boolean: order = [column]
+            case .string, .double, .float, nil: order = ["strlen(\(expression))", expression]
+            }
+        }
+    }
 
     init(
         _ view: FeatureView, definition: Digest, history: Digest, path: String, on connection: ColumnarConnection
@@ -34,33 +66,11 @@ struct OnlineHistory: Sendable {
         digest = history
         prefix = OnlineKey.prefix(definition)
         layout = OnlineLayout(view.features)
-        let typed = view.joinKeys.map { Self.key($0, types[$0] ?? "") }
-        keys = typed.map(\.expression)
-        keyTypes = typed.map(\.type)
+        keys = view.joinKeys.map { Key($0, types[$0] ?? "") }
+        keyTypes = keys.map(\.type)
         created = view.createdTime.flatMap { types[$0] == nil ? nil : $0 }
         hasLateRows = types[Self.knowableColumn] != nil
         knowable = hasLateRows ? Self.knowableColumn : view.eventTime
-    }
-
-    /// A join key as keys of the online store hold it.
-    private static func key(_ name: String, _ type: String) -> (expression: String, type: ScalarType?) {
-        let column = SQLText.identifier(name)
-        switch type {
-        case "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER":
-            return ("CAST(\(column) AS BIGINT)", .integer)
-        case "UBIGINT", "HUGEINT", "UHUGEINT": return ("CAST(\(column) AS VARCHAR)", .integer)
-        case "BOOLEAN": return (column, .boolean)
-        case "VARCHAR": return (column, .string)
-        case "FLOAT", "DOUBLE":
-            return (
-                "CASE WHEN \(column) = floor(\(column)) AND abs(\(column)) < 9e18 "
-                    + "THEN CAST(CAST(\(column) AS BIGINT) AS VARCHAR) ELSE CAST(\(column) AS VARCHAR) END", nil
-            )
-        case "DATE": return ("CAST(\(column) AS TIMESTAMP)", .timestamp)
-        default:
-            return type.hasPrefix("TIMESTAMP")
-                ? ("CAST(\(column) AS TIMESTAMP)", .timestamp) : ("CAST(\(column) AS VARCHAR)", nil)
-        }
     }
 
     private var file: String { "read_parquet(\(SQLText.literal(path)), file_row_number = true)" }
@@ -74,7 +84,7 @@ struct OnlineHistory: Sendable {
             Self.rowNumber, time(knowable), time(view.eventTime), created.map(time) ?? "CAST(NULL AS TIMESTAMP)",
         ]
         let features = view.features.map { "CAST(\(SQLText.identifier($0.name)) AS \($0.type.sqlType))" }
-        return (fixed + keys + features).joined(separator: ", ")
+        return (fixed + keys.map(\.expression) + features).joined(separator: ", ")
     }
 
     /// A moment as SQL; beyond what the engine's moments reach it stands for their ends.
@@ -105,11 +115,13 @@ struct OnlineHistory: Sendable {
             """
     }
 
-    /// SQL for the rows at the positions in a table that come after one, in order of position.
-    func rows(in table: String, after row: Int64) -> String {
+    /// SQL for the rows at the positions in a table, in the order of their keys in the store: its pages are then written one
+    /// after another and once each.
+    /// - Parameter skipped: how many of the first are left out.
+    func rows(in table: String, skipping skipped: Int64) -> String {
         """
-        SELECT \(columns) FROM \(file)
-        WHERE \(Self.rowNumber) > \(row) AND \(Self.rowNumber) IN (SELECT position FROM \(table))
+        SELECT \(columns) FROM \(file) WHERE \(Self.rowNumber) IN (SELECT position FROM \(table))
+        ORDER BY \((keys.flatMap(\.order) + [Self.rowNumber]).joined(separator: ", ")) \(skipped > 0 ? "OFFSET \(skipped)" : "")
         """
     }
 

@@ -21,8 +21,8 @@ struct OnlineMark: Codable, Equatable, Sendable {
         var after: Int64?
         /// Rows that became known later are left out.
         var through: Int64
-        /// The position in the history of the last row that has been written.
-        var row: Int64
+        /// How many of the rows have been written, in the order of their keys.
+        var done: Int64
         /// Whether all that could be known by ``through`` has been written once this is done.
         var movesMark: Bool
     }

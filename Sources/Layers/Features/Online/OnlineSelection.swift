@@ -1,8 +1,9 @@
 import Basics
 import Datasets
+import Expressions
 import KeyValue
 
-/// What is to be read: a service, or features written `view:feature` or `view`.
+/// What is to be read: a service, or features written `view:feature` or `view`; transforms as views.
 public enum OnlineSelection: Sendable, Hashable {
     case service(String)
     case features([String])
@@ -40,7 +41,8 @@ extension FeatureStore {
             outputs: plan.outputs,
             joinKeys: plan.keys.enumerated().map { index, name in
                 OnlineReader.Key(name: name, type: index < types.count ? types[index] : nil)
-            }, request: plan.request, parts: plan.parts.map(\.part), store: online, table: onlineTable)
+            }, request: plan.request, parts: plan.parts.map(\.part), transforms: plan.transforms, store: online,
+            table: onlineTable)
         onlineState.keep(reader, for: selection, generation: generation)
         return reader
     }
@@ -69,6 +71,7 @@ private struct OnlinePlan {
     var keys: [String] = []
     var request: [Feature] = []
     var parts: [(view: FeatureView, part: OnlinePart)] = []
+    var transforms = OnlineTransforms()
     /// Which part a name stands for.
     private var places: [String: Int] = [:]
 
@@ -78,14 +81,14 @@ private struct OnlinePlan {
         request = service.request
         for selection in service.selections {
             guard !selection.isTransform else {
-                throw FeaturesFailure.request(
-                    "the service '\(service.name)' takes the transform '\(selection.source)', which is not read from the store",
-                    remedy: "Read the views that it is computed from.")
+                try add(transform: selection) { try service.place(ofRequest: $0, for: selection.source) }
+                continue
             }
             let view = try catalogue.view(selection.source)
             let place = try place(view, as: selection.name, keys: selection.keys)
             for feature in selection.features { try add(feature, of: view, as: selection.name, place) }
         }
+        numberTransforms()
     }
 
     mutating func add(_ references: [String]) throws {
@@ -98,11 +101,71 @@ private struct OnlinePlan {
                 throw FeaturesFailure.request(
                     "'\(reference)' names no feature", remedy: "Write view:feature, or view for all of its features.")
             }
+            if let transform = catalogue.transforms[name] {
+                try add(transform, parts.count == 2 ? [parts[1]] : transform.features.map(\.name))
+                continue
+            }
             let view = try catalogue.view(name)
             let place = try place(view, as: name, keys: [:])
             for feature in parts.count == 2 ? [parts[1]] : view.featureNames {
                 try add(feature, of: view, as: name, place)
             }
+        }
+        numberTransforms()
+    }
+
+    /// Adds features of a transform that no service names; what it needs of the request comes to what is asked for.
+    private mutating func add(_ transform: TransformDefinition, _ features: [String]) throws {
+        let known = transform.features.map(\.name)
+        if let unknown = features.first(where: { !known.contains($0) }) {
+            throw FeaturesFailure.unknown(
+                kind: "feature of the transform '\(transform.name)' called", name: unknown, known: known)
+        }
+        var fields = request
+        try add(
+            transform: FeatureService.Selection(
+                source: transform.name, name: transform.name, features: features, keys: [:], isTransform: true)
+        ) { field in
+            if let place = fields.firstIndex(where: { $0.name == field.name }) { return place }
+            fields.append(field)
+            return fields.count - 1
+        }
+        request = fields
+    }
+
+    private mutating func add(
+        transform selection: FeatureService.Selection, request place: (Feature) throws -> Int
+    ) throws {
+        let (catalogue, number) = (catalogue, transforms.computed.count)
+        var looked = (keys: keys, parts: parts)
+        let feeds = try transforms.add(
+            selection, firstTarget: outputs.count, catalogue: catalogue, request: place
+        ) { view in
+            try Self.checkOnline(view)
+            let part = OnlinePart(
+                view, digest: try catalogue.digest(ofView: view.name), keys: [:], callerKeys: &looked.keys)
+            if let same = looked.parts.firstIndex(where: { $0.part.isSameLookup(as: part) }) { return same }
+            looked.parts.append((view, part))
+            return looked.parts.count - 1
+        }
+        (keys, parts) = looked
+        for (place, feed) in feeds { parts[place].part.feeds.append(feed) }
+        let fields = transforms.computed[number].program.outputs
+        for (output, _) in transforms.computed[number].outputs {
+            outputs.append(
+                OnlineReader.Output(
+                    view: selection.name, feature: fields[output].name, type: FeatureType(fields[output].type),
+                    part: -1 - number, position: output))
+        }
+    }
+
+    /// Gives outputs of transforms their numbers, now that all look-ups are known.
+    private mutating func numberTransforms() {
+        outputs = outputs.map { output in
+            guard output.part < 0 else { return output }
+            return OnlineReader.Output(
+                view: output.view, feature: output.feature, type: output.type, part: parts.count - 1 - output.part,
+                position: output.position)
         }
     }
 
@@ -118,15 +181,17 @@ private struct OnlinePlan {
 
     private mutating func place(_ view: FeatureView, as name: String, keys mapped: [String: String]) throws -> Int {
         if let place = places[name] { return place }
-        guard view.isOnline else {
-            throw FeaturesFailure.request(
-                "the view '\(view.name)' is kept out of the online store",
-                remedy: "Write 'online: true' in its definition.")
-        }
+        try Self.checkOnline(view)
         let part = OnlinePart(
             view, digest: try catalogue.digest(ofView: view.name), keys: mapped, callerKeys: &keys)
         places[name] = parts.count
         parts.append((view, part))
         return parts.count - 1
+    }
+    private static func checkOnline(_ view: FeatureView) throws {
+        guard !view.isOnline else { return }
+        throw FeaturesFailure.request(
+            "the view '\(view.name)' is kept out of the online store", remedy: "Write 'online: true' in its definition."
+        )
     }
 }

@@ -31,15 +31,17 @@ public final class OnlineService: Sendable {
         for selection in service.selections {
             defer { firstInput += selection.features.count }
             guard !selection.isTransform else {
-                let feeds = try transforms.add(selection, of: service, firstOutput: firstInput, catalogue: catalogue) {
-                    let part = OnlinePart(
-                        $0, digest: try catalogue.digest(ofView: $0.name), keys: [:], callerKeys: &joinKeys)
-                    if let same = parts.firstIndex(where: { $0.prefix == part.prefix && $0.keys == part.keys }) {
-                        return same
-                    }
-                    parts.append(part)
-                    return parts.count - 1
-                }
+                try Self.checkNumbers(selection, catalogue)
+                let feeds = try transforms.add(
+                    selection, firstTarget: firstInput, catalogue: catalogue,
+                    request: { try service.place(ofRequest: $0, for: selection.source) },
+                    part: {
+                        let part = OnlinePart(
+                            $0, digest: try catalogue.digest(ofView: $0.name), keys: [:], callerKeys: &joinKeys)
+                        if let same = parts.firstIndex(where: { $0.isSameLookup(as: part) }) { return same }
+                        parts.append(part)
+                        return parts.count - 1
+                    })
                 for (place, feed) in feeds { parts[place].feeds.append(feed) }
                 continue
             }
@@ -72,9 +74,22 @@ public final class OnlineService: Sendable {
         keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, at moment: Int64,
         into inputs: UnsafeMutableBufferPointer<Double>, with scratch: OnlineScratch
     ) throws {
-        transforms.begin(scratch.frames, request: inputs)
+        transforms.begin(scratch.frames) { frame, input, type, request in
+            frame.set(input, type, number: inputs[request])
+        }
         try look(keys: keys, at: moment, into: inputs, with: scratch)
-        transforms.finish(scratch.frames, into: inputs)
+        transforms.finish(scratch.frames) { frame, output, type, target in
+            inputs[target] = frame.number(output, type)
+        }
+    }
+
+    private static func checkNumbers(_ selection: FeatureService.Selection, _ catalogue: Catalogue) throws {
+        let outputs = try catalogue.program(ofTransform: selection.source).outputs
+        for feature in selection.features where outputs.contains(where: { $0.name == feature && $0.type == .string }) {
+            throw FeaturesFailure.definition(
+                "the feature '\(selection.source):\(feature)' is a text, and a model's inputs are numbers",
+                remedy: "Turn it into a number in the transform.")
+        }
     }
 
     /// Memory for reads by one thread.
@@ -114,10 +129,22 @@ public final class OnlineService: Sendable {
             for (offset, position) in part.positions.enumerated() {
                 inputs[part.firstInput + offset] = row.number(position)
             }
-            for feed in part.feeds { frames[feed.transform].set(feed.input, cell: row.cell(feed.position)) }
+            part.feed(row, to: frames)
         } else {
             for offset in part.positions.indices { inputs[part.firstInput + offset] = .nan }
         }
+    }
+}
+
+extension FeatureService {
+    /// Where a field that a transform needs stands among those that come with the request.
+    func place(ofRequest field: Feature, for transform: String) throws -> Int {
+        guard let place = request.firstIndex(where: { $0.name == field.name }) else {
+            throw FeaturesFailure.definition(
+                "the service '\(name)' takes the transform '\(transform)', which needs '\(field.name)' of the request",
+                remedy: "Add '\(field.name)' to the service's 'request'.")
+        }
+        return place
     }
 }
 
@@ -170,6 +197,9 @@ struct OnlinePart: Sendable {
         ttlMicroseconds = overflow ? .max : ttl
         hidesLateData = view.createdTime != nil && view.lateData == .hidden
     }
+
+    /// Whether it finds the same rows as another.
+    func isSameLookup(as other: OnlinePart) -> Bool { prefix == other.prefix && keys == other.keys }
 
     func keyLength(_ values: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int {
         var length = prefix.count

@@ -8,7 +8,7 @@ struct OnlineTransforms: Sendable {
         var program: ScalarProgram
         /// Inputs of the program that come with the request, by position there.
         var requested: [(input: Int, request: Int)] = []
-        /// Outputs of the program that are inputs of the model.
+        /// Outputs of the program that were asked for, and where each goes.
         var outputs: [(output: Int, target: Int)] = []
     }
 
@@ -24,23 +24,17 @@ struct OnlineTransforms: Sendable {
 
     /// Adds one.
     /// - Parameters:
-    ///   - firstOutput: where the first of the selected features goes.
+    ///   - firstTarget: where the first of the selected features goes.
+    ///   - request: gives the place of a field among those that come with the request.
     ///   - part: gives the place of a view among those that are looked up.
     /// - Returns: what it takes from views, with the place of each.
     mutating func add(
-        _ selection: FeatureService.Selection, of service: FeatureService, firstOutput: Int, catalogue: Catalogue,
-        part: (FeatureView) throws -> Int
+        _ selection: FeatureService.Selection, firstTarget: Int, catalogue: Catalogue,
+        request: (Feature) throws -> Int, part: (FeatureView) throws -> Int
     ) throws -> [(part: Int, feed: Feed)] {
         let transform = try catalogue.transform(selection.source)
         var entry = Computed(program: try catalogue.program(ofTransform: selection.source))
-        for (input, field) in transform.request.enumerated() {
-            guard let request = service.request.firstIndex(where: { $0.name == field.name }) else {
-                throw FeaturesFailure.definition(
-                    "the service '\(service.name)' takes the transform '\(transform.name)', which needs '\(field.name)' of the request",
-                    remedy: "Add '\(field.name)' to the service's 'request'.")
-            }
-            entry.requested.append((input, request))
-        }
+        for (input, field) in transform.request.enumerated() { entry.requested.append((input, try request(field))) }
         var feeds: [(part: Int, feed: Feed)] = []
         for (offset, reference) in transform.inputs.enumerated() {
             let view = try catalogue.view(reference.view)
@@ -53,56 +47,68 @@ struct OnlineTransforms: Sendable {
         }
         for (offset, feature) in selection.features.enumerated() {
             guard let output = entry.program.outputs.firstIndex(where: { $0.name == feature }) else { continue }
-            guard entry.program.outputs[output].type != .string else {
-                throw FeaturesFailure.definition(
-                    "the feature '\(transform.name):\(feature)' is a text, and a model's inputs are numbers",
-                    remedy: "Turn it into a number in the transform.")
-            }
-            entry.outputs.append((output, firstOutput + offset))
+            entry.outputs.append((output, firstTarget + offset))
         }
         computed.append(entry)
         return feeds
     }
 
-    /// Takes the request's values; everything else is null.
-    func begin(_ frames: [ScalarFrame], request inputs: UnsafeMutableBufferPointer<Double>) {
+    /// Memory for one row of each.
+    func frames() -> [ScalarFrame] { computed.map { $0.program.frame() } }
+
+    /// Begins a row: has the values of the request set; everything else is null.
+    func begin(
+        _ frames: [ScalarFrame],
+        _ set: (_ frame: ScalarFrame, _ input: Int, _ type: ScalarType, _ request: Int) -> Void
+    ) {
         for (entry, frame) in zip(computed, frames) {
             frame.reset()
-            for (input, request) in entry.requested {
-                Self.set(frame, input, entry.program.inputs[input].type, inputs[request])
-            }
+            for (input, request) in entry.requested { set(frame, input, entry.program.inputs[input].type, request) }
         }
     }
 
-    /// Computes all of them into the inputs of the model.
-    func finish(_ frames: [ScalarFrame], into inputs: UnsafeMutableBufferPointer<Double>) {
+    /// Computes all of them and hands over what was asked for.
+    func finish(
+        _ frames: [ScalarFrame],
+        _ take: (_ frame: ScalarFrame, _ output: Int, _ type: ScalarType, _ target: Int) -> Void
+    ) {
         for (entry, frame) in zip(computed, frames) {
             frame.run()
-            for (output, target) in entry.outputs {
-                inputs[target] = Self.number(frame, output, entry.program.outputs[output].type)
-            }
+            for (output, target) in entry.outputs { take(frame, output, entry.program.outputs[output].type, target) }
         }
     }
+}
 
-    private static func set(_ frame: ScalarFrame, _ input: Int, _ type: ScalarType, _ value: Double) {
+extension OnlinePart {
+    /// Gives transforms what they take from a row that may be used.
+    func feed(_ row: OnlineRow, to frames: [ScalarFrame]) {
+        for feed in feeds { frames[feed.transform].set(feed.input, cell: row.cell(feed.position)) }
+    }
+}
+
+/// Numbers as models take them: NaN is null, true is 1.
+extension ScalarFrame {
+    /// Sets an input of any type but text.
+    func set(_ input: Int, _ type: ScalarType, number value: Double) {
         guard !value.isNaN else { return }
         switch type {
-        case .double, .float: frame.set(input, double: value)
-        case .integer: if let whole = Int64(exactly: value) { frame.set(input, integer: whole) }
-        case .boolean: frame.set(input, boolean: value != 0)
+        case .double, .float: set(input, double: value)
+        case .integer: if let whole = Int64(exactly: value) { set(input, integer: whole) }
+        case .boolean: set(input, boolean: value != 0)
         case .timestamp:
-            if let whole = Int64(exactly: value) { frame.set(input, timestamp: Timestamp(microseconds: whole)) }
+            if let whole = Int64(exactly: value) { set(input, timestamp: Timestamp(microseconds: whole)) }
         case .string: break
         }
     }
 
-    private static func number(_ frame: ScalarFrame, _ output: Int, _ type: ScalarType) -> Double {
+    /// The value of an output of any type but text.
+    func number(_ output: Int, _ type: ScalarType) -> Double {
         let value: Double? =
             switch type {
-            case .integer: frame.integer(output).map { Double($0) }
-            case .double, .float: frame.double(output)
-            case .boolean: frame.boolean(output).map { $0 ? 1 : 0 }
-            case .timestamp: frame.timestamp(output).map { Double($0.microseconds) }
+            case .integer: integer(output).map { Double($0) }
+            case .double, .float: double(output)
+            case .boolean: boolean(output).map { $0 ? 1 : 0 }
+            case .timestamp: timestamp(output).map { Double($0.microseconds) }
             case .string: nil
             }
         return value ?? .nan
@@ -128,5 +134,5 @@ extension ScalarFrame {
 public final class OnlineScratch {
     let frames: [ScalarFrame]
 
-    init(_ transforms: OnlineTransforms) { frames = transforms.computed.map { $0.program.frame() } }
+    init(_ transforms: OnlineTransforms) { frames = transforms.frames() }
 }

@@ -64,7 +64,7 @@ public struct OnlineWriter: Sendable {
     /// Writes rows.
     /// - Parameters:
     ///   - rows: the join keys, the event time and every feature, and the created time where the view has one; where that is
-    ///     left out, rows were created now. Columns that the view does not have are ignored.
+    ///     left out or null, rows were created now. Columns that the view does not have are ignored.
     ///   - eventTime: the column with the event time, where it has another name than in the view.
     /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for a missing column, a null key or event time, or a value of
     ///   another type; then nothing is written.

@@ -8,13 +8,11 @@ import ObjectStorage
 /// Brings rows of one view's history into the online store: the newest row of each entity, each where nothing newer is
 /// stored.
 ///
-/// It reads in order of the history and writes down how far it has come, so that after a kill it goes on from there; doing
-/// a part again does no harm. Memory holds a few batches and what the engine needs for the keys.
+/// It reads in the order of the store's keys and writes down how far it has come, so that after a kill it goes on from there;
+/// doing a part again does no harm. Memory holds a few batches and what the engine needs for the keys.
 struct ViewMaterialisation: Sendable {
     let features: FeatureStore
     let view: FeatureView
-    /// Rows of one batch.
-    static let batchRows = 50_000
 
     struct Outcome: Sendable {
         var count = KeyValuePutCount()
@@ -27,7 +25,7 @@ struct ViewMaterialisation: Sendable {
     private struct Filled: Sendable {
         var batch = KeyValueBatch()
         var newest: KeyValueStamp?
-        var lastRow: Int64 = -1
+        /// Rows read by the end of the batch.
         var examined = 0
         var total = 0
     }
@@ -61,13 +59,13 @@ struct ViewMaterialisation: Sendable {
         // What a window of event times leaves out may not count as written, unless it had been before.
         let isWhole = from.map { from in (mark?.through).map { $0 >= from } == true && !source.hasLateRows } ?? true
         let pending = OnlineMark.Pending(
-            from: from, after: reached, through: through, row: -1, movesMark: isWhole)
+            from: from, after: reached, through: through, done: 0, movesMark: isWhole)
         try await write(source, pending, thread, connection, &outcome, progress)
         return outcome
     }
 
     private func source(_ thread: BlockingThread, _ connection: ColumnarConnection) async throws -> OnlineHistory {
-        let history = try await features.history(of: view.name)
+        let history = try await features.usableHistory(of: view.name)
         let path = try await features.objects.localPath(history.digest)
         let definition = try features.catalogue.digest(ofView: view.name)
         return try await thread.run {
@@ -83,7 +81,7 @@ struct ViewMaterialisation: Sendable {
         try await withTaskCancellationHandler {
             async let reading = thread.run {
                 do {
-                    let read = try Self.read(source, pending, connection, into: handoff)
+                    let read = try Self.read(source, pending, connection, batchRows: features.batchRows, into: handoff)
                     handoff.finish()
                     return read
                 } catch {
@@ -120,7 +118,7 @@ struct ViewMaterialisation: Sendable {
             count += try await features.online.putNewer(filled.batch, in: features.onlineTable)
             progress(filled.examined, filled.total)
             var reached = pending
-            reached.row = filled.lastRow
+            reached.done = pending.done + Int64(filled.examined)
             let position = reached
             let newest = filled.newest?.numbers.first
             try await features.moveMark(source.prefix, of: source.digest, keyTypes: source.keyTypes) {
@@ -133,7 +131,7 @@ struct ViewMaterialisation: Sendable {
 
     /// On the connection's thread: fills batches and passes them on.
     private static func read(
-        _ source: OnlineHistory, _ pending: OnlineMark.Pending, _ connection: ColumnarConnection,
+        _ source: OnlineHistory, _ pending: OnlineMark.Pending, _ connection: ColumnarConnection, batchRows: Int,
         into handoff: Handoff<Filled>
     ) throws -> Read {
         let context = "features/\(source.view.name)"
@@ -143,11 +141,10 @@ struct ViewMaterialisation: Sendable {
         var reader = OnlineRowReader(source)
         var filled = Filled()
         filled.total = total
-        try connection.chunks(source.rows(in: "newest_rows", after: pending.row), context: context) { chunk in
+        try connection.chunks(source.rows(in: "newest_rows", skipping: pending.done), context: context) { chunk in
             try reader.read(chunk) { key, value, place in
                 try filled.batch.append(key: key, value: value)
                 filled.newest = max(filled.newest ?? place.stamp, place.stamp)
-                filled.lastRow = place.row
             }
             filled.examined += chunk.rowCount
             guard filled.batch.count >= batchRows else { return }

@@ -132,7 +132,9 @@ struct WindowHistory: Sendable {
 
     private func query(_ plan: WindowPlan, _ events: String, _ keyTable: String) -> String {
         func time(_ name: String) -> String { "epoch_us(CAST(e.\(SQLText.identifier(name)) AS TIMESTAMP))" }
-        let sequence = source.stream == nil ? "e.rowid" : "e.\(Self.sequence)"
+        // Events of a table count in the order of its rows.
+        let numbered = "(SELECT *, row_number() OVER () AS \(Self.sequence) FROM \(events))"
+        let ordered = source.stream == nil ? numbered : events
         let columns = plan.columns.map { column in
             // Single precision widens to the same number.
             let type = column.type == .float ? ScalarType.double : column.type
@@ -140,10 +142,11 @@ struct WindowHistory: Sendable {
             return type == column.type ? value : "CAST(\(value) AS \(type.sqlType))"
         }
         let list =
-            ["k.entity", time(source.eventTime), time(source.availableAt), "CAST(\(sequence) AS BIGINT)"] + columns
+            ["k.entity", time(source.eventTime), time(source.availableAt), "CAST(e.\(Self.sequence) AS BIGINT)"]
+            + columns
         let join = keys.map { "e.\($0) = k.\($0)" }.joined(separator: " AND ")
         return """
-            SELECT \(list.joined(separator: ", ")) FROM \(events) AS e JOIN \(keyTable) AS k ON \(join)
+            SELECT \(list.joined(separator: ", ")) FROM \(ordered) AS e JOIN \(keyTable) AS k ON \(join)
             ORDER BY 1, 3, 4
             """
     }

@@ -26,6 +26,9 @@ typedef struct mw_duckdb_appender *duckdb_appender;
 typedef struct mw_duckdb_logical_type *duckdb_logical_type;
 typedef struct mw_duckdb_data_chunk *duckdb_data_chunk;
 typedef struct mw_duckdb_vector *duckdb_vector;
+typedef struct mw_duckdb_arrow_options *duckdb_arrow_options;
+// NULL where nothing went wrong.
+typedef struct mw_duckdb_error_data *duckdb_error_data;
 
 // Laid out by the library: five fields kept for old callers, then its own pointer.
 typedef struct {
@@ -150,7 +153,22 @@ const char *mw_duckdb_load(void);
     X(const char *, duckdb_appender_error, (duckdb_appender appender), (appender)) \
     X(duckdb_state, duckdb_append_data_chunk, (duckdb_appender appender, duckdb_data_chunk chunk), (appender, chunk)) \
     X(duckdb_state, duckdb_appender_close, (duckdb_appender appender), (appender)) \
-    X(duckdb_state, duckdb_appender_destroy, (duckdb_appender *appender), (appender))
+    X(duckdb_state, duckdb_appender_destroy, (duckdb_appender *appender), (appender)) \
+    /* Arrow's C interface: `stream` is a `struct ArrowArrayStream *`, `schema` an ArrowSchema's, `array` an ArrowArray's */ \
+    X(duckdb_state, duckdb_arrow_scan, \
+      (duckdb_connection connection, const char *view, void *stream), \
+      (connection, view, stream)) \
+    X(duckdb_arrow_options, duckdb_result_get_arrow_options, (duckdb_result *result), (result)) \
+    X(void, duckdb_destroy_arrow_options, (duckdb_arrow_options *options), (options)) \
+    X(duckdb_error_data, duckdb_to_arrow_schema, \
+      (duckdb_arrow_options options, duckdb_logical_type *types, const char **names, idx_t count, void *schema), \
+      (options, types, names, count, schema)) \
+    X(duckdb_error_data, duckdb_data_chunk_to_arrow, \
+      (duckdb_arrow_options options, duckdb_data_chunk chunk, void *array), \
+      (options, chunk, array)) \
+    X(bool, duckdb_error_data_has_error, (duckdb_error_data error), (error)) \
+    X(const char *, duckdb_error_data_message, (duckdb_error_data error), (error)) \
+    X(void, duckdb_destroy_error_data, (duckdb_error_data *error), (error))
 
 #define MW_DUCKDB_DECLARE(result, name, parameters, arguments) result name parameters;
 MW_DUCKDB_FUNCTIONS(MW_DUCKDB_DECLARE)
