@@ -11,6 +11,8 @@ struct Fields {
     private let members: [String: JSONValue]
     /// What stands before the names in messages, such as `metrics[0].`.
     private let prefix: String
+    /// Whether they came in a query, where one value and a list of one look the same.
+    private let isQuery: Bool
 
     /// - Throws: ``MLflowFailure/mediaType(_:)``. A body that is no JSON object counts as empty.
     init(_ request: HTTPRequest) throws {
@@ -25,6 +27,7 @@ struct Fields {
                 }
             }
             self.members = members
+            isQuery = true
             return
         }
         if [.post, .put].contains(request.method) {
@@ -38,11 +41,13 @@ struct Fields {
         // Old clients encode twice.
         if case .string(let text) = document { document = (try? JSONTree.value(Array(text.utf8))) ?? .null }
         members = document.object ?? [:]
+        isQuery = false
     }
 
     private init(_ members: [String: JSONValue], _ prefix: String) {
         self.members = members
         self.prefix = prefix
+        isQuery = false
     }
 
     /// A text that must be there and not be empty.
@@ -197,7 +202,7 @@ struct Fields {
         switch try member(name) {
         case nil, .null?: return nil
         case .array(let items)?:
-            guard prefix.isEmpty, let last = items.last, last.string != nil else { throw wrong("a list", name) }
+            guard isQuery, let last = items.last else { throw wrong("a list", name) }
             return last
         case let value?: return value
         }
