@@ -83,6 +83,7 @@ let package = Package(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
         room("Expressions", in: "Foundations", "Basics"),
+        room("Documents", in: "Foundations", "Basics", "CSimdJSON"),
 
         room("Statistics", in: ""),
         room("Aggregations", in: "", "Basics"),
@@ -121,7 +122,10 @@ let package = Package(
             "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
             "Registry", "Serving"),
         room(
-            "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Datasets", "Features"),
+            "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Documents", "Datasets",
+            "Features"),
+        room(
+            "MLflow", in: "Protocols", "Basics", "HTTP", "Security", "Sealing", "Documents", "Experiments", "Registry"),
         room(
             "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Jobs", "Security",
             "Inference", "Datasets", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring",
@@ -132,7 +136,7 @@ let package = Package(
             "Columnar", "Journal", "Records", "Jobs", "Security", "Configuration", "Datasets", "Features",
             "Experiments",
             "Training", "Registry", "Serving", "Monitoring", "Automation", "Inference", "OpenInference", "Feast",
-            "WorksAPI"),
+            "MLflow", "WorksAPI"),
         room("ModelworksClient", in: "", "Basics", "HTTP"),
         .executableTarget(
             name: "modelworks",
@@ -198,6 +202,9 @@ let package = Package(
         tests(
             "Feast", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Datasets", "Features", "Engines",
             "TestSupport"),
+        tests("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Engines", "TestSupport"),
+        tests(
+            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Engines", "TestSupport"),
         tests(
             "WorksAPI", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "ModelworksClient", "Engines",
             "TestSupport"),

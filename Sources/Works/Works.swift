@@ -11,6 +11,7 @@ import Inference
 import Jobs
 import Journal
 import KeyValue
+import MLflow
 import Monitoring
 import ObjectStorage
 import OpenInference
@@ -214,6 +215,7 @@ public final class Works: Sendable {
             features: features, streams: streaming.streams, time: clock, loops: options.threads,
             workers: max(2, workers), answersOnLoops: stores.online.isLocal
         ).install(on: router)
+        MLflow(experiments: experiments, registry: registry, time: time).install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
         try await factory.resume()
     }

@@ -6,7 +6,8 @@ import Basics
 /// - parameters are `?`; column types are INTEGER, REAL, TEXT and BLOB; every column has one;
 /// - `ON CONFLICT` in place of `INSERT OR ...`, whose SET names the table of the old value (`t.n + excluded.n`);
 /// - keys are given, never counted up by the engine; a floating-point number is never put into an INTEGER column;
-/// - `ORDER BY` over a column that may be null says NULLS FIRST or NULLS LAST; LIKE is not used;
+/// - `ORDER BY` over a column that may be null says NULLS FIRST or NULLS LAST;
+/// - LIKE minds the case and says `ESCAPE '\'`; without case it compares by lower(), which knows ASCII letters only;
 /// - the one trigger form is `CREATE TRIGGER n BEFORE UPDATE|DELETE ON t BEGIN SELECT RAISE(ABORT, 'why'); END`.
 enum Dialect {
     /// One statement as an engine takes it.

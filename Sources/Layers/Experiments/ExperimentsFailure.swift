@@ -1,28 +1,85 @@
 import Basics
 
-/// What can go wrong with runs and their records.
+/// What can go wrong with experiments, runs and their records. The words are those that MLflow's clients know.
 public enum ExperimentsFailure: Failure {
+    /// A parameter that has a value and was given another.
+    public struct ChangedParameter: Sendable, Equatable {
+        public var key: String
+        public var old: String
+        public var new: String
+    }
+
     case unknownRun(String)
     case runEnded(String, RunStatus)
+    case runDeleted(String)
+    case badExperimentID(String)
+    case unknownExperiment(Int64)
+    case unknownExperimentName(String)
+    case experimentExists(String)
+    case experimentDeleted(Int64)
+    case renameOfDeleted(Int64)
+    case unknownTag(String)
+    case changedParameters([ChangedParameter], run: String)
+    /// A value that its rules do not allow.
+    case invalid(String, remedy: String?)
+    /// A filter or an order that can not be understood.
+    case search(String)
+    case artifactPath(String)
+    case unknownArtifact(String)
+    case unknownLoggedModel(String)
 
     public var code: FailureCode {
         switch self {
-        case .unknownRun: .notFound
-        case .runEnded: .failedPrecondition
+        case .unknownRun, .unknownExperiment, .unknownExperimentName, .unknownTag, .unknownArtifact,
+            .unknownLoggedModel:
+            .notFound
+        case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted: .failedPrecondition
+        case .experimentExists: .alreadyExists
+        case .badExperimentID, .changedParameters, .invalid, .search, .artifactPath: .invalidArgument
         }
     }
 
     public var message: String {
         switch self {
-        case .unknownRun(let id): "there is no run '\(id)'"
-        case .runEnded(let id, let status): "the run '\(id)' has ended (\(status.rawValue)) and takes no more records"
+        case .unknownRun(let id): "Run with id=\(id) not found"
+        case .runEnded(let id, let status): "the run '\(id)' has ended already (\(status.rawValue))"
+        case .runDeleted(let id): "The run \(id) must be in the 'active' state. Current state is deleted."
+        case .badExperimentID(let text): "Invalid experiment ID '\(text)'"
+        case .unknownExperiment(let id): "No Experiment with id=\(id) exists"
+        case .unknownExperimentName(let name): "Could not find experiment with name '\(name)'"
+        case .experimentExists(let name): "Experiment(name=\(name)) already exists"
+        case .experimentDeleted(let id):
+            "The experiment \(id) must be in the 'active' state. Current state is deleted."
+        case .renameOfDeleted: "Cannot rename a non-active experiment."
+        case .unknownTag(let key): "No tag with name: \(key)"
+        case .changedParameters(let changes, let run): Self.text(of: changes, run: run)
+        case .invalid(let text, _), .search(let text): text
+        case .artifactPath(let path): "Invalid path: '\(path)'"
+        case .unknownArtifact(let path): "No such artifact: '\(path)'"
+        case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
         }
     }
 
     public var remedy: String? {
         switch self {
         case .unknownRun: "List them with 'modelworks runs'."
-        case .runEnded: "Start a new run."
+        case .badExperimentID: "Ids are whole numbers."
+        case .runEnded, .changedParameters: "Start a new run."
+        case .runDeleted, .experimentDeleted: "Restore it first."
+        case .experimentExists: "Names of deleted experiments stay taken; restore it or choose another name."
+        case .invalid(_, let remedy): remedy
+        case .artifactPath: "A path is relative and has no '..' in it."
+        default: nil
         }
+    }
+
+    private static func text(of changes: [ChangedParameter], run: String) -> String {
+        if changes.count == 1, let change = changes.first {
+            return "Changing param values is not allowed. Param with key='\(change.key)' was already logged with "
+                + "value='\(change.old)' for run ID='\(run)'. Attempted logging new value '\(change.new)'."
+        }
+        let list = changes.map { "{'key': '\($0.key)', 'old_value': '\($0.old)', 'new_value': '\($0.new)'}" }
+        return "Changing param values is not allowed. Params were already logged='[\(list.joined(separator: ", "))]' "
+            + "for run ID='\(run)'."
     }
 }

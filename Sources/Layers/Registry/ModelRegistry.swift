@@ -9,26 +9,13 @@ import SQL
 /// transaction; a version that reaches Production has a run, materials and metrics, unless a principal overrides with a
 /// reason that is journaled.
 public final class ModelRegistry: Sendable {
-    private let database: Database
-    private let time: any TimeSource
+    let database: Database
+    let time: any TimeSource
 
     public init(database: Database, time: any TimeSource) {
         self.database = database
         self.time = time
     }
-
-    public static let migrations = [
-        Migration(
-            room: "registry", version: 1,
-            sql: """
-                CREATE TABLE models (name TEXT PRIMARY KEY, created INTEGER NOT NULL, last_version INTEGER NOT NULL);
-                CREATE TABLE model_versions (
-                  model TEXT NOT NULL REFERENCES models (name), version INTEGER NOT NULL, stage TEXT NOT NULL,
-                  bundle TEXT NOT NULL, run TEXT, materials TEXT, metrics TEXT NOT NULL, description TEXT NOT NULL,
-                  created INTEGER NOT NULL, staged INTEGER NOT NULL, PRIMARY KEY (model, version));
-                CREATE UNIQUE INDEX one_production ON model_versions (model) WHERE stage = 'Production';
-                """)
-    ]
 
     /// Registers a bundle as the next version of `model`, in stage None.
     ///
@@ -43,29 +30,22 @@ public final class ModelRegistry: Sendable {
         return try await database.write { transaction in
             if let run,
                 let row = try transaction.first(
-                    "SELECT * FROM model_versions WHERE model = ? AND run = ? AND bundle = ?",
+                    "SELECT * FROM model_versions WHERE model = ? AND run = ? AND bundle = ? AND deleted = 0",
                     [.text(model), .text(run), .text(bundle.description)])
             {
                 return try Self.load(row)
             }
-            try transaction.execute(
-                "INSERT INTO models (name, created, last_version) VALUES (?, ?, 0) ON CONFLICT (name) DO NOTHING",
-                [.text(model), .init(now)])
-            try transaction.execute(
-                "UPDATE models SET last_version = last_version + 1 WHERE name = ?", [.text(model)])
-            guard let row = try transaction.first("SELECT last_version FROM models WHERE name = ?", [.text(model)])
-            else { throw RegistryFailure.unknownModel(model) }
-            let id = ModelVersionID(model: model, version: try row.integer("last_version"))
+            let id = try Self.nextVersion(of: model, at: now, in: transaction)
             try transaction.execute(
                 """
                 INSERT INTO model_versions
-                  (model, version, stage, bundle, run, materials, metrics, description, created, staged)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  (model, version, stage, bundle, run, materials, metrics, description, created, staged, updated)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     .text(model), .integer(id.version), .text(Stage.none.rawValue), .text(bundle.description),
                     run.map { .text($0) } ?? .null, materialsText.map { .text($0) } ?? .null, .text(metricsText),
-                    .text(description), .init(now), .init(now),
+                    .text(description), .init(now), .init(now), .init(now),
                 ])
             try Journal.append(
                 JournalDraft(
@@ -81,11 +61,14 @@ public final class ModelRegistry: Sendable {
 
     /// Moves a version to `stage`; a version that held Production goes to Archived in the same transaction.
     ///
-    /// - Parameter override: the reason for promoting a version whose record is incomplete; journaled.
+    /// - Parameters:
+    ///   - override: the reason for promoting a version whose record is incomplete; journaled.
+    ///   - replacing: whether versions that are in the stage go to Archived; in Production the one always does.
     /// - Throws: ``RegistryFailure/forbiddenTransition(_:from:to:)``, ``RegistryFailure/incomplete(_:missing:)``.
     @discardableResult
     public func move(
-        _ id: ModelVersionID, to stage: Stage, reason: String, override: String? = nil, by principal: String
+        _ id: ModelVersionID, to stage: Stage, reason: String, override: String? = nil, replacing: Bool = false,
+        by principal: String
     ) async throws -> ModelVersion {
         let now = time.now
         return try await database.write { transaction in
@@ -98,17 +81,21 @@ public final class ModelRegistry: Sendable {
                 let missing = Self.missing(in: version)
                 guard missing.isEmpty else { throw RegistryFailure.incomplete(id, missing: missing) }
             }
-            if stage == .production,
-                let holder = try transaction.first(
-                    "SELECT * FROM model_versions WHERE model = ? AND stage = 'Production'", [.text(id.model)])
-            {
-                let previous = try Self.load(holder)
-                try Self.set(previous.id, from: .production, to: .archived, in: transaction, at: now)
-                try Journal.append(
-                    JournalDraft(
-                        principal: principal, type: "model.stage", subject: "model/\(previous.id)",
-                        body: ["from": "Production", "to": "Archived", "reason": .string("replaced by \(id)")]),
-                    in: transaction, at: now)
+            if stage == .production || replacing {
+                for holder in try transaction.query(
+                    "SELECT * FROM model_versions WHERE model = ? AND stage = ? AND deleted = 0",
+                    [.text(id.model), .text(stage.rawValue)])
+                {
+                    let previous = try Self.load(holder)
+                    try Self.set(previous.id, from: stage, to: .archived, in: transaction, at: now)
+                    try Journal.append(
+                        JournalDraft(
+                            principal: principal, type: "model.stage", subject: "model/\(previous.id)",
+                            body: [
+                                "from": .string(stage.rawValue), "to": "Archived",
+                                "reason": .string("replaced by \(id)"),
+                            ]), in: transaction, at: now)
+                }
             }
             try Self.set(id, from: version.stage, to: stage, in: transaction, at: now)
             try Journal.append(
@@ -131,11 +118,13 @@ public final class ModelRegistry: Sendable {
     public func versions(of model: String? = nil) async throws -> [ModelVersion] {
         try await database.read { transaction in
             guard let model else {
-                return try transaction.query("SELECT * FROM model_versions ORDER BY model, version DESC", [])
-                    .map(Self.load)
+                return try transaction.query(
+                    "SELECT * FROM model_versions WHERE deleted = 0 ORDER BY model, version DESC", []
+                )
+                .map(Self.load)
             }
             let rows = try transaction.query(
-                "SELECT * FROM model_versions WHERE model = ? ORDER BY version DESC", [.text(model)])
+                "SELECT * FROM model_versions WHERE model = ? AND deleted = 0 ORDER BY version DESC", [.text(model)])
             guard !rows.isEmpty else { throw RegistryFailure.unknownModel(model) }
             return try rows.map(Self.load)
         }
@@ -145,7 +134,7 @@ public final class ModelRegistry: Sendable {
     public func production(of model: String) async throws -> ModelVersion? {
         try await database.read { transaction in
             try transaction.first(
-                "SELECT * FROM model_versions WHERE model = ? AND stage = 'Production'", [.text(model)]
+                "SELECT * FROM model_versions WHERE model = ? AND stage = 'Production' AND deleted = 0", [.text(model)]
             ).map(Self.load)
         }
     }
@@ -153,7 +142,8 @@ public final class ModelRegistry: Sendable {
     private static func missing(in version: ModelVersion) -> [String] {
         var missing: [String] = []
         if version.run == nil { missing.append("the run") }
-        if version.materials == nil { missing.append("the bill of materials") }
+        // What came with a source has the digests of its files instead.
+        if version.materials == nil, version.source == nil { missing.append("the bill of materials") }
         if version.metrics.isEmpty { missing.append("metrics") }
         return missing
     }
@@ -162,14 +152,31 @@ public final class ModelRegistry: Sendable {
         _ id: ModelVersionID, from: Stage, to: Stage, in transaction: Transaction, at now: Timestamp
     ) throws {
         try transaction.execute(
-            "UPDATE model_versions SET stage = ?, staged = ? WHERE model = ? AND version = ? AND stage = ?",
-            [.text(to.rawValue), .init(now), .text(id.model), .integer(id.version), .text(from.rawValue)])
+            "UPDATE model_versions SET stage = ?, staged = ?, updated = ? WHERE model = ? AND version = ? AND stage = ?",
+            [.text(to.rawValue), .init(now), .init(now), .text(id.model), .integer(id.version), .text(from.rawValue)])
     }
 
-    private static func version(_ id: ModelVersionID, in transaction: Transaction) throws -> ModelVersion {
+    /// Takes the next number of a model, which is made where there is none, or was deleted.
+    static func nextVersion(
+        of model: String, at now: Timestamp, in transaction: Transaction
+    ) throws -> ModelVersionID {
+        try transaction.execute(
+            """
+            INSERT INTO models (name, created, last_version, updated) VALUES (?, ?, 1, ?)
+            ON CONFLICT (name) DO UPDATE SET
+              last_version = models.last_version + 1, updated = excluded.updated, deleted = 0
+            """, [.text(model), .init(now), .init(now)])
+        guard let row = try transaction.first("SELECT last_version FROM models WHERE name = ?", [.text(model)]) else {
+            throw RegistryFailure.unknownModel(model)
+        }
+        return ModelVersionID(model: model, version: try row.integer("last_version"))
+    }
+
+    static func version(_ id: ModelVersionID, in transaction: Transaction) throws -> ModelVersion {
         guard
             let row = try transaction.first(
-                "SELECT * FROM model_versions WHERE model = ? AND version = ?", [.text(id.model), .integer(id.version)])
+                "SELECT * FROM model_versions WHERE model = ? AND version = ? AND deleted = 0",
+                [.text(id.model), .integer(id.version)])
         else { throw RegistryFailure.unknownVersion(id) }
         return try load(row)
     }
@@ -184,6 +191,6 @@ public final class ModelRegistry: Sendable {
             materials: try row.optionalString("materials").map { try JSON.decode(BillOfMaterials.self, from: $0) },
             metrics: try JSON.decode([String: Double].self, from: try row.string("metrics")),
             description: try row.string("description"), created: try row.timestamp("created"),
-            staged: try row.timestamp("staged"))
+            staged: try row.timestamp("staged"), source: try row.optionalString("source"))
     }
 }

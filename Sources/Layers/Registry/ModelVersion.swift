@@ -75,4 +75,6 @@ public struct ModelVersion: Sendable, Codable, Equatable {
     public var created: Timestamp
     /// When the stage last changed.
     public var staged: Timestamp
+    /// Where it was registered from, as a URI; nil for what was trained here.
+    public var source: String?
 }

@@ -8,7 +8,7 @@ struct FeastBody {
 
     /// - Throws: ``FeastFailure`` where the bytes are no JSON object.
     init(_ bytes: [UInt8]) throws {
-        let document = try JSONTree.value(bytes)
+        let document = try FeastFailure.document(bytes)
         guard let members = document.object else { throw FeastFailure.shape([.wrong(.body)]) }
         self.members = members
     }

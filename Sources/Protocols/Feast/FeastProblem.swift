@@ -12,7 +12,7 @@ struct FeastProblem {
     init(_ error: any Error, requestID: String, request: [UInt8] = []) {
         switch error {
         case FeastFailure.shape(let problems):
-            let sent = (try? JSONTree.value(request)) ?? .null
+            let sent = (try? FeastFailure.document(request)) ?? .null
             self.init(detail: problems.map { $0.json(sent) })
         case FeastFailure.malformed(let problem, let place, false):
             self.init(detail: [

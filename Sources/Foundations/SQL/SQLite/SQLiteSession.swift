@@ -24,6 +24,8 @@ final class SQLiteSession: Session {
         handle = opened
         sqlite3_extended_result_codes(handle, 1)
         sqlite3_busy_timeout(handle, busyMilliseconds)
+        // As PostgreSQL's.
+        try control("PRAGMA case_sensitive_like = ON")
     }
 
     deinit {

@@ -1,18 +1,20 @@
 import Basics
 import CSimdJSON
 
-/// Whole documents, read by the parser of the hot path: rows that are written come in thousands.
-enum JSONTree {
+/// Whole JSON documents, read by the parser of the hot path: for bodies whose rows come in thousands.
+public enum JSONTree {
     private static let depthMax = 32
 
-    /// - Throws: ``FeastFailure/malformed(_:where:limit:)``.
-    static func value(_ bytes: [UInt8]) throws -> JSONValue {
+    /// The value of a document. Of members with one name the last counts; an integer above the largest `Int64` becomes
+    /// a floating-point number.
+    /// - Throws: ``JSONTreeFailure`` where the bytes are no JSON in UTF-8, or nest deeper than 32 levels.
+    public static func value(_ bytes: [UInt8]) throws(JSONTreeFailure) -> JSONValue {
         let parser = mw_json_parser_new(max(bytes.count, 1), depthMax)
         defer { mw_json_parser_free(parser) }
         var tree = mw_tree_view()
         var problem = mw_json_error()
         let status = bytes.withUnsafeBytes { mw_tree_parse(parser, $0.baseAddress, $0.count, &tree, &problem) }
-        guard status == MW_JSON_OK, tree.count > 0 else { throw FeastFailure(status, problem) }
+        guard status == MW_JSON_OK, tree.count > 0 else { throw JSONTreeFailure(status, problem) }
         return value(tree, 0)
     }
 
@@ -24,7 +26,7 @@ enum JSONTree {
         case MW_VALUE_INT64: return .integer(node.value.int64)
         case MW_VALUE_UINT64: return .number(Double(node.value.uint64))
         case MW_VALUE_DOUBLE: return .number(node.value.number)
-        case MW_VALUE_TEXT: return .string(OnlineRequest.string(node.value.text))
+        case MW_VALUE_TEXT: return .string(string(node.value.text))
         case MW_VALUE_ARRAY:
             var items: [JSONValue] = []
             var child = index + 1
@@ -37,21 +39,37 @@ enum JSONTree {
             var members: [String: JSONValue] = [:]
             var child = index + 1
             while child < node.end {
-                members[OnlineRequest.string(tree.nodes[child].key)] = value(tree, child)
+                members[string(tree.nodes[child].key)] = value(tree, child)
                 child = tree.nodes[child].end
             }
             return .object(members)
         default: return .null
         }
     }
+
+    private static func string(_ text: mw_text) -> String {
+        String(decoding: UnsafeRawBufferPointer(start: text.text, count: text.length), as: UTF8.self)
+    }
 }
 
-extension FeastFailure {
-    /// What the parser did not take.
-    init(_ status: mw_json_status, _ problem: mw_json_error) {
+/// What the parser did not take.
+public struct JSONTreeFailure: Failure {
+    public let code = FailureCode.invalidArgument
+    /// One sentence without a full stop.
+    public let problem: String
+    /// Where it stands in the document, such as `inputs[1]`; may be empty.
+    public let place: String
+    /// Whether the document breaks a limit rather than the syntax.
+    public let isLimit: Bool
+
+    public var message: String { place.isEmpty ? problem : "\(problem) at \(place)" }
+
+    init(_ status: mw_json_status, _ error: mw_json_error) {
         func string<Characters>(_ characters: Characters) -> String {
             withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         }
-        self = .malformed(string(problem.message), where: string(problem.where), limit: status == MW_JSON_LIMIT)
+        problem = string(error.message)
+        place = string(error.where)
+        isLimit = status == MW_JSON_LIMIT
     }
 }

@@ -1,0 +1,82 @@
+import Basics
+
+/// The place of an artifact below the root of all: relative, with `/` between names, and no way out.
+public struct ArtifactPath: Sendable, Hashable, CustomStringConvertible {
+    /// How long a path may be, in bytes.
+    public static let lengthLimit = 2048
+    /// How the URIs of artifacts begin that are kept by the factory.
+    public static let scheme = "mlflow-artifacts:"
+
+    public let description: String
+
+    /// - Throws: ``ExperimentsFailure/artifactPath(_:)`` for what is absolute, steps up, or is no plain path of any system,
+    ///   also where it does so only after its percent escapes are undone.
+    public init(_ text: String) throws {
+        var plain = text
+        // Whoever undoes one layer of escapes too many must not find a way out either.
+        while plain.contains("%"), let undone = ArtifactPath.undone(plain), undone != plain { plain = undone }
+        for candidate in Set([text, plain]) {
+            let names = candidate.split(separator: "/", omittingEmptySubsequences: false)
+            let isDrive = candidate.utf8.count > 1 && candidate.utf8.dropFirst().first == UInt8(ascii: ":")
+            let isBad = candidate.unicodeScalars.contains {
+                $0 == "\\" || $0 == "#" || $0.value < 32 || $0.value == 127
+            }
+            guard !candidate.isEmpty, !names.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), !isDrive,
+                !isBad, candidate.utf8.count <= ArtifactPath.lengthLimit
+            else { throw ExperimentsFailure.artifactPath(text) }
+        }
+        description = text
+    }
+
+    /// The path of a URI of the factory's own store; nil for other URIs.
+    /// - Throws: ``ExperimentsFailure/artifactPath(_:)``.
+    public init?(location: String) throws {
+        guard location.hasPrefix(ArtifactPath.scheme) else { return nil }
+        var rest = location.dropFirst(ArtifactPath.scheme.count)
+        // With the server's own address: mlflow-artifacts://host:5000/1/...
+        if rest.hasPrefix("//") { rest = rest.dropFirst(2).drop { $0 != "/" } }
+        try self.init(String(rest.drop { $0 == "/" }))
+    }
+
+    /// The path of something below this one.
+    /// - Throws: ``ExperimentsFailure/artifactPath(_:)``.
+    public func appending(_ relative: String) throws -> ArtifactPath {
+        _ = try ArtifactPath(relative)
+        return try ArtifactPath("\(description)/\(relative)")
+    }
+
+    /// The folders it lies in, from the root on.
+    var parents: [String] {
+        var parents: [String] = []
+        var current = ""
+        for name in description.split(separator: "/").dropLast() {
+            current += (current.isEmpty ? "" : "/") + name
+            parents.append(current)
+        }
+        return parents
+    }
+
+    private static func undone(_ text: String) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), rest.count >= 2,
+                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}
+
+/// A file or folder among artifacts.
+public struct ArtifactEntry: Sendable, Equatable {
+    /// The last part of its path.
+    public var name: String
+    /// Bytes of a file; nil for a folder.
+    public var bytes: Int64?
+}

@@ -1,0 +1,127 @@
+import Basics
+import ObjectStorage
+import SQL
+
+extension ExperimentStore {
+    /// Stores `bytes` by content and names them `path` in the run.
+    /// - Throws: ``ExperimentsFailure/runDeleted(_:)``, `.unknownRun(_:)`, `.artifactPath(_:)`.
+    @discardableResult
+    public func attach(_ bytes: [UInt8], as path: String, to run: String) async throws -> Digest {
+        let info = try await record(run).info
+        guard info.stage == .active else { throw ExperimentsFailure.runDeleted(run) }
+        guard let root = try ArtifactPath(location: info.location) else {
+            throw ExperimentsFailure.artifactPath(info.location)
+        }
+        return try await putArtifact(bytes, at: root.appending(path))
+    }
+
+    /// Stores `bytes` by content and names them; a file that has the name already gives way.
+    /// - Throws: ``ExperimentsFailure/invalid(_:remedy:)`` where a folder has the name, or a file the name of its folder.
+    @discardableResult
+    public func putArtifact(_ bytes: [UInt8], at path: ArtifactPath) async throws -> Digest {
+        let digest = try await objects.put(bytes)
+        try await database.write { transaction in
+            let parents = path.parents
+            let blocking = try transaction.first(
+                """
+                SELECT path FROM artifacts WHERE path IN (\(SearchStatement.marks(parents.count)))
+                UNION ALL SELECT path FROM artifacts WHERE path > ? AND path < ? LIMIT 1
+                """, parents.map { .text($0) } + Self.range(below: path))
+            if let blocking = try blocking?.string("path") {
+                throw ExperimentsFailure.invalid(
+                    "Invalid path: '\(path)' is in the way of '\(blocking)'", remedy: "Choose another name.")
+            }
+            try transaction.execute(
+                """
+                INSERT INTO artifacts (path, digest, bytes) VALUES (?, ?, ?)
+                ON CONFLICT (path) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes
+                """, [.text(path.description), .text(digest.description), .integer(Int64(bytes.count))])
+        }
+        return digest
+    }
+
+    /// The bytes of an artifact, checked against its digest.
+    /// - Throws: ``ExperimentsFailure/unknownArtifact(_:)``, `.invalid(_:remedy:)` for a folder, or the store's failure.
+    public func artifact(at path: ArtifactPath) async throws -> [UInt8] {
+        let row = try await database.read { transaction in
+            try transaction.first("SELECT digest FROM artifacts WHERE path = ?", [.text(path.description)])
+        }
+        guard let row, let digest = Digest(try row.string("digest")) else {
+            guard try await !artifacts(in: path).isEmpty else {
+                throw ExperimentsFailure.unknownArtifact(path.description)
+            }
+            throw ExperimentsFailure.invalid("Invalid path: '\(path)' is a directory", remedy: nil)
+        }
+        return try await objects.get(digest)
+    }
+
+    /// What lies in a folder, by name; nothing where there is no such folder.
+    /// - Parameter folder: nil for the root of all.
+    public func artifacts(in folder: ArtifactPath?) async throws -> [ArtifactEntry] {
+        try await database.read { transaction in
+            let prefix = folder.map { "\($0)/" } ?? ""
+            var entries: [ArtifactEntry] = []
+            let filter = folder == nil ? "" : "WHERE path > ? AND path < ?"
+            try transaction.forEach(
+                "SELECT path, bytes FROM artifacts \(filter) ORDER BY path", folder.map(Self.range) ?? []
+            ) { row in
+                let rest = try row.string("path").dropFirst(prefix.count)
+                let parts = rest.split(separator: "/", maxSplits: 1)
+                guard let name = parts.first.map(String.init), entries.last?.name != name else { return }
+                entries.append(
+                    ArtifactEntry(name: name, bytes: parts.count == 1 ? try row.integer("bytes") : nil))
+            }
+            return entries.sorted { $0.name < $1.name }
+        }
+    }
+
+    /// Removes the name of a file, or of all files below a folder; none there is no failure.
+    public func deleteArtifacts(at path: ArtifactPath) async throws {
+        try await database.write { transaction in
+            try transaction.execute(
+                "DELETE FROM artifacts WHERE path = ? OR (path > ? AND path < ?)",
+                [.text(path.description)] + Self.range(below: path))
+        }
+    }
+
+    /// The files of a run, by path.
+    static func artifacts(of info: RunInfo, in transaction: Transaction) throws -> [Run.Artifact] {
+        guard let root = try? ArtifactPath(location: info.location) else { return [] }
+        let prefix = root.description.count + 1
+        return try transaction.query(
+            "SELECT path, digest, bytes FROM artifacts WHERE path > ? AND path < ? ORDER BY path", range(below: root)
+        ).map { row in
+            Run.Artifact(
+                path: String(try row.string("path").dropFirst(prefix)), digest: try row.digest("digest"),
+                bytes: try row.integer("bytes"))
+        }
+    }
+
+    /// The ends of the paths below a folder in the order of bytes: `0` comes after `/`.
+    private static func range(below folder: ArtifactPath) -> [SQLValue] {
+        [.text("\(folder)/"), .text("\(folder)0")]
+    }
+}
+
+extension ExperimentStore {
+    /// Keeps which files lie at a location now, each with its digest, as one object: what it names does not change with the
+    /// names of the files.
+    /// - Returns: the digest of `{"location": URI, "files": {PATH: {"digest": ..., "bytes": ...}}}`.
+    public func keepManifest(of location: String) async throws -> Digest {
+        var files: [String: JSONValue] = [:]
+        if let root = try ArtifactPath(location: location) {
+            let prefix = root.description.count + 1
+            let rows = try await database.read { transaction in
+                try transaction.query(
+                    "SELECT path, digest, bytes FROM artifacts WHERE path > ? AND path < ?", Self.range(below: root))
+            }
+            for row in rows {
+                files[String(try row.string("path").dropFirst(prefix))] = [
+                    "digest": .string(try row.string("digest")), "bytes": .integer(try row.integer("bytes")),
+                ]
+            }
+        }
+        return try await objects.put(
+            try JSON.canonical(JSONValue.object(["location": .string(location), "files": .object(files)])))
+    }
+}

@@ -1,0 +1,160 @@
+import Basics
+import Experiments
+import Journal
+import SQL
+
+/// A version that is registered from a source.
+public struct VersionDraft: Sendable {
+    public var model: String
+    public var source: String
+    public var run: String?
+    public var runLink: String
+    public var loggedModel: String?
+    public var description: String
+    public var tags: [Pair]
+
+    public init(
+        model: String, source: String, run: String?, runLink: String, loggedModel: String?, description: String,
+        tags: [Pair]
+    ) {
+        self.model = model
+        self.source = source
+        self.run = run
+        self.runLink = runLink
+        self.loggedModel = loggedModel
+        self.description = description
+        self.tags = tags
+    }
+}
+
+extension ModelRegistry {
+    /// Registers the next version of a model from a source that was looked at.
+    /// - Throws: ``RegistryFailure/unknownModel(_:)``, ``RegistryFailure/invalid(_:)``.
+    func register(
+        _ draft: VersionDraft, at location: String, files: Digest, metrics: [String: Double], by principal: String
+    ) async throws -> RegisteredVersion {
+        try RegistryRules.check(draft.tags)
+        let now = time.now
+        let metricsText = try JSON.string(metrics)
+        return try await database.write { transaction in
+            _ = try Self.model(draft.model, in: transaction)
+            let id = try Self.nextVersion(of: draft.model, at: now, in: transaction)
+            try transaction.execute(
+                """
+                INSERT INTO model_versions (model, version, stage, bundle, run, metrics, description, created, staged,
+                  updated, source, location, run_link, logged_model)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    .text(id.model), .integer(id.version), .text(Stage.none.rawValue), .text(files.description),
+                    .init(draft.run), .text(metricsText), .text(draft.description), .init(now), .init(now), .init(now),
+                    .text(draft.source), .text(location), .text(draft.runLink), .init(draft.loggedModel),
+                ])
+            for tag in draft.tags { try Self.insert(tag, of: id, in: transaction) }
+            try Self.journal(
+                "model.registered", "model/\(id)",
+                [
+                    "bundle": .string(files.description), "source": .string(draft.source),
+                    "run": draft.run.map { .string($0) } ?? .null, "metrics": try JSON.value(metrics),
+                ], by: principal, at: now, in: transaction)
+            return try Self.registered(id, in: transaction)
+        }
+    }
+
+    /// A version as clients know it.
+    /// - Throws: ``RegistryFailure/unknownVersion(_:)``.
+    public func registered(_ id: ModelVersionID) async throws -> RegisteredVersion {
+        try await database.read { try Self.registered(id, in: $0) }
+    }
+
+    /// - Throws: ``RegistryFailure/unknownVersion(_:)``.
+    public func describe(_ id: ModelVersionID, as description: String) async throws -> RegisteredVersion {
+        try await change(id) { transaction in
+            try transaction.execute(
+                "UPDATE model_versions SET description = ? WHERE model = ? AND version = ?",
+                [.text(description), .text(id.model), .integer(id.version)])
+        }
+    }
+
+    /// - Throws: ``RegistryFailure/unknownVersion(_:)``, ``RegistryFailure/invalid(_:)``.
+    public func setTag(_ tag: Pair, of id: ModelVersionID) async throws {
+        try RegistryRules.check([tag])
+        _ = try await change(id) { try Self.insert(tag, of: id, in: $0) }
+    }
+
+    /// Removes a tag; one that is not there changes nothing.
+    /// - Throws: ``RegistryFailure/unknownVersion(_:)``.
+    public func deleteTag(_ key: String, of id: ModelVersionID) async throws {
+        _ = try await change(id) { transaction in
+            try transaction.execute(
+                "DELETE FROM model_version_tags WHERE model = ? AND version = ? AND key = ?",
+                [.text(id.model), .integer(id.version), .text(key)])
+        }
+    }
+
+    /// Deletes a version and its aliases, and journals it. Its row stays, and so its number is not used again.
+    /// - Throws: ``RegistryFailure/inProduction(_:)``, ``RegistryFailure/unknownVersion(_:)``.
+    public func deleteVersion(_ id: ModelVersionID, by principal: String) async throws {
+        let now = time.now
+        try await database.write { transaction in
+            guard try Self.version(id, in: transaction).stage != .production else {
+                throw RegistryFailure.inProduction(id)
+            }
+            try Self.journal("model.version_deleted", "model/\(id)", [:], by: principal, at: now, in: transaction)
+            let key: [SQLValue] = [.text(id.model), .integer(id.version)]
+            try transaction.execute("UPDATE model_versions SET deleted = 1 WHERE model = ? AND version = ?", key)
+            try transaction.execute("DELETE FROM model_aliases WHERE model = ? AND version = ?", key)
+            try transaction.execute("DELETE FROM model_version_tags WHERE model = ? AND version = ?", key)
+            try transaction.execute("UPDATE models SET updated = ? WHERE name = ?", [.init(now), .text(id.model)])
+        }
+    }
+
+    static func registered(_ id: ModelVersionID, in transaction: Transaction) throws -> RegisteredVersion {
+        let row = try transaction.first(
+            "SELECT * FROM model_versions WHERE model = ? AND version = ? AND deleted = 0",
+            [.text(id.model), .integer(id.version)])
+        guard let row else { throw RegistryFailure.unknownVersion(id) }
+        return try registered(row, in: transaction)
+    }
+
+    static func registered(_ row: Row, in transaction: Transaction) throws -> RegisteredVersion {
+        let id = ModelVersionID(model: try row.string("model"), version: try row.integer("version"))
+        let key: [SQLValue] = [.text(id.model), .integer(id.version)]
+        let tags = try transaction.query(
+            "SELECT key, value FROM model_version_tags WHERE model = ? AND version = ? ORDER BY key", key
+        ).map { Pair(key: try $0.string("key"), value: try $0.string("value")) }
+        let aliases = try transaction.query(
+            "SELECT alias FROM model_aliases WHERE model = ? AND version = ? ORDER BY alias", key
+        ).map { try $0.string("alias") }
+        let bundle = "modelworks:/\(try row.string("bundle"))"
+        return RegisteredVersion(
+            id: id, stage: Stage(rawValue: try row.string("stage")) ?? .none,
+            description: try row.string("description"),
+            source: try row.optionalString("source") ?? bundle, location: try row.optionalString("location") ?? bundle,
+            run: try row.optionalString("run") ?? "", runLink: try row.string("run_link"),
+            loggedModel: try row.optionalString("logged_model"), created: try row.timestamp("created"),
+            updated: try row.timestamp("updated"), tags: tags, aliases: aliases)
+    }
+
+    private func change(
+        _ id: ModelVersionID, _ body: @escaping @Sendable (Transaction) throws -> Void
+    ) async throws -> RegisteredVersion {
+        let now = time.now
+        return try await database.write { transaction in
+            _ = try Self.version(id, in: transaction)
+            try body(transaction)
+            try transaction.execute(
+                "UPDATE model_versions SET updated = ? WHERE model = ? AND version = ?",
+                [.init(now), .text(id.model), .integer(id.version)])
+            return try Self.registered(id, in: transaction)
+        }
+    }
+
+    private static func insert(_ tag: Pair, of id: ModelVersionID, in transaction: Transaction) throws {
+        try transaction.execute(
+            """
+            INSERT INTO model_version_tags (model, version, key, value) VALUES (?, ?, ?, ?)
+            ON CONFLICT (model, version, key) DO UPDATE SET value = excluded.value
+            """, [.text(id.model), .integer(id.version), .text(tag.key), .text(tag.value)])
+    }
+}

@@ -1,0 +1,42 @@
+import SQL
+
+extension ModelRegistry {
+    /// The tables of the registry. What is deleted keeps its row, so that no number is used again.
+    public static let migrations = [
+        Migration(
+            room: "registry", version: 1,
+            sql: """
+                CREATE TABLE models (name TEXT PRIMARY KEY, created INTEGER NOT NULL, last_version INTEGER NOT NULL);
+                CREATE TABLE model_versions (
+                  model TEXT NOT NULL REFERENCES models (name), version INTEGER NOT NULL, stage TEXT NOT NULL,
+                  bundle TEXT NOT NULL, run TEXT, materials TEXT, metrics TEXT NOT NULL, description TEXT NOT NULL,
+                  created INTEGER NOT NULL, staged INTEGER NOT NULL, PRIMARY KEY (model, version));
+                CREATE UNIQUE INDEX one_production ON model_versions (model) WHERE stage = 'Production';
+                """),
+        Migration(
+            room: "registry", version: 2,
+            sql: """
+                ALTER TABLE models ADD COLUMN description TEXT NOT NULL DEFAULT '';
+                ALTER TABLE models ADD COLUMN updated INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE models ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+                UPDATE models SET updated = created;
+                ALTER TABLE model_versions ADD COLUMN source TEXT;
+                ALTER TABLE model_versions ADD COLUMN location TEXT;
+                ALTER TABLE model_versions ADD COLUMN run_link TEXT NOT NULL DEFAULT '';
+                ALTER TABLE model_versions ADD COLUMN logged_model TEXT;
+                ALTER TABLE model_versions ADD COLUMN updated INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE model_versions ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+                UPDATE model_versions SET updated = staged;
+                CREATE TABLE model_tags (
+                  model TEXT NOT NULL REFERENCES models (name), key TEXT NOT NULL, value TEXT NOT NULL,
+                  PRIMARY KEY (model, key));
+                CREATE TABLE model_version_tags (
+                  model TEXT NOT NULL, version INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+                  PRIMARY KEY (model, version, key));
+                CREATE TABLE model_aliases (
+                  model TEXT NOT NULL REFERENCES models (name), alias TEXT NOT NULL, version INTEGER NOT NULL,
+                  PRIMARY KEY (model, alias));
+                CREATE INDEX model_versions_by_run ON model_versions (run);
+                """),
+    ]
+}

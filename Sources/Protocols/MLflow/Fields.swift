@@ -1,0 +1,220 @@
+import Basics
+import Documents
+import Experiments
+import Foundation
+import HTTP
+
+/// The fields of a request or of a message in it, whether they came in a JSON body or in a query.
+///
+/// `experiment_id` may be written `experimentId` too; numbers may be text; what is not known is passed over.
+struct Fields {
+    private let members: [String: JSONValue]
+    /// What stands before the names in messages, such as `metrics[0].`.
+    private let prefix: String
+
+    /// - Throws: ``MLflowFailure/mediaType(_:)``. A body that is no JSON object counts as empty.
+    init(_ request: HTTPRequest) throws {
+        prefix = ""
+        if [.get, .head].contains(request.method), request.body.isEmpty || !request.query.isEmpty {
+            var members: [String: JSONValue] = [:]
+            for (name, value) in request.query {
+                if case .array(let items)? = members[name] {
+                    members[name] = .array(items + [.string(value)])
+                } else {
+                    members[name] = .array([.string(value)])
+                }
+            }
+            self.members = members
+            return
+        }
+        if [.post, .put].contains(request.method) {
+            let type = request.header("Content-Type") ?? ""
+            guard
+                type.split(separator: ";").first?.trimmingCharacters(in: .whitespaces).lowercased()
+                    == "application/json"
+            else { throw MLflowFailure.mediaType(type) }
+        }
+        var document = (try? JSONTree.value(request.body)) ?? .null
+        // Old clients encode twice.
+        if case .string(let text) = document { document = (try? JSONTree.value(Array(text.utf8))) ?? .null }
+        members = document.object ?? [:]
+    }
+
+    private init(_ members: [String: JSONValue], _ prefix: String) {
+        self.members = members
+        self.prefix = prefix
+    }
+
+    /// A text that must be there and not be empty.
+    func text(_ name: String) throws -> String {
+        guard let text = try optionalText(name), !text.isEmpty else { throw MLflowFailure.missing(prefix + name) }
+        return text
+    }
+
+    func optionalText(_ name: String) throws -> String? {
+        switch try scalar(name) {
+        case nil: return nil
+        case .string(let text)?:
+            guard !text.utf8.contains(0) else { throw wrong("text with a NUL character", name) }
+            return text
+        case let other?: throw wrong(Self.brief(other), name)
+        }
+    }
+
+    /// A text or a number, as ids are sent.
+    func identifier(_ name: String) throws -> String {
+        if case .integer(let number)? = try scalar(name) { return String(number) }
+        return try text(name)
+    }
+
+    func optionalInteger(_ name: String) throws -> Int64? {
+        switch try scalar(name) {
+        case nil: return nil
+        case .integer(let number)?: return number
+        case .number(let number)?:
+            guard let whole = Int64(exactly: number) else { throw wrong("\(number)", name) }
+            return whole
+        case .string(let text)?:
+            guard let number = Int64(text) else { throw wrong("\"\(text)\"", name) }
+            return number
+        case let other?: throw wrong(Self.brief(other), name)
+        }
+    }
+
+    func integer(_ name: String) throws -> Int64 {
+        guard let number = try optionalInteger(name) else { throw MLflowFailure.missing(prefix + name) }
+        return number
+    }
+
+    /// A floating-point number, or `NaN`, `Infinity` or `-Infinity` as text.
+    func double(_ name: String) throws -> Double {
+        switch try scalar(name) {
+        case nil: throw MLflowFailure.missing(prefix + name)
+        case .integer(let number)?: return Double(number)
+        case .number(let number)?: return number
+        case .string(let text)?:
+            guard let number = Double(text.replacing("Infinity", with: "inf")) else { throw wrong("\"\(text)\"", name) }
+            return number
+        case let other?: throw wrong(Self.brief(other), name)
+        }
+    }
+
+    func flag(_ name: String) throws -> Bool { try optionalFlag(name) ?? false }
+
+    func optionalFlag(_ name: String) throws -> Bool? {
+        switch try scalar(name) {
+        case nil: return nil
+        case .bool(let truth)?: return truth
+        case .string("true")?: return true
+        case .string("false")?: return false
+        case let other?: throw wrong(Self.brief(other), name)
+        }
+    }
+
+    /// A moment in milliseconds since 1970.
+    func optionalMoment(_ name: String) throws -> Timestamp? {
+        guard let milliseconds = try optionalInteger(name) else { return nil }
+        let (microseconds, isTooFar) = milliseconds.multipliedReportingOverflow(by: 1000)
+        guard !isTooFar else { throw wrong("\(milliseconds)", name, "it lies too far from 1970") }
+        return Timestamp(microseconds: microseconds)
+    }
+
+    /// A list of texts; one text stands for a list of one.
+    func texts(_ name: String) throws -> [String] {
+        switch try member(name) {
+        case nil, .null?: return []
+        case .string(let text)?: return [text]
+        case .array(let items)?:
+            return try items.map { item in
+                switch item {
+                case .string(let text): return text
+                case .integer(let number): return String(number)
+                default: throw wrong(Self.brief(item), name)
+                }
+            }
+        case let other?: throw wrong(Self.brief(other), name)
+        }
+    }
+
+    /// A list of messages.
+    func messages(_ name: String) throws -> [Fields] {
+        switch try member(name) {
+        case nil, .null?: return []
+        case .array(let items)?:
+            return try items.enumerated().map { index, item in
+                guard let members = item.object else { throw wrong(Self.brief(item), "\(name)[\(index)]") }
+                return Fields(members, "\(prefix)\(name)[\(index)].")
+            }
+        case let other?: throw wrong(Self.brief(other), name)
+        }
+    }
+
+    /// A message within.
+    func message(_ name: String) throws -> Fields {
+        guard let members = try member(name)?.object else { throw MLflowFailure.missing(prefix + name) }
+        return Fields(members, "\(prefix)\(name).")
+    }
+
+    /// Messages of a key and a value.
+    func pairs(_ name: String) throws -> [Pair] {
+        try messages(name).map { Pair(key: try $0.text("key"), value: try $0.optionalText("value") ?? "") }
+    }
+
+    /// - Throws: ``MLflowFailure/wrong(_:name:reason:)``.
+    func choice<Choice: RawRepresentable>(
+        _ name: String, _ type: Choice.Type
+    ) throws -> Choice? where Choice.RawValue == String {
+        guard let text = try optionalText(name) else { return nil }
+        guard let choice = Choice(rawValue: text) else { throw wrong("\"\(text)\"", name) }
+        return choice
+    }
+
+    /// Which stage of the life cycle is looked at.
+    func view(_ name: String) throws -> StageView {
+        switch try optionalText(name) {
+        case nil, "ACTIVE_ONLY"?: return .active
+        case "DELETED_ONLY"?: return .deleted
+        case "ALL"?: return .all
+        case let other?: throw wrong("\"\(other)\"", name)
+        }
+    }
+
+    /// How many results are wanted.
+    /// - Parameter standard: taken where nothing is said; nil where something must be.
+    func limit(_ name: String = "max_results", standard: Int64?, most: Int64) throws -> Int {
+        let limit = try optionalInteger(name) ?? standard ?? 0
+        guard limit > 0 else { throw wrong("\(limit)", name, "It must be a positive integer") }
+        guard limit <= most else { throw wrong("\(limit)", name, "It must be at most \(most)") }
+        return Int(clamping: limit)
+    }
+
+    func wrong(_ value: String, _ name: String, _ reason: String? = nil) -> MLflowFailure {
+        .wrong(value, name: prefix + name, reason: reason)
+    }
+
+    /// A field that is no list; of several in a query the last counts.
+    private func scalar(_ name: String) throws -> JSONValue? {
+        switch try member(name) {
+        case nil, .null?: return nil
+        case .array(let items)?:
+            guard prefix.isEmpty, let last = items.last, last.string != nil else { throw wrong("a list", name) }
+            return last
+        case let value?: return value
+        }
+    }
+
+    private func member(_ name: String) throws -> JSONValue? {
+        let plain = members[name]
+        guard name.contains("_") else { return plain }
+        let words = name.split(separator: "_")
+        let camel = words.prefix(1).joined() + words.dropFirst().map(\.capitalized).joined()
+        guard let other = members[camel] else { return plain }
+        guard plain == nil else { throw MLflowFailure.bothSpellings(name) }
+        return other
+    }
+
+    private static func brief(_ value: JSONValue) -> String {
+        let text = (try? JSON.string(value)) ?? "?"
+        return text.utf8.count <= 100 ? text : "\(text.prefix(100))..."
+    }
+}

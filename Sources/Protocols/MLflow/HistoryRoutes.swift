@@ -1,0 +1,80 @@
+import Basics
+import Documents
+import Experiments
+import HTTP
+import Security
+
+extension MLflow {
+    private static let historyLimit: Int64 = 25_000
+    private static let sampleLimit: Int64 = 2500
+    private static let runLimit = 100
+
+    func installHistories(on router: Router) {
+        call(.get, "/metrics/get-history", needs: .read, on: router) { fields, _ in
+            let run = try Self.runID(fields)
+            let key = try fields.text("metric_key")
+            let asked = try fields.optionalInteger("max_results")
+            let limit = asked == nil ? nil : try fields.limit(standard: nil, most: Int64(Int32.max))
+            let offset = try PageToken.offset(fields)
+            var points = try await experiments.history(of: key, run: run, limit: limit.map { $0 + 1 }, offset: offset)
+            var next: Int?
+            if let limit, points.count > limit {
+                points.removeLast()
+                next = offset + limit
+            }
+            return Answer(capacity: 64 + points.count * 96) { writer in
+                writer.objects("metrics", points) { $0.members(of: $1) }
+                if let next { writer.member("next_page_token", PageToken.text(next)) }
+            }
+        }
+        call(.get, "/metrics/get-history-bulk", needs: .read, on: router) { fields, _ in
+            let runs = try Self.runIDs(fields, "run_id")
+            let asked = try fields.limit(standard: Self.historyLimit, most: Int64(Int32.max))
+            let histories = try await experiments.histories(
+                of: try fields.text("metric_key"), runs: runs, limit: min(asked, Int(Self.historyLimit)))
+            return Self.answer(histories)
+        }
+        call(.get, "/metrics/get-history-bulk-interval", needs: .read, on: router) { fields, _ in
+            let runs = try Self.runIDs(fields, "run_ids")
+            let key = try fields.text("metric_key")
+            let steps = try Self.steps(fields)
+            let limit = try fields.limit(standard: Self.sampleLimit, most: Self.sampleLimit)
+            return Self.answer(
+                try await experiments.sampledHistories(of: key, runs: runs, steps: steps, limit: limit))
+        }
+    }
+
+    private static func answer(_ histories: [RunHistory]) -> Answer {
+        let points = histories.flatMap { history in history.points.map { (history.run, $0) } }
+        return Answer(capacity: 64 + points.count * 144) { writer in
+            writer.objects("metrics", points) {
+                $0.members(of: $1.1)
+                $0.member("run_id", $1.0)
+            }
+        }
+    }
+
+    private static func runIDs(_ fields: Fields, _ name: String) throws -> [String] {
+        let runs = try fields.texts(name)
+        guard !runs.isEmpty else { throw MLflowFailure.missing(name) }
+        guard runs.count <= runLimit else {
+            throw MLflowFailure.invalid("GetMetricHistoryBulk request cannot specify more than \(runLimit) \(name)s.")
+        }
+        return runs
+    }
+
+    private static func steps(_ fields: Fields) throws -> ClosedRange<Int64>? {
+        let (start, end) = (try fields.optionalInteger("start_step"), try fields.optionalInteger("end_step"))
+        guard let start, let end else {
+            guard start == nil, end == nil else {
+                throw MLflowFailure.invalid("If either start step or end step are specified, both must be specified.")
+            }
+            return nil
+        }
+        guard start <= end else {
+            throw MLflowFailure.invalid(
+                "end_step must be greater than start_step. Found start_step=\(start) and end_step=\(end).")
+        }
+        return start...end
+    }
+}

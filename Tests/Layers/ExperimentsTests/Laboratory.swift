@@ -1,0 +1,38 @@
+import Basics
+import Engines
+import Experiments
+import Journal
+import ObjectStorage
+import SQL
+import TestSupport
+
+/// A store of experiments of a test's own.
+struct Laboratory {
+    let folder: TemporaryFolder
+    let database: Database
+    let store: ExperimentStore
+
+    init(_ engine: SQLEngine) async throws {
+        folder = try TemporaryFolder()
+        database = try await engine.database(in: folder)
+        try await database.migrate(Journal.migrations + ExperimentStore.migrations)
+        store = ExperimentStore(
+            database: database, objects: try FileObjectStore(root: folder("objects")),
+            time: ManualTime(Timestamp(seconds: 1_000_000)), random: SeededRandom(seed: 7), process: "test")
+    }
+
+    func run(in experiment: Int64 = 0, started: Int64 = 0) async throws -> String {
+        try await store.createRun(
+            in: experiment, name: nil, user: "", started: Timestamp(seconds: started), tags: [], by: "user:test"
+        ).info.id
+    }
+
+    func find(
+        _ filter: String, order: [String] = [], view: StageView = .active, limit: Int = 1000, offset: Int = 0
+    ) async throws -> SearchPage<RunRecord> {
+        try await store.search(
+            ExperimentStore.RunQuery(
+                experiments: [0], filter: try SearchFilter(filter, .runs), order: try SearchOrder.keys(order, .runs),
+                view: view, limit: limit, offset: offset))
+    }
+}

@@ -1,0 +1,146 @@
+import Basics
+import Engines
+import Experiments
+import Foundation
+import SQL
+import TestSupport
+import Testing
+
+/// Searches give what a walk over all runs gives, by rules that are written down a second time here.
+@Suite(.serialized) struct RunSearchTests {
+    private struct Toy {
+        var id = ""
+        var started: Int64 = 0
+        var metrics: [String: Double] = [:]
+        var parameters: [String: String] = [:]
+        var tags: [String: String] = [:]
+        var isDeleted = false
+    }
+
+    private static let words = [
+        "Tree", "tree", "linear", "a_b", "a%b", "", "x\\y", String(repeating: "long", count: 40),
+    ]
+
+    /// Draws runs with few values, so that many are equal and many are missing.
+    private func fill(_ lab: Laboratory, _ random: SeededRandom) async throws -> [Toy] {
+        func draw(_ count: Int) -> Int { Int(random.next() % UInt64(count)) }
+        var toys: [Toy] = []
+        for index in 0..<60 {
+            var toy = Toy()
+            toy.started = Int64(draw(20))
+            toy.id = try await lab.run(started: toy.started)
+            for key in ["loss", "auc"] where draw(4) != 0 {
+                toy.metrics[key] = draw(6) == 0 ? .nan : Double(draw(5)) / 4
+            }
+            for key in ["p", "q"] where draw(3) != 0 { toy.parameters[key] = Self.words[draw(Self.words.count)] }
+            if draw(2) == 0 { toy.tags["t"] = "\(draw(3))" }
+            try await lab.store.log(
+                RunBatch(
+                    metrics: toy.metrics.map {
+                        MetricEntry(MetricPoint(key: $0.key, value: $0.value, step: 1, time: Timestamp(seconds: 1)))
+                    }, parameters: toy.parameters.map { Pair(key: $0.key, value: $0.value) },
+                    tags: toy.tags.map { Pair(key: $0.key, value: $0.value) }), to: toy.id)
+            if index % 9 == 0 {
+                try await lab.store.moveRun(toy.id, to: .deleted, by: "user:test")
+                toy.isDeleted = true
+            }
+            toys.append(toy)
+        }
+        return toys
+    }
+
+    /// A filter as text and what it means.
+    private func draw(_ random: SeededRandom) -> (text: String, holds: (Toy) -> Bool) {
+        func draw(_ count: Int) -> Int { Int(random.next() % UInt64(count)) }
+        switch draw(4) {
+        case 0:
+            let key = ["loss", "auc"][draw(2)]
+            let limit = Double(draw(6)) / 4 - 0.25
+            let signs: [(String, (Double, Double) -> Bool)] = [
+                (">", { $0 > $1 }), (">=", { $0 >= $1 }), ("<", { $0 < $1 }), ("<=", { $0 <= $1 }), ("=", { $0 == $1 }),
+                ("!=", { $0 != $1 }),
+            ]
+            let (sign, compare) = signs[draw(signs.count)]
+            return ("metrics.\(key) \(sign) \(limit)", { $0.metrics[key].map { compare($0, limit) } ?? false })
+        case 1:
+            let key = ["p", "q"][draw(2)]
+            let word = Self.words[draw(Self.words.count)]
+            return draw(2) == 0
+                ? ("params.\(key) = '\(word)'", { $0.parameters[key] == word })
+                : ("params.\(key) != '\(word)'", { $0.parameters[key].map { $0 != word } ?? false })
+        case 2:
+            let key = ["p", "q"][draw(2)]
+            let pattern = ["T%", "%e", "a_b", "%\\%", "%", "_ree", "LIN%"][draw(7)]
+            let anyCase = draw(2) == 0
+            return (
+                "params.\(key) \(anyCase ? "ILIKE" : "LIKE") '\(pattern)'",
+                { $0.parameters[key].map { Self.like($0, pattern, anyCase: anyCase) } ?? false }
+            )
+        default:
+            return draw(2) == 0
+                ? ("tags.t IS NULL", { $0.tags["t"] == nil }) : ("tags.t IS NOT NULL", { $0.tags["t"] != nil })
+        }
+    }
+
+    private static func like(_ text: String, _ pattern: String, anyCase: Bool) -> Bool {
+        func match(_ text: Substring, _ pattern: Substring) -> Bool {
+            guard let first = pattern.first else { return text.isEmpty }
+            if first == "%" {
+                return match(text, pattern.dropFirst()) || (!text.isEmpty && match(text.dropFirst(), pattern))
+            }
+            guard let letter = text.first else { return false }
+            return (first == "_" || first == letter) && match(text.dropFirst(), pattern.dropFirst())
+        }
+        return anyCase
+            ? match(Substring(text.lowercased()), Substring(pattern.lowercased()))
+            : match(Substring(text), Substring(pattern))
+    }
+
+    @Test(arguments: SQLEngine.allCases)
+    func searchesGiveWhatAWalkGives(_ engine: SQLEngine) async throws {
+        let lab = try await Laboratory(engine)
+        let random = SeededRandom(seed: 2026)
+        let toys = try await fill(lab, random)
+        var found = 0
+        for _ in 0..<150 {
+            let parts = (0..<Int(1 + random.next() % 3)).map { _ in draw(random) }
+            let text = parts.map(\.text).joined(separator: " AND ")
+            let wanted = toys.filter { toy in !toy.isDeleted && parts.allSatisfy { $0.holds(toy) } }
+                .sorted { $0.started != $1.started ? $0.started > $1.started : $0.id < $1.id }
+            let page = try await lab.find(text)
+            #expect(page.items.map(\.info.id) == wanted.map(\.id), "\(text)")
+            found += wanted.count
+        }
+        #expect(found > 500)
+        await lab.database.close()
+    }
+
+    @Test(arguments: SQLEngine.allCases)
+    func ordersPutMissingValuesLast(_ engine: SQLEngine) async throws {
+        let lab = try await Laboratory(engine)
+        let toys = try await fill(lab, SeededRandom(seed: 5))
+        for isAscending in [true, false] {
+            let wanted = toys.filter { !$0.isDeleted }.sorted { left, right in
+                func rank(_ toy: Toy) -> Int { toy.metrics["loss"].map { $0.isNaN ? 1 : 0 } ?? 2 }
+                if rank(left) != rank(right) { return rank(left) < rank(right) }
+                if rank(left) == 0, let one = left.metrics["loss"], let two = right.metrics["loss"], one != two {
+                    return isAscending ? one < two : one > two
+                }
+                return left.started != right.started ? left.started > right.started : left.id < right.id
+            }
+            let order = ["metrics.loss \(isAscending ? "ASC" : "DESC")"]
+            var seen: [String] = []
+            var offset: Int? = 0
+            while let start = offset {
+                let page = try await lab.find("", order: order, limit: 7, offset: start)
+                #expect(page.items.count <= 7)
+                seen += page.items.map(\.info.id)
+                offset = page.next
+            }
+            #expect(seen == wanted.map(\.id))
+        }
+        #expect(try await lab.find("", view: .deleted).items.count == toys.count { $0.isDeleted })
+        #expect(try await lab.find("", view: .all).items.count == toys.count)
+        await lab.database.close()
+    }
+}
