@@ -21,12 +21,22 @@ public struct MetricPoint: Sendable, Equatable {
     }
 }
 
-extension MetricPoint: Encodable {
+extension MetricPoint: Codable {
     private enum Member: String, CodingKey {
         case key, value, step, time
     }
 
-    /// A value that is not a number is written as the text `NaN`.
+    /// A value that is not a number is the text `NaN`.
+    public init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: Member.self)
+        let isText = (try? members.decode(String.self, forKey: .value)) != nil
+        self.init(
+            key: try members.decode(String.self, forKey: .key),
+            value: isText ? .nan : try members.decode(Double.self, forKey: .value),
+            step: try members.decode(Int64.self, forKey: .step),
+            time: try members.decode(Timestamp.self, forKey: .time))
+    }
+
     public func encode(to encoder: any Encoder) throws {
         var members = encoder.container(keyedBy: Member.self)
         try members.encode(key, forKey: .key)
