@@ -248,7 +248,8 @@ let package = Package(
                 "Basics", "SQL", "ObjectStorage", "KeyValue", "Journal", "Columnar", "Configuration", "Datasets",
                 "Features", "CLMDB", "Streams", "Telemetry",
                 "Engines", "TestSupport",
-            ], path: "Benchmarks/features", exclude: ["feast_peer.py"], swiftSettings: swiftSettings),
+            ], path: "Benchmarks/features", exclude: ["feast_peer.py", "feast_history.py"], swiftSettings: swiftSettings
+        ),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
             name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],

@@ -42,6 +42,7 @@ struct HistoryBench {
         // Ingesting makes dataset versions of the raw files; it is no part of a history.
         _ = try child("ingest", folder, memory)
         let hand = try child("hand", folder, memory)
+        let feast = feast(folder)
         // Cold ones come before those that store histories.
         for (part, limit) in [
             ("cold-visible", memory), ("warm-visible", memory), ("cold-hidden", memory), ("cold-hidden", 1024),
@@ -54,9 +55,12 @@ struct HistoryBench {
                 what:
                     "\(entities) entity rows x 3 views of \(rows) rows, \(words[0] == "cold" ? "nothing kept" : "histories kept"), "
                     + "late data \(words[1])\(limit == memory ? "" : ", memory_limit \(limit) MB")",
-                ours: time(figure), peer: "ASOF JOIN by hand \(time(hand)), \(Int(hand.peakMegabytes)) MB",
+                ours: time(figure),
+                peer: "ASOF JOIN by hand \(time(hand)), \(Int(hand.peakMegabytes)) MB"
+                    + (feast.map { "; Feast on DuckDB \(time($0)), \(Int($0.peakMegabytes)) MB" } ?? ""),
                 ratio: "\(BenchRow.number(figure.wall / hand.wall)), processor "
-                    + "\(BenchRow.number(figure.processor / hand.processor))\(isSame)",
+                    + "\(BenchRow.number(figure.processor / hand.processor))\(isSame)"
+                    + (feast.map { "; \(BenchRow.number(figure.wall / $0.wall)) of Feast" } ?? ""),
                 memory: "\(Int(figure.peakMegabytes)) MB"
             ).show()
         }
@@ -66,11 +70,27 @@ struct HistoryBench {
         "\(BenchRow.number(figure.wall)) s, processor \(BenchRow.number(figure.processor)) s"
     }
 
+    /// Feast's figure on the same files; nil, said on standard error, where it is not installed or fails.
+    private static func feast(_ folder: String) -> Figure? {
+        let environment = ProcessInfo.processInfo.environment["MODELWORKS_FEAST"] ?? ".deps/feast"
+        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "feast_history.py").path
+        do { return try measured("feast", "\(environment)/bin/python", [script, "duckdb", folder]) } catch {
+            FileHandle.standardError.write(Data("Feast was not measured: \(error)\n".utf8))
+            return nil
+        }
+    }
+
     private static func child(_ part: String, _ folder: String, _ memory: Int64) throws -> Figure {
+        try measured(
+            part, URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path,
+            ["history", "--part", part, "--folder", folder, "--memory", "\(memory)"])
+    }
+
+    private static func measured(_ part: String, _ program: String, _ words: [String]) throws -> Figure {
         let process = Process()
         let pipe = Pipe()
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["history", "--part", part, "--folder", folder, "--memory", "\(memory)"]
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = words
         process.standardOutput = pipe
         try process.run()
         let said = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

@@ -31,6 +31,8 @@ final class TwoServersTrial {
         try factory.prepare(servers)
         let load = LiveLoad(servers)
         try follow("before the storm")
+        // Windows are counted from the first that was judged, and a server that has just begun has histories to read first.
+        try eventually("a window is judged before the storm", within: 40) { try !windowStarts().isEmpty }
         let kept = try LongTraining(on: 1, of: servers)
         let orphan = try LongTraining(on: 0, of: servers)
         try servers.strike(0, pause: 0)
@@ -114,23 +116,24 @@ final class TwoServersTrial {
         return totals.first?["predictions"]?["records"]?.integer ?? 0
     }
 
+    private func windowStarts() throws -> [Timestamp] {
+        try (servers.api(0).get("/endpoints/\(Self.endpoint)/monitor").array ?? []).compactMap {
+            $0["start"]?.string.flatMap { Timestamp($0) }
+        }
+    }
+
     /// Each window was judged once, none was left out, and the journal tells of each once.
     /// - Returns: how many there are.
     private func judgeWindows() throws -> Int {
         let api = try servers.api(0)
         let length = LiveFactory.windowSeconds
-        func starts() throws -> [Timestamp] {
-            try (api.get("/endpoints/\(Self.endpoint)/monitor").array ?? []).compactMap {
-                $0["start"]?.string.flatMap { Timestamp($0) }
-            }
-        }
         // The one who drove may have been killed a moment ago: the other takes over when its lease is over.
         let recent = SystemTime().now.advanced(bySeconds: -3 * length)
         try eventually("windows up to the storm's end are judged", within: 40) {
-            try starts().last.map { $0 >= recent } ?? false
+            try windowStarts().last.map { $0 >= recent } ?? false
         }
         let told = try api.get("/journal?type=monitor.window&limit=10000").array ?? []
-        let judged = try starts()
+        let judged = try windowStarts()
         for (before, after) in zip(judged, judged.dropFirst()) {
             #expect(after.seconds(since: before) == Double(length), "from \(before) to \(after)")
         }

@@ -28,8 +28,7 @@ public struct LeakReport: Sendable, Codable, Equatable {
 
 extension FeatureStore {
     /// Proves on a sample that no value of a training set was knowable later than its row's time: every view is computed
-    /// again from sources cut to what was available at the sampled moment, and must give the same values. Declared windows
-    /// are left out: they count an event from its `available_at` on, whatever is declared.
+    /// again from sources cut to what was available at the sampled moment, and must give the same values.
     ///
     /// - Parameters:
     ///   - sample: how many rows to check, spread over the range by `random`.
@@ -59,10 +58,6 @@ extension FeatureStore {
                     continue
                 }
                 let view = try catalogue.view(selection.source)
-                guard view.windows.isEmpty else {
-                    column += selection.features.count
-                    continue
-                }
                 let knowable = try await knowableValues(
                     of: view, for: selection, row: row, in: rows, at: set.times[index])
                 for feature in selection.features {
