@@ -65,10 +65,15 @@ extension ExperimentStore {
         _ batch: RunBatch, to place: RunPlace, in transaction: Transaction, named run: String = ""
     ) throws {
         try insert(batch.parameters, to: place, in: transaction, named: run)
+        var latest: [String: MetricPoint] = [:]
         for entry in batch.metrics {
             try insert(entry.point, to: place, in: transaction)
+            if latest[entry.point.key].map({ entry.point.isLater(than: $0) }) ?? true {
+                latest[entry.point.key] = entry.point
+            }
             if let model = entry.model { try insert(entry, about: model, run: run, in: transaction) }
         }
+        for point in latest.values { try offer(point, to: place, in: transaction) }
         for tag in batch.tags {
             try transaction.executeLater(
                 """
@@ -84,14 +89,19 @@ extension ExperimentStore {
     }
 
     private static func insert(_ point: MetricPoint, to place: RunPlace, in transaction: Transaction) throws {
-        let run = SQLValue.integer(place.number)
-        let value = SQLValue.double(point.stored)
-        let isNaN = SQLValue(point.value.isNaN)
         try transaction.executeLater(
             """
             INSERT INTO metric_points (run, key, time, step, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)
             ON CONFLICT (run, key, time, step, value, is_nan) DO NOTHING
-            """, [run, .text(point.key), .init(point.time), .integer(point.step), value, isNaN])
+            """,
+            [
+                .integer(place.number), .text(point.key), .init(point.time), .integer(point.step),
+                .double(point.stored), .init(point.value.isNaN),
+            ])
+    }
+
+    /// Makes a point the latest of its metric, where it is.
+    private static func offer(_ point: MetricPoint, to place: RunPlace, in transaction: Transaction) throws {
         try transaction.executeLater(
             """
             INSERT INTO run_metrics (run, key, value, is_nan, step, time, experiment) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -101,8 +111,8 @@ extension ExperimentStore {
               > (run_metrics.step, run_metrics.time, run_metrics.value)
             """,
             [
-                run, .text(point.key), value, isNaN, .integer(point.step), .init(point.time),
-                .integer(place.experiment),
+                .integer(place.number), .text(point.key), .double(point.stored), .init(point.value.isNaN),
+                .integer(point.step), .init(point.time), .integer(place.experiment),
             ])
     }
 

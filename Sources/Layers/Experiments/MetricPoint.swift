@@ -19,6 +19,11 @@ public struct MetricPoint: Sendable, Equatable {
         if value.isNaN { return 0 }
         return min(max(value, -.greatestFiniteMagnitude), .greatestFiniteMagnitude)
     }
+
+    /// Whether it comes after another of its metric: by step, then time, then value, where what is no number counts as 0.
+    func isLater(than other: MetricPoint) -> Bool {
+        (step, time.microseconds, stored) > (other.step, other.time.microseconds, other.stored)
+    }
 }
 
 extension MetricPoint: Codable {

@@ -16,6 +16,18 @@ extension ExperimentStore {
         return record
     }
 
+    /// Runs by their numbers, in the order given.
+    static func records(ofNumbers numbers: [Int64], in transaction: Transaction) throws -> [RunRecord] {
+        var rows: [Int64: Row] = [:]
+        for block in numberBlocks(numbers.sorted()) {
+            let marks = SearchStatement.marks(block.count)
+            for row in try transaction.query("\(selectRuns) WHERE r.number IN (\(marks))", block) {
+                rows[try row.integer("number")] = row
+            }
+        }
+        return try records(of: numbers.compactMap { rows[$0] }, in: transaction)
+    }
+
     static func info(_ row: Row) throws -> RunInfo {
         RunInfo(
             id: try row.string("id"), experiment: try row.integer("experiment"), name: try row.string("name"),
@@ -31,8 +43,8 @@ extension ExperimentStore {
         var places: [Int64: Int] = [:]
         for (index, row) in rows.enumerated() { places[try row.integer("number")] = index }
         func each(_ columns: String, of table: String, _ body: (inout RunRecord, Row) throws -> Void) throws {
-            for block in numberBlocks(Array(places.keys)) {
-                let marks = [String](repeating: "?", count: block.count).joined(separator: ", ")
+            for block in numberBlocks(places.keys.sorted()) {
+                let marks = SearchStatement.marks(block.count)
                 try transaction.forEach(
                     "SELECT t.run, \(columns) FROM \(table) WHERE t.run IN (\(marks))", block
                 ) { row in
@@ -44,10 +56,24 @@ extension ExperimentStore {
             }
         }
         try each("t.key, t.value, t.is_nan, t.step, t.time", of: "run_metrics AS t") { record, row in
-            record.metrics.append(try point(row))
+            // By position: there are thousands of these in a page.
+            guard row.values.count == 6, case .text(let key) = row.values[1], case .integer(let isNaN) = row.values[3],
+                case .integer(let step) = row.values[4], case .integer(let time) = row.values[5]
+            else { return }
+            record.metrics.append(
+                MetricPoint(
+                    key: key, value: isNaN == 1 ? .nan : try row.double("value"), step: step,
+                    time: Timestamp(microseconds: time)))
         }
-        try each("t.key, t.value", of: "run_parameters AS t") { $0.parameters.append(try pair($1)) }
-        try each("t.key, t.value", of: "run_tags AS t") { $0.tags.append(try pair($1)) }
+        func pairs(of table: String, _ add: (inout RunRecord, Pair) -> Void) throws {
+            try each("t.key, t.value", of: table) { record, row in
+                guard row.values.count == 3, case .text(let key) = row.values[1], case .text(let value) = row.values[2]
+                else { return }
+                add(&record, Pair(key: key, value: value))
+            }
+        }
+        try pairs(of: "run_parameters AS t") { $0.parameters.append($1) }
+        try pairs(of: "run_tags AS t") { $0.tags.append($1) }
         try each("t.direction, t.model, t.step", of: "run_models AS t") { record, row in
             let link = ModelLink(model: try row.string("model"), step: try row.integer("step"))
             if try row.string("direction") == "input" {

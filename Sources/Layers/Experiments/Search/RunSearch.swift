@@ -30,45 +30,49 @@ extension ExperimentStore {
     /// the lesser id.
     public func search(_ query: RunQuery) async throws -> SearchPage<RunRecord> {
         guard !query.experiments.isEmpty else { return SearchPage(items: [], next: nil) }
+        return try await database.read { transaction in
+            var rows = try Self.statement(query, in: transaction).rows(
+                "SELECT r.number FROM runs AS r", limit: query.limit, offset: query.offset, in: transaction)
+            let isMore = rows.count > query.limit
+            if isMore { rows.removeLast() }
+            return SearchPage(
+                items: try Self.records(ofNumbers: rows.map { try $0.integer("number") }, in: transaction),
+                next: isMore ? query.offset + query.limit : nil)
+        }
+    }
+
+    private static func statement(_ query: RunQuery, in transaction: Transaction) throws -> SearchStatement {
         var statement = SearchStatement()
         let experiments = query.experiments.map { SQLValue.integer($0) }
         statement.require("r.experiment", among: experiments)
         statement.require("r.stage", among: query.view.stages.map { .text($0.rawValue) })
-        for clause in query.filter.clauses { Self.add(clause, experiments, to: &statement) }
-        for (index, order) in query.order.enumerated() { Self.add(order, index, to: &statement) }
+        for clause in query.filter.clauses { try add(clause, experiments, to: &statement, in: transaction) }
+        for (index, order) in query.order.enumerated() { add(order, index, to: &statement) }
         if !query.order.contains(where: { $0.entity == .attribute && $0.key == "start_time" }) {
             statement.sort(by: "r.started DESC")
         }
         statement.sort(by: "r.id")
-        return try await database.read { [statement] transaction in
-            var rows = try statement.rows(
-                Self.selectRuns, limit: query.limit, offset: query.offset, in: transaction)
-            let isMore = rows.count > query.limit
-            if isMore { rows.removeLast() }
-            return SearchPage(
-                items: try Self.records(of: rows, in: transaction), next: isMore ? query.offset + query.limit : nil)
-        }
+        return statement
     }
 
     private static func add(
-        _ clause: SearchFilter.Clause, _ experiments: [SQLValue], to statement: inout SearchStatement
-    ) {
-        let own = "experiment IN (\(SearchStatement.marks(experiments.count))) AND key = ?"
-        let key = experiments + [.text(clause.key)]
+        _ clause: SearchFilter.Clause, _ experiments: [SQLValue], to statement: inout SearchStatement,
+        in transaction: Transaction
+    ) throws {
         switch clause.entity {
         case .metric:
             let (condition, values) = SearchStatement.number("value", clause)
             // What is not a number differs from every number, and is no match otherwise.
             let test = clause.comparison == .unequal ? "(is_nan = 1 OR \(condition))" : "is_nan = 0 AND \(condition)"
-            statement.require(
-                "r.number IN (SELECT run FROM run_metrics WHERE \(own) AND \(test))", key + values)
+            try add("run_metrics", clause.key, test, values, experiments, to: &statement, in: transaction)
         case .parameter, .tag:
             let table = clause.entity == .tag ? "run_tags" : "run_parameters"
             switch clause.comparison {
             case .isNull:
-                statement.require("r.number NOT IN (SELECT run FROM \(table) WHERE \(own))", key)
-            case .isNotNull:
-                statement.require("r.number IN (SELECT run FROM \(table) WHERE \(own))", key)
+                statement.require(
+                    "NOT EXISTS (SELECT 1 FROM \(table) AS t WHERE t.run = r.number AND t.key = ?)", [.text(clause.key)]
+                )
+            case .isNotNull: try add(table, clause.key, "1 = 1", [], experiments, to: &statement, in: transaction)
             default:
                 var (condition, values) = SearchStatement.text("value", clause)
                 if clause.comparison == .equal, case .text(let text) = clause.value {
@@ -80,8 +84,7 @@ extension ExperimentStore {
                         values.append(.text(text))
                     }
                 }
-                statement.require(
-                    "r.number IN (SELECT run FROM \(table) WHERE \(own) AND \(condition))", key + values)
+                try add(table, clause.key, condition, values, experiments, to: &statement, in: transaction)
             }
         case .dataset:
             let isContext = clause.key == "context"
@@ -98,6 +101,30 @@ extension ExperimentStore {
             let (condition, values) =
                 isTime ? SearchStatement.number("(\(column) / 1000)", clause) : SearchStatement.text(column, clause)
             statement.require(condition, values)
+        }
+    }
+
+    /// How many runs a clause may match and still be what the search sets out from.
+    private static let narrowLimit: Int64 = 1000
+
+    /// A condition on a record of the run. One that few runs fulfil is looked up first; one that many do is asked of each
+    /// run in turn, because a page is then soon full.
+    private static func add(
+        _ table: String, _ key: String, _ test: String, _ values: [SQLValue], _ experiments: [SQLValue],
+        to statement: inout SearchStatement, in transaction: Transaction
+    ) throws {
+        let marks = SearchStatement.marks(experiments.count)
+        let matching = "SELECT run FROM \(table) WHERE experiment IN (\(marks)) AND key = ? AND \(test)"
+        let all = experiments + [.text(key)] + values
+        let count = try transaction.first(
+            "SELECT count(*) AS n FROM (\(matching) LIMIT ?) AS matching", all + [.integer(narrowLimit + 1)]
+        )?.integer("n")
+        if let count, count > narrowLimit {
+            statement.require(
+                "EXISTS (SELECT 1 FROM \(table) AS t WHERE t.run = r.number AND t.key = ? AND \(test))",
+                [.text(key)] + values)
+        } else {
+            statement.require("r.number IN (\(matching))", all)
         }
     }
 
