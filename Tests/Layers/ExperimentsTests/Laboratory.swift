@@ -1,10 +1,11 @@
 import Basics
 import Engines
-import Experiments
 import Journal
 import ObjectStorage
 import SQL
 import TestSupport
+
+@testable import Experiments
 
 /// A store of experiments of a test's own.
 struct Laboratory {
@@ -28,11 +29,13 @@ struct Laboratory {
     }
 
     func find(
-        _ filter: String, order: [String] = [], view: StageView = .active, limit: Int = 1000, offset: Int = 0
+        _ filter: String, order: [String] = [], view: StageView = .active, limit: Int = 1000, offset: Int = 0,
+        narrowLimit: Int64 = 1000
     ) async throws -> SearchPage<RunRecord> {
-        try await store.search(
-            ExperimentStore.RunQuery(
-                experiments: [0], filter: try SearchFilter(filter, .runs), order: try SearchOrder.keys(order, .runs),
-                view: view, limit: limit, offset: offset))
+        var query = ExperimentStore.RunQuery(
+            experiments: [0], filter: try SearchFilter(filter, .runs), order: try SearchOrder.keys(order, .runs),
+            view: view, limit: limit, offset: offset)
+        query.narrowLimit = narrowLimit
+        return try await store.search(query)
     }
 }

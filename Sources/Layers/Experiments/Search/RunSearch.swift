@@ -11,6 +11,8 @@ extension ExperimentStore {
         public var view: StageView
         public var limit: Int
         public var offset: Int
+        /// How many runs a clause may match and still be what the search sets out from.
+        var narrowLimit: Int64 = 1000
 
         public init(
             experiments: [Int64], filter: SearchFilter, order: [SearchOrder], view: StageView, limit: Int, offset: Int
@@ -43,10 +45,9 @@ extension ExperimentStore {
 
     private static func statement(_ query: RunQuery, in transaction: Transaction) throws -> SearchStatement {
         var statement = SearchStatement()
-        let experiments = query.experiments.map { SQLValue.integer($0) }
-        statement.require("r.experiment", among: experiments)
+        statement.require("r.experiment", among: query.experiments.map { .integer($0) })
         statement.require("r.stage", among: query.view.stages.map { .text($0.rawValue) })
-        for clause in query.filter.clauses { try add(clause, experiments, to: &statement, in: transaction) }
+        for clause in query.filter.clauses { try add(clause, query, to: &statement, in: transaction) }
         for (index, order) in query.order.enumerated() { add(order, index, to: &statement) }
         if !query.order.contains(where: { $0.entity == .attribute && $0.key == "start_time" }) {
             statement.sort(by: "r.started DESC")
@@ -56,7 +57,7 @@ extension ExperimentStore {
     }
 
     private static func add(
-        _ clause: SearchFilter.Clause, _ experiments: [SQLValue], to statement: inout SearchStatement,
+        _ clause: SearchFilter.Clause, _ query: RunQuery, to statement: inout SearchStatement,
         in transaction: Transaction
     ) throws {
         switch clause.entity {
@@ -64,7 +65,7 @@ extension ExperimentStore {
             let (condition, values) = SearchStatement.number("value", clause)
             // What is not a number differs from every number, and is no match otherwise.
             let test = clause.comparison == .unequal ? "(is_nan = 1 OR \(condition))" : "is_nan = 0 AND \(condition)"
-            try add("run_metrics", clause.key, test, values, experiments, to: &statement, in: transaction)
+            try add("run_metrics", clause.key, test, values, query, to: &statement, in: transaction)
         case .parameter, .tag:
             let table = clause.entity == .tag ? "run_tags" : "run_parameters"
             switch clause.comparison {
@@ -72,7 +73,7 @@ extension ExperimentStore {
                 statement.require(
                     "NOT EXISTS (SELECT 1 FROM \(table) AS t WHERE t.run = r.number AND t.key = ?)", [.text(clause.key)]
                 )
-            case .isNotNull: try add(table, clause.key, "1 = 1", [], experiments, to: &statement, in: transaction)
+            case .isNotNull: try add(table, clause.key, "1 = 1", [], query, to: &statement, in: transaction)
             default:
                 var (condition, values) = SearchStatement.text("value", clause)
                 if clause.comparison == .equal, case .text(let text) = clause.value {
@@ -84,7 +85,7 @@ extension ExperimentStore {
                         values.append(.text(text))
                     }
                 }
-                try add(table, clause.key, condition, values, experiments, to: &statement, in: transaction)
+                try add(table, clause.key, condition, values, query, to: &statement, in: transaction)
             }
         case .dataset:
             let isContext = clause.key == "context"
@@ -104,22 +105,19 @@ extension ExperimentStore {
         }
     }
 
-    /// How many runs a clause may match and still be what the search sets out from.
-    private static let narrowLimit: Int64 = 1000
-
     /// A condition on a record of the run. One that few runs fulfil is looked up first; one that many do is asked of each
     /// run in turn, because a page is then soon full.
     private static func add(
-        _ table: String, _ key: String, _ test: String, _ values: [SQLValue], _ experiments: [SQLValue],
+        _ table: String, _ key: String, _ test: String, _ values: [SQLValue], _ query: RunQuery,
         to statement: inout SearchStatement, in transaction: Transaction
     ) throws {
-        let marks = SearchStatement.marks(experiments.count)
+        let marks = SearchStatement.marks(query.experiments.count)
         let matching = "SELECT run FROM \(table) WHERE experiment IN (\(marks)) AND key = ? AND \(test)"
-        let all = experiments + [.text(key)] + values
+        let all = query.experiments.map { SQLValue.integer($0) } + [.text(key)] + values
         let count = try transaction.first(
-            "SELECT count(*) AS n FROM (\(matching) LIMIT ?) AS matching", all + [.integer(narrowLimit + 1)]
+            "SELECT count(*) AS n FROM (\(matching) LIMIT ?) AS matching", all + [.integer(query.narrowLimit + 1)]
         )?.integer("n")
-        if let count, count > narrowLimit {
+        if let count, count > query.narrowLimit {
             statement.require(
                 "EXISTS (SELECT 1 FROM \(table) AS t WHERE t.run = r.number AND t.key = ? AND \(test))",
                 [.text(key)] + values)
