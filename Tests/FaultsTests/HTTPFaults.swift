@@ -63,7 +63,7 @@ import Testing
                 ("/api/works/v1/clock", "{\"now\":\"yesterday\"}", 400, "RFC 3339"),
                 ("/api/works/v1/endpoints/orders/labels", "{\"labels\":[{\"id\":\"a\",\"value\":NaN}]}", 400, ""),
                 ("/api/works/v1/endpoints/orders/labels", "{\"labels\":7}", 400, "labels"),
-                ("/api/works/v1/endpoints/orders/deploy", "{\"version\":\"orders/99\"}", 404, "orders/99"),
+                ("/api/works/v1/endpoints/orders/deploy", "{\"version\":\"orders/99\"}", 404, "version=99"),
                 ("/api/works/v1/apply", "{\"root\":\"/\",\"files\":{\"works.yaml\":\"{name: [\"}}", 400, "works.yaml"),
             ]
             for item in cases {

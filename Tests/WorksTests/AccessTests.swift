@@ -30,7 +30,7 @@ import Workshop
                 continue
             }
             if need == .nothing {
-                #expect(["/health", "/v2/health/live", "/v2/health/ready"].contains(route.pattern), "\(name) is open")
+                #expect(["/health", "/version", "/v2/health/live", "/v2/health/ready"].contains(route.pattern), "\(name) is open")
             } else {
                 let action = Action(rawValue: need.action ?? "")
                 #expect(action != nil, "\(name) needs \(need)")

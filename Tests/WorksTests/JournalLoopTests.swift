@@ -11,7 +11,7 @@ import Workshop
         ("/data/ingest", [:], []),
         ("/features/build", [:], ["features.computed"]),
         ("/features/build", [:], []),
-        ("/train/failures", ["register": false], ["run.started", "run.ended"]),
+        ("/train/failures", ["register": false], ["experiment.created", "run.started", "run.ended"]),
         ("/train/failures", [:], ["run.started", "run.ended", "model.registered"]),
         ("/train/failures", ["to": "2024-01-14T00:00:00Z"], ["run.started", "run.ended", "model.registered"]),
         ("/models/order-failure/versions/1/stage", ["stage": "Staging"], ["model.stage"]),

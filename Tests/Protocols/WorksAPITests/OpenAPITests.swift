@@ -32,7 +32,7 @@ import Workshop
                 #expect(names.count == path.count { $0 == "{" }, "\(path)")
             }
         }
-        let routes = shop.works.router.routes.filter { $0.pattern.hasPrefix("/api/") }
+        let routes = shop.works.router.routes.filter { $0.pattern.hasPrefix("/api/works/") }
         #expect(routes.count > 60)
         for route in routes { #expect(route.documentation != nil, "\(route.pattern) has no description") }
         #expect(described == Set(routes.map { "\($0.method.rawValue) \($0.path)" }))
