@@ -186,7 +186,8 @@ let package = Package(
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(
-            "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Experiments", "Engines", "TestSupport"),
+            "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Experiments", "Engines",
+            "TestSupport"),
         // A small factory over rows of its own, trained and serving, for tests of the whole.
         .target(
             name: "Workshop",

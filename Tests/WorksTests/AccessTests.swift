@@ -30,7 +30,8 @@ import Workshop
                 continue
             }
             if need == .nothing {
-                #expect(["/health", "/version", "/v2/health/live", "/v2/health/ready"].contains(route.pattern), "\(name) is open")
+                let open = ["/health", "/version", "/v2/health/live", "/v2/health/ready"]
+                #expect(open.contains(route.pattern), "\(name) is open")
             } else {
                 let action = Action(rawValue: need.action ?? "")
                 #expect(action != nil, "\(name) needs \(need)")
