@@ -155,7 +155,8 @@ public final class Works: Sendable {
         let features = FeatureStore(
             database: database, objects: objects, engine: engine, online: stores.online,
             onlineTable: try await stores.online.table(Stores.onlineTable), time: clock, random: random,
-            scratch: "\(root)/scratch", environment: options.environment)
+            scratch: "\(root)/scratch", environment: options.environment,
+            offline: try WorksFailure.naming("offline") { try OfflineEngine(try stores.url(.offline)) })
         streaming = StreamDuty(
             features: features, shared: stores.streams, address: try stores.url(.streams),
             opener: StoreOpener(options: options, cache: "\(root)/cache", metrics: metrics, logger: logger), duty: duty)
