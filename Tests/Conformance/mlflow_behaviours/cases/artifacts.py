@@ -31,7 +31,7 @@ for name in ["a.json", "a.csv", "a.html", "a.png", "a.md", "a.yaml", "a.svg", "a
 store.add("bytes of any kind", 200, put("<n>/a.txt", bytes(range(256))), take("<n>/a.txt"))
 store.add("a type of any kind", 200, put("<n>/a.txt", b"{}", "application/json"), take("<n>/a.txt"))
 store.add("a name with blanks and signs", 200, put("<n>/a%20b%20%C3%BC.txt"), take("<n>/a%20b%20%C3%BC.txt"),
-    entries(path="<n>"))
+          entries(path="<n>"))
 store.add("get: none", GONE, take("<n>/none.txt"))
 store.add("get: a folder", 400, put("<n>/d/a.txt"), take("<n>/d"))
 store.add("list", 200, put("<n>/b.txt", b"12345"), put("<n>/a.txt"), put("<n>/d/c.txt"), entries(path="<n>"))
@@ -78,5 +78,5 @@ runs.add("a logged model's", 200, post("logged-models", experiment_id="<e>", nam
          put("<e>/models/<m>/artifacts/d/MLmodel"), get("logged-models/<m>/artifacts/directories"),
          get("logged-models/<m>/artifacts/directories", artifact_directory_path="d"))
 runs.add("a logged model's, a step up", 400, post("logged-models", experiment_id="<e>",
-    name="m").keep(m="model.info.model_id"), get("logged-models/<m>/artifacts/directories", artifact_directory_path="../x"))
+         name="m").keep(m="model.info.model_id"), get("logged-models/<m>/artifacts/directories", artifact_directory_path="../x"))
 GROUPS = [store, runs]

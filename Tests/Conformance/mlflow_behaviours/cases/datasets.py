@@ -23,7 +23,7 @@ datasets.add("log", 200, new, inputs(data(tags=[CONTEXT], schema="s", profile="p
 datasets.add("without schema and profile", 200, new, inputs(data()), read)
 datasets.add("the same twice", 200, new, inputs(data(tags=[CONTEXT])), inputs(data(tags=[CONTEXT])), read)
 datasets.add("the same with other tags", 200, new, inputs(data(tags=[CONTEXT])),
-    inputs(data(tags=[{"key": "b", "value": "2"}])), read)
+             inputs(data(tags=[{"key": "b", "value": "2"}])), read)
 datasets.add("the same with another source: the first stays", 200, new, inputs(data()), inputs(data(source="other")), read)
 datasets.add("another digest", 200, new, inputs(data()), inputs(data(digest="d2")), get("runs/get", run_id="<r>"))
 datasets.add("a tag without a value", 200, new, inputs(data(tags=[{"key": "a"}])))
@@ -40,13 +40,13 @@ datasets.add("a tag's value of 501 characters", WRONG, new, inputs(data(tags=[{"
 datasets.add("a model as input", 200, new, model, inputs(models=[{"model_id": "<m>"}]), read)
 datasets.add("a model without an id", 200, new, inputs(models=[{}]))
 datasets.add("a model as output", 200, new, model, post("runs/outputs", run_id="<r>",
-    models=[{"model_id": "<m>", "step": 3}]), read)
+             models=[{"model_id": "<m>", "step": 3}]), read)
 datasets.add("a model as output of two steps", 200, new, model,
-    post("runs/outputs", run_id="<r>", models=[{"model_id": "<m>", "step": 3}]),
+             post("runs/outputs", run_id="<r>", models=[{"model_id": "<m>", "step": 3}]),
              post("runs/outputs", run_id="<r>", models=[{"model_id": "<m>", "step": 3}]), read)
 datasets.add("an output of an unknown run", GONE, post("runs/outputs", run_id="0" * 32, models=[]))
 datasets.add("an output of no run", WRONG, post("runs/outputs", models=[]))
 datasets.add("an output without a step", 200, new, model, post("runs/outputs", run_id="<r>", models=[{"model_id": "<m>"}]))
 datasets.add("an output of a deleted run", WRONG, new, post("runs/delete", run_id="<r>"),
-    post("runs/outputs", run_id="<r>", models=[]))
+             post("runs/outputs", run_id="<r>", models=[]))
 GROUPS = [datasets]

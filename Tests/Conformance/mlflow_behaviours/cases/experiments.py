@@ -28,7 +28,7 @@ life.add("create with a tag of no key", WRONG, new(tags=[{"value": "1"}]))
 life.add("create with a location", 200, new(artifact_location="s3://bucket/<n>"), read())
 life.add("create with a location that ends in a slash", 200, new(artifact_location="s3://bucket/<n>/"), read())
 life.add("runs are below the location", 200, new(artifact_location="s3://bucket/<n>"),
-    post("runs/create", experiment_id="<e>"))
+         post("runs/create", experiment_id="<e>"))
 life.add("a location with ..", 200, new(artifact_location="s3://bucket/../x"))
 life.add("a location with a fragment", WRONG, new(artifact_location="s3://bucket/x#y"))
 life.add("a location with a query", 200, new(artifact_location="s3://bucket/x?y=z"))
@@ -50,7 +50,7 @@ life.add("get: a negative id", GONE, read("-5"))
 life.add("get: an id beyond 64 bits", 500, read("99999999999999999999"))
 life.add("by name: get", 200, new(), get("experiments/get-by-name", experiment_name="<n>"))
 life.add("by name: none", GONE, get("experiments/get-by-name",
-    experiment_name="<n>").says("Could not find experiment with name"))
+         experiment_name="<n>").says("Could not find experiment with name"))
 life.add("by name: no name", WRONG, get("experiments/get-by-name"))
 life.add("by name: another case", GONE, new("a <n>"), get("experiments/get-by-name", experiment_name="A <n>"))
 life.add("by name: a deleted one", 200, new(), remove, get("experiments/get-by-name", experiment_name="<n>"))
@@ -63,13 +63,13 @@ life.add("rename to a blank name", 200, new(), post("experiments/update", experi
 life.add("rename to 600 characters", WRONG, new(), post("experiments/update", experiment_id="<e>", new_name="x" * 600))
 life.add("rename an unknown one", GONE, post("experiments/update", experiment_id="99999999", new_name="<n>"))
 life.add("rename a deleted one", "INVALID_STATE", new(), remove,
-    post("experiments/update", experiment_id="<e>", new_name="<n> x"))
+         post("experiments/update", experiment_id="<e>", new_name="<n> x"))
 life.add("delete", 200, new(), remove, read())
 life.add("delete twice", GONE, new(), remove, remove)
 life.add("delete an unknown one", GONE, post("experiments/delete", experiment_id="99999999"))
 life.add("delete no id", WRONG, post("experiments/delete"))
 life.add("delete takes the runs along", 200, new(), post("runs/create", experiment_id="<e>").keep(r="run.info.run_id"),
-    remove, get("runs/get", run_id="<r>"))
+         remove, get("runs/get", run_id="<r>"))
 life.add("restore", 200, new(), remove, restore, read())
 life.add("restore an active one", GONE, new(), restore)
 life.add("restore an unknown one", GONE, post("experiments/restore", experiment_id="99999999"))
@@ -88,7 +88,7 @@ life.add("tag with a value of 20,001 characters", WRONG, new(), tag("a", "v" * 2
 life.add("tag of an unknown one", GONE, tag("a", "1", "99999999"))
 life.add("tag of a deleted one", WRONG, new(), remove, tag("a", "1").says("must be in the 'active' state"))
 life.add("delete a tag", 200, new(), tag("a", "1"), post("experiments/delete-experiment-tag", experiment_id="<e>", key="a"),
-    read())
+         read())
 life.add("delete a tag that is not there", GONE, new(),
          post("experiments/delete-experiment-tag", experiment_id="<e>", key="a").says("No tag with name: a"))
 life.add("delete a tag of a deleted one", WRONG, new(), tag("a", "1"), remove,

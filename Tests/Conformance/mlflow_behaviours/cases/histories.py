@@ -32,7 +32,7 @@ def interval(prefix="/api", **fields):
 
 histories.add("in order", 200, history("m"))
 histories.add("pages", 200, history(max_results=40).keep(t="next_page_token"),
-    history(max_results=40, page_token="<t>").keep(u="next_page_token"),
+              history(max_results=40, page_token="<t>").keep(u="next_page_token"),
               history(max_results=40, page_token="<u>"))
 histories.add("a page that is just full", 200, history(max_results=100))
 histories.add("max_results 0", WRONG, history(max_results=0))

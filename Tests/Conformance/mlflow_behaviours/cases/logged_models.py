@@ -24,7 +24,7 @@ def param(*pairs):
 logged = Group("logged models", *fixture)
 logged.add("create and get", 200, new(), read)
 logged.add("create with all", 200, new(model_type="tree", source_run_id="<r>", params=[{"key": "a", "value": "1"}],
-    tags=[{"key": "b", "value": "2"}]), read)
+           tags=[{"key": "b", "value": "2"}]), read)
 logged.add("create without a name", 200, post("logged-models", experiment_id="<e>").keep(m="model.info.model_id"))
 logged.add("create with an empty name", 200, new(""))
 for name in ["a/b", "a:b", "a.b", "a%b", 'a"b', "a'b"]:
@@ -55,11 +55,11 @@ logged.add("log a metric", 200, new(),
            post("runs/log-metric", run_id="<r>", key="auc", value=0.5, timestamp=5, step=2, model_id="<m>",
                dataset_name="rows", dataset_digest="d"), read)
 logged.add("log a metric without a dataset", 200, new(),
-    post("runs/log-metric", run_id="<r>", key="auc", value=0.5, timestamp=5, model_id="<m>"), read)
+           post("runs/log-metric", run_id="<r>", key="auc", value=0.5, timestamp=5, model_id="<m>"), read)
 logged.add("log a batch of metrics", 200, new(), post("runs/log-batch", run_id="<r>", metrics=[
     {"key": "acc", "value": 1, "timestamp": 1, "step": i, "model_id": "<m>"} for i in range(2)]), read)
 logged.add("log a metric to an unknown model", 400, post("runs/log-metric", run_id="<r>", key="auc2", value=0.5,
-    timestamp=5, model_id="m-" + "0" * 32))
+           timestamp=5, model_id="m-" + "0" * 32))
 logged.add("artifacts of none", GONE, get("logged-models/m-1/artifacts/directories"))
 logged.add("no artifacts", 200, new(), get("logged-models/<m>/artifacts/directories"))
 

@@ -51,7 +51,7 @@ for key in GOOD_KEYS:
 for key in BAD_KEYS:
     metrics.add(f"the key {short(key)}", WRONG, new, metric(key))
 metrics.add("the latest is of the greatest step", 200, new, metric(step=2, timestamp=1),
-    metric(value=9, step=1, timestamp=5), read)
+            metric(value=9, step=1, timestamp=5), read)
 metrics.add("then of the greatest time", 200, new, metric(timestamp=5), metric(value=9, timestamp=4), read)
 metrics.add("then of the greatest value", 200, new, metric(value=2), metric(value=1), read)
 metrics.add("NaN counts as zero against less", 200, new, metric(value=-1), metric(value="NaN"), read)
@@ -120,7 +120,7 @@ batches.add("of 100 tags", 200, new, batch(tags=pairs(100)), read)
 batches.add("of 101 tags", WRONG, new, batch(tags=pairs(101)).says("at most 100 tags"))
 batches.add("of 1,000 together", 200, new, batch(metrics=points(800), params=pairs(100), tags=pairs(100)))
 batches.add("of 1,001 together", WRONG, new, batch(metrics=points(801), params=pairs(100),
-    tags=pairs(100)).says("at most 1000"))
+            tags=pairs(100)).says("at most 1000"))
 batches.add("with a param twice", WRONG, new, batch(params=[{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]))
 batches.add("with the same param twice", WRONG, new,
             batch(params=[{"key": "a", "value": "1"}, {"key": "a", "value": "1"}]).says("Duplicate parameter keys"))
@@ -131,13 +131,13 @@ batches.add("with the steps of a metric", 200, new,
 batches.add("with a param that is there", 200, new, param("k0", "0"), batch(params=pairs(2)), read)
 batches.add("with a changed param", WRONG, new, param("k0", "x"), batch(params=pairs(2)))
 batches.add("what a changed param leaves behind", 200, new, param("k0", "x"),
-    batch(params=pairs(2), tags=pairs(2), metrics=points(2)), read)
+            batch(params=pairs(2), tags=pairs(2), metrics=points(2)), read)
 batches.add("with a param and a metric of an unknown model", 200, new,
-    batch(params=pairs(2), metrics=points(1, model_id="m-1")), read)
+            batch(params=pairs(2), metrics=points(1, model_id="m-1")), read)
 batches.add("with a metric without a value", WRONG, new,
-    batch(metrics=[{"key": "a", "timestamp": 1}]).says("metrics[0].value"))
+            batch(metrics=[{"key": "a", "timestamp": 1}]).says("metrics[0].value"))
 batches.add("with a metric without a time", WRONG, new, batch(metrics=points(1) + [{"key": "a",
-    "value": 1}]).says("metrics[1].timestamp"))
+            "value": 1}]).says("metrics[1].timestamp"))
 batches.add("with a metric without a key", WRONG, new, batch(metrics=[{"timestamp": 1, "value": 1}]))
 batches.add("with a param without a key", WRONG, new, batch(params=[{"value": "1"}]).says("params[0].key"))
 batches.add("with a param without a value", 200, new, batch(params=[{"key": "a"}]), read)

@@ -32,19 +32,19 @@ models.add("get: none", GONE, get("registered-models/get", name="<n>").says("not
 models.add("get: no name", WRONG, get("registered-models/get"))
 models.add("describe", 200, new(), patch("registered-models/update", name="<n>", description="what"), read)
 models.add("describe with nothing", 200, new(description="what"),
-    patch("registered-models/update", name="<n>", description=""), read)
+           patch("registered-models/update", name="<n>", description=""), read)
 models.add("describe without a description", 200, new(description="what"), patch("registered-models/update", name="<n>"),
-    read)
+           read)
 models.add("describe none", GONE, patch("registered-models/update", name="<n>", description="what"))
 models.add("rename", 200, new(description="d"), version(), post("registered-models/rename", name="<n>", new_name="<n> new"),
            get("registered-models/get", name="<n> new"))
 models.add("rename: the old name is free", GONE, new(), post("registered-models/rename", name="<n>", new_name="<n> new"),
-    read)
+           read)
 models.add("rename: its versions go along", 200, new(), version(),
-    post("registered-models/rename", name="<n>", new_name="<n> new"),
+           post("registered-models/rename", name="<n>", new_name="<n> new"),
            get("model-versions/get", name="<n> new", version="1"))
 models.add("rename to a name of another", TAKEN, new(), new("<n> new"),
-    post("registered-models/rename", name="<n>", new_name="<n> new"))
+           post("registered-models/rename", name="<n>", new_name="<n> new"))
 models.add("rename to its own name", 200, new(), post("registered-models/rename", name="<n>", new_name="<n>"))
 models.add("rename without a name", WRONG, new(), post("registered-models/rename", name="<n>"))
 models.add("rename to a bad name", WRONG, new(), post("registered-models/rename", name="<n>", new_name="a/b"))
@@ -53,7 +53,7 @@ models.add("delete", GONE, new(), remove, read)
 models.add("delete none", GONE, remove)
 models.add("delete without a name", WRONG, delete("registered-models/delete"))
 models.add("delete takes the versions along", GONE, new(), version(), remove,
-    get("model-versions/get", name="<n>", version="1"))
+           get("model-versions/get", name="<n>", version="1"))
 models.add("delete and create again", 200, new(description="d", tags=[{"key": "a", "value": "1"}]), remove, new(), read)
 models.add("delete and count on", 200, new(), version(), remove, new(), version())
 for what, path in [("set", "set-tag")]:
@@ -63,14 +63,14 @@ models.add("tag without a value", 200, new(), post("registered-models/set-tag", 
 models.add("tag without a key", WRONG, new(), post("registered-models/set-tag", name="<n>", value="a"))
 models.add("tag with a bad key", WRONG, new(), post("registered-models/set-tag", name="<n>", key="a;b", value="1"))
 models.add("tag with a key of 251 characters", WRONG, new(),
-    post("registered-models/set-tag", name="<n>", key="k" * 251, value="1"))
+           post("registered-models/set-tag", name="<n>", key="k" * 251, value="1"))
 models.add("tag with a value of 100,000 characters", 200, new(),
-    post("registered-models/set-tag", name="<n>", key="a", value="v" * 100000))
+           post("registered-models/set-tag", name="<n>", key="a", value="v" * 100000))
 models.add("tag with a value of 100,001 characters", WRONG, new(),
-    post("registered-models/set-tag", name="<n>", key="a", value="v" * 100001))
+           post("registered-models/set-tag", name="<n>", key="a", value="v" * 100001))
 models.add("tag none", GONE, post("registered-models/set-tag", name="<n>", key="a", value="1"))
 models.add("delete a tag", 200, new(tags=[{"key": "a", "value": "1"}]),
-    delete("registered-models/delete-tag", name="<n>", key="a"), read)
+           delete("registered-models/delete-tag", name="<n>", key="a"), read)
 models.add("delete a tag that is not there", 200, new(), delete("registered-models/delete-tag", name="<n>", key="a"))
 models.add("delete a tag of none", GONE, delete("registered-models/delete-tag", name="<n>", key="a"))
 models.add("delete a tag without a key", WRONG, new(), delete("registered-models/delete-tag", name="<n>"))
@@ -100,13 +100,13 @@ aliases.add("get: of no model", 404, by_alias)
 aliases.add("get: latest", 200, new(), version(), version(), get("registered-models/alias", name="<n>", alias="latest"))
 aliases.add("get: latest of no versions", 404, new(), get("registered-models/alias", name="<n>", alias="latest"))
 aliases.add("delete", 400, new(), version(), alias(), delete("registered-models/alias", name="<n>", alias="champion"),
-    by_alias)
+            by_alias)
 aliases.add("delete none", 200, new(), version(), delete("registered-models/alias", name="<n>", alias="champion"))
 aliases.add("delete of no model", GONE, delete("registered-models/alias", name="<n>", alias="champion"))
 aliases.add("goes with its version", 200, new(), version(), alias(),
-    delete("model-versions/delete", name="<n>", version="1"), read)
+            delete("model-versions/delete", name="<n>", version="1"), read)
 aliases.add("stays when its model is renamed", 200, new(), version(), alias(),
-    post("registered-models/rename", name="<n>", new_name="<n> new"),
+            post("registered-models/rename", name="<n>", new_name="<n> new"),
             get("registered-models/alias", name="<n> new", alias="champion"))
 aliases.add("a search of versions", 200, new(), version(), alias(), get("model-versions/search", filter="name = '<n>'"))
 GROUPS = [models, aliases]

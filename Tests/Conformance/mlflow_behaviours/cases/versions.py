@@ -30,7 +30,7 @@ def where(number="1"):
 versions = Group("model versions", *fixture)
 versions.add("create and get", 200, new, version(), read())
 versions.add("create with all", 200, new, version("<u>/model", run_id="<r>", tags=[{"key": "a", "value": "1"}],
-    run_link="http://x", description="what"), read())
+             run_link="http://x", description="what"), read())
 versions.add("create bumps the model", 200, new, version(), get("registered-models/get", name="<n>"))
 versions.add("numbers go up", 200, new, version(), version(), version())
 versions.add("create without a model", GONE, version())
@@ -41,7 +41,7 @@ versions.add("create with a bad tag", 400, new, version(tags=[{"key": "a;b", "va
 versions.add("create of an unknown run", 200, new, version(run_id="0" * 32))
 versions.add("create of the run's own source", 200, new, version("<u>", run_id="<r>"), where())
 versions.add("create of another run's source", WRONG, new,
-    version("<u>", run_id="<s>").says("Invalid model version source"))
+             version("<u>", run_id="<s>").says("Invalid model version source"))
 versions.add("create of a run's source without the run", WRONG, new, version("<u>"))
 versions.add("create by runs:/", 200, new, version("runs:/<r>/model", run_id="<r>"), read())
 versions.add("create by runs:/ of another", WRONG, new, version("runs:/<s>/model", run_id="<r>"))
@@ -50,9 +50,9 @@ versions.add("create by models:/ of a logged one", 200, new, version("models:/<m
 versions.add("where a logged one is", 200, new, version("models:/<m>", model_id="<m>"), where())
 versions.add("create by models:/ of another logged one", WRONG, new, version("models:/<m>", model_id="m-1"))
 versions.add("create by models:/ of a version", 200, new, version("<u>/model", run_id="<r>"), version("models:/<n>/1"),
-    read("2"))
+             read("2"))
 versions.add("where a copied version is", 200, new, version("<u>/model", run_id="<r>"), version("models:/<n>/1"),
-    where("2"))
+             where("2"))
 versions.add("create by models:/ of an unknown version", 404, new, version("models:/<n>/7"))
 versions.add("tells the logged one of its versions", 200, new, version("models:/<m>", model_id="<m>"))
 for source in ["/etc/passwd", "file:///etc/passwd", "s3://bucket/../x", "mlflow-artifacts:/0/x", "<u>/../../x", "../x",
@@ -65,33 +65,33 @@ for source in ["https://host/x", "hdfs://h/x", "abfss://c@h/x"]:
 versions.add("get: none", GONE, new, get("model-versions/get", name="<n>", version="1").says("not found"))
 versions.add("get: of no model", GONE, read())
 versions.add("get: no number", WRONG, new, version(), get("model-versions/get", name="<n>",
-    version="abc").says("must be an integer"))
+             version="abc").says("must be an integer"))
 versions.add("get: an empty number", WRONG, new, version(), read(""))
 versions.add("get: a number with a sign", 200, new, version(), read("+1"))
 versions.add("get: below one", GONE, new, version(), read("-1"))
 versions.add("describe", 200, new, version(), patch("model-versions/update", name="<n>", version="1", description="what"),
-    read())
+             read())
 versions.add("describe none", GONE, new, patch("model-versions/update", name="<n>", version="1", description="what"))
 versions.add("describe without a description", 200, new, version(description="d"),
-    patch("model-versions/update", name="<n>", version="1"), read())
+             patch("model-versions/update", name="<n>", version="1"), read())
 versions.add("delete", GONE, new, version(), delete("model-versions/delete", name="<n>", version="1"), read())
 versions.add("delete twice", GONE, new, version(), delete("model-versions/delete", name="<n>", version="1"),
-    delete("model-versions/delete", name="<n>", version="1"))
+             delete("model-versions/delete", name="<n>", version="1"))
 versions.add("delete none", GONE, new, delete("model-versions/delete", name="<n>", version="1"))
 versions.add("a number is never used again", 200, new, version(), version(),
-    delete("model-versions/delete", name="<n>", version="2"), version())
+             delete("model-versions/delete", name="<n>", version="2"), version())
 versions.add("tag", 200, new, version(), post("model-versions/set-tag", name="<n>", version="1", key="a", value="1"),
              post("model-versions/set-tag", name="<n>", version="1", key="b", value=""), read())
 versions.add("tag none", GONE, new, post("model-versions/set-tag", name="<n>", version="1", key="a", value="1"))
 versions.add("tag with a bad key", WRONG, new, version(),
-    post("model-versions/set-tag", name="<n>", version="1", key="a;b", value="1"))
+             post("model-versions/set-tag", name="<n>", version="1", key="a;b", value="1"))
 versions.add("tag without a key", WRONG, new, version(), post("model-versions/set-tag", name="<n>", version="1", value="1"))
 versions.add("tag of a bad version", WRONG, new, post("model-versions/set-tag", name="<n>", version="x", key="a",
-    value="1"))
+             value="1"))
 versions.add("delete a tag", 200, new, version(tags=[{"key": "a", "value": "1"}]),
-    delete("model-versions/delete-tag", name="<n>", version="1", key="a"), read())
+             delete("model-versions/delete-tag", name="<n>", version="1", key="a"), read())
 versions.add("delete a tag that is not there", 200, new, version(),
-    delete("model-versions/delete-tag", name="<n>", version="1", key="a"))
+             delete("model-versions/delete-tag", name="<n>", version="1", key="a"))
 versions.add("delete a tag of none", GONE, new, delete("model-versions/delete-tag", name="<n>", version="1", key="a"))
 versions.add("where none is", GONE, new, where())
 
@@ -105,10 +105,10 @@ stages.add("to none given", WRONG, new, mine, post("model-versions/transition-st
 stages.add("of no version", GONE, new, move("Staging"))
 stages.add("of a bad version", WRONG, new, move("Staging", "x"))
 stages.add("the others are archived", 200, new, mine, mine, move("Staging"),
-    move("Staging", "2", archive_existing_versions=True), read())
+           move("Staging", "2", archive_existing_versions=True), read())
 stages.add("the others in Staging stay", 200, new, mine, mine, move("Staging"), move("Staging", "2"), read())
 stages.add("the others in Production are archived", 200, new, mine, mine, move("Production"),
-    move("Production", "2", archive_existing_versions=True), read())
+           move("Production", "2", archive_existing_versions=True), read())
 stages.add("the others in Production stay", 200, new, mine, mine, move("Production"), move("Production", "2"), read())
 stages.add("archiving others needs an active stage", 500, new, mine, move("Archived", archive_existing_versions=True))
 stages.add("to the same", 200, new, mine, move("Staging"), move("Staging"), read())
@@ -116,24 +116,24 @@ stages.add("back to None", 200, new, mine, move("Staging"), move("None"), read()
 stages.add("out of Archived", 200, new, mine, move("Archived"), move("Staging"), read())
 stages.add("to Production without a run", 200, new, version(), move("Production"), read())
 stages.add("delete from Production", 200, new, mine, move("Production"),
-    delete("model-versions/delete", name="<n>", version="1"))
+           delete("model-versions/delete", name="<n>", version="1"))
 stages.add("delete a model in Production", 200, new, mine, move("Production"),
-    delete("registered-models/delete", name="<n>"))
+           delete("registered-models/delete", name="<n>"))
 stages.add("rename a model in Production", 200, new, mine, move("Production"),
-    post("registered-models/rename", name="<n>", new_name="<n> new"))
+           post("registered-models/rename", name="<n>", new_name="<n> new"))
 latest = get("registered-models/get-latest-versions", name="<n>")
 stages.add("latest of each", 200, new, mine, mine, mine, move("Staging", "2"), latest)
 stages.add("latest by POST", 200, new, mine, post("registered-models/get-latest-versions", name="<n>"))
 stages.add("latest of one", 200, new, mine, mine, move("Staging"),
-    get("registered-models/get-latest-versions", name="<n>", stages=["Staging"]))
+           get("registered-models/get-latest-versions", name="<n>", stages=["Staging"]))
 stages.add("latest of two", 200, new, mine, mine, move("staging"),
-    get("registered-models/get-latest-versions", name="<n>", stages=["staging", "None"]))
+           get("registered-models/get-latest-versions", name="<n>", stages=["staging", "None"]))
 stages.add("latest of an empty one", 200, new, mine, get("registered-models/get-latest-versions", name="<n>",
-    stages=["Production"]))
+           stages=["Production"]))
 stages.add("latest of an unknown one", WRONG, new, mine,
-    get("registered-models/get-latest-versions", name="<n>", stages=["Live"]))
+           get("registered-models/get-latest-versions", name="<n>", stages=["Live"]))
 stages.add("latest of no versions", 200, new, latest)
 stages.add("latest of no model", GONE, latest)
 stages.add("latest in the model", 200, new, mine, mine, mine, move("Staging", "2"),
-    get("registered-models/get", name="<n>"))
+           get("registered-models/get", name="<n>"))
 GROUPS = [versions, stages]

@@ -6,10 +6,10 @@ wire = Group("wire")
 wire.add("health is plain text", 200, get("/health"))
 wire.add("web pages have a prefix of their own", 200, get("/ajax-api/2.0/mlflow/experiments/get", experiment_id="0"))
 wire.add("camel case is read too", 200, raw("POST", "experiments/create",
-    b'{"name": "<n>", "artifactLocation": "s3://b/<n>"}'),
+         b'{"name": "<n>", "artifactLocation": "s3://b/<n>"}'),
          get("experiments/get-by-name", experiment_name="<n>"))
 wire.add("camel case in a query is not", WRONG, post("experiments/create", name="<n>"),
-    get("experiments/get-by-name", experimentName="<n>"))
+         get("experiments/get-by-name", experimentName="<n>"))
 wire.add("both spellings of a field", 400,
          raw("POST", "experiments/update", b'{"experiment_id": "0", "newName": "<n>", "new_name": "<n>"}'))
 wire.add("what is not known is passed over", 200, post("experiments/create", name="<n>", colour="red", more={"a": [1]}))
