@@ -28,7 +28,7 @@ extension MLflow {
         }
         route(.put, "\(store)/{path:path}", needs: .experiment, on: router) { request in
             try await experiments.putArtifact(request.body, at: try ArtifactPath(try request.parameter("path")))
-            return Answer.empty.response
+            return HTTPResponse()
         }
         route(.delete, "\(store)/{path:path}", needs: .experiment, on: router) { request in
             try await experiments.deleteArtifacts(at: try ArtifactPath(try request.parameter("path")))
@@ -42,6 +42,7 @@ extension MLflow {
         guard let root = try ArtifactPath(location: location) else {
             throw MLflowFailure.notImplemented("the artifacts at '\(location)' can be listed by their clients only")
         }
+        let folder = folder.hasSuffix("/") ? String(folder.dropLast()) : folder
         let entries = try await experiments.artifacts(in: folder.isEmpty ? root : root.appending(folder))
         return Answer { writer in
             writer.member("root_uri", location)
@@ -61,17 +62,21 @@ extension JSONWriter {
     }
 }
 
-/// The media type of a file by the end of its name, for the kinds that runs have.
+/// The media type of a file by the end of its name, for the kinds that runs have. What web pages show as text is
+/// `text/plain`, whatever else it is.
 enum MediaType {
+    private static let texts: Set<String> = [
+        "txt", "log", "err", "cfg", "conf", "cnf", "cf", "ini", "properties", "prop", "hocon", "toml", "yaml", "yml",
+        "xml", "json", "js", "py", "py3", "csv", "tsv", "md", "rst", "ipynb", "MLmodel", "MLproject",
+    ]
     private static let known = [
-        "txt": "text/plain", "log": "text/plain", "md": "text/plain", "yaml": "text/plain", "yml": "text/plain",
-        "py": "text/plain", "csv": "text/csv", "html": "text/html", "json": "application/json",
-        "pdf": "application/pdf", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif",
-        "svg": "image/svg+xml",
+        "html": "text/html", "pdf": "application/pdf", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg",
+        "gif": "image/gif", "svg": "image/svg+xml", "zip": "application/zip", "tar": "application/x-tar",
     ]
 
     static func of(_ name: String) -> String {
-        guard let dot = name.lastIndex(of: ".") else { return "application/octet-stream" }
-        return known[String(name[name.index(after: dot)...]).lowercased()] ?? "application/octet-stream"
+        let plain = name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
+        let end = plain.lastIndex(of: ".").map { String(plain[plain.index(after: $0)...]) } ?? plain
+        return texts.contains(end) ? "text/plain" : known[end.lowercased()] ?? "application/octet-stream"
     }
 }

@@ -53,7 +53,7 @@ extension MLflow {
 
     /// The id of the experiment that is meant.
     static func experimentID(_ fields: Fields, _ name: String = "experiment_id") throws -> Int64 {
-        try experimentID(try fields.identifier(name))
+        try experimentID(try fields.text(name))
     }
 
     /// - Throws: ``ExperimentsFailure/badExperimentID(_:)``.
@@ -82,6 +82,7 @@ extension JSONWriter {
         member("lifecycle_stage", experiment.stage.rawValue)
         member("last_update_time", experiment.updated.milliseconds)
         member("creation_time", experiment.created.milliseconds)
+        member("workspace", "default")
         pairs("tags", experiment.tags)
     }
 

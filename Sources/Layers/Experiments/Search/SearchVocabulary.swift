@@ -14,6 +14,8 @@ public struct SearchVocabulary: Sendable {
         /// Text that takes `=`, `!=`, IN and NOT IN only.
         case identifier
         case number
+        /// A number that may stand in quotes.
+        case quotableNumber
     }
 
     let prefixes: [String: Entity]
