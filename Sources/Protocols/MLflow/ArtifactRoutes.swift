@@ -6,10 +6,7 @@ import Security
 
 extension MLflow {
     func installArtifacts(on router: Router) {
-        call(.get, "/artifacts/list", needs: .read, on: router) { fields, _ in
-            let run = try await experiments.record(try Self.runID(fields)).info
-            return try await files(at: run.location, below: try fields.optionalText("path") ?? "")
-        }
+        call(.get, "/artifacts/list", needs: .read, on: router) { fields, _ in try await listArtifacts(fields) }
         let store = "/mlflow-artifacts/artifacts"
         route(.get, store, needs: .read, on: router) { request in
             let path = request.query("path") ?? ""
@@ -17,14 +14,7 @@ extension MLflow {
             return Answer { $0.files(entries, below: "") }.response
         }
         route(.get, "\(store)/{path:path}", needs: .read, on: router) { request in
-            let path = try ArtifactPath(try request.parameter("path"))
-            let name = path.description.split(separator: "/").last.map(String.init) ?? "artifact"
-            return HTTPResponse(
-                headers: [
-                    "Content-Type": MediaType.of(name),
-                    "Content-Disposition": "attachment; filename*=UTF-8''\(PercentCoding.encode(name))",
-                    "X-Content-Type-Options": "nosniff",
-                ], body: .bytes(try await experiments.artifact(at: path)))
+            try await attachment(at: try ArtifactPath(try request.parameter("path")))
         }
         route(.put, "\(store)/{path:path}", needs: .experiment, on: router) { request in
             try await experiments.putArtifact(request.body, at: try ArtifactPath(try request.parameter("path")))
@@ -34,6 +24,23 @@ extension MLflow {
             try await experiments.deleteArtifacts(at: try ArtifactPath(try request.parameter("path")))
             return Answer.empty.response
         }
+    }
+
+    /// The files of a run.
+    func listArtifacts(_ fields: Fields) async throws -> Answer {
+        let run = try await experiments.record(try Self.runID(fields)).info
+        return try await files(at: run.location, below: try fields.optionalText("path") ?? "")
+    }
+
+    /// A file, to be kept and not to be shown: what a run wrote must not act as a page of this server.
+    func attachment(at path: ArtifactPath) async throws -> HTTPResponse {
+        let name = path.description.split(separator: "/").last.map(String.init) ?? "artifact"
+        return HTTPResponse(
+            headers: [
+                "Content-Type": MediaType.of(name),
+                "Content-Disposition": "attachment; filename*=UTF-8''\(PercentCoding.encode(name))",
+                "X-Content-Type-Options": "nosniff",
+            ], body: .bytes(try await experiments.artifact(at: path)))
     }
 
     /// The entries of a folder of a run or a logged model.
@@ -70,8 +77,18 @@ enum MediaType {
         "svg": "image/svg+xml",
     ]
 
-    static func of(_ name: String) -> String {
-        guard let dot = name.lastIndex(of: ".") else { return "application/octet-stream" }
-        return known[String(name[name.index(after: dot)...]).lowercased()] ?? "application/octet-stream"
+    /// What web pages are made of besides.
+    private static let ofPages = [
+        "js": "text/javascript", "css": "text/css", "ico": "image/x-icon", "woff": "font/woff", "woff2": "font/woff2",
+        "ttf": "font/ttf", "wasm": "application/wasm",
+    ]
+
+    static func of(_ name: String) -> String { known[ending(of: name)] ?? "application/octet-stream" }
+
+    /// The media type of a file that a browser loads as part of a page; a run's files never count as one.
+    static func ofPage(_ name: String) -> String { ofPages[ending(of: name)] ?? of(name) }
+
+    private static func ending(of name: String) -> String {
+        name.lastIndex(of: ".").map { String(name[name.index(after: $0)...]).lowercased() } ?? ""
     }
 }

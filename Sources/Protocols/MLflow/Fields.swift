@@ -44,7 +44,8 @@ struct Fields {
         isQuery = false
     }
 
-    private init(_ members: [String: JSONValue], _ prefix: String) {
+    /// The members of a message, such as one that came within another.
+    init(_ members: [String: JSONValue], _ prefix: String = "") {
         self.members = members
         self.prefix = prefix
         isQuery = false
@@ -163,6 +164,21 @@ struct Fields {
     /// Messages of a key and a value.
     func pairs(_ name: String) throws -> [Pair] {
         try messages(name).map { Pair(key: try $0.text("key"), value: try $0.optionalText("value") ?? "") }
+    }
+
+    /// Texts by key, in the order of the keys.
+    func map(_ name: String) throws -> [Pair] {
+        switch try member(name) {
+        case nil, .null?: return []
+        case .object(let members)?:
+            return try members.sorted { $0.key < $1.key }.map { key, value in
+                guard let text = value.string, !(key + text).utf8.contains(0) else {
+                    throw wrong(Self.brief(value), "\(name).\(key)")
+                }
+                return Pair(key: key, value: text)
+            }
+        case let other?: throw wrong(Self.brief(other), name)
+        }
     }
 
     /// - Throws: ``MLflowFailure/wrong(_:name:reason:)``.

@@ -16,17 +16,29 @@ enum StockMLflow {
         return FileManager.default.isExecutableFile(atPath: file + "/bin/python") ? file + "/bin/python" : nil
     }()
 
-    private static let script = URL(filePath: #filePath).deletingLastPathComponent().appending(
-        path: "../../Conformance/mlflow_tracking.py"
+    /// MLflow's web pages as its wheel carries them; nil where there are none.
+    static let pages: String? = {
+        guard let python else { return nil }
+        let libraries = URL(filePath: python).deletingLastPathComponent().appending(path: "../lib").standardizedFileURL
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: libraries.path)) ?? []
+        return versions.map { "\(libraries.path)/\($0)/site-packages/mlflow/server/js/build" }.first {
+            FileManager.default.fileExists(atPath: "\($0)/index.html")
+        }
+    }()
+
+    private static let scripts = URL(filePath: #filePath).deletingLastPathComponent().appending(
+        path: "../../Conformance"
     ).standardizedFileURL.path
 
-    /// Runs the checks against a server, off the cooperative pool.
+    /// Runs the checks of a script against a server, off the cooperative pool.
     /// - Returns: what it printed and whether it was content.
-    static func check(_ url: String) async throws -> (text: String, isGood: Bool) {
+    static func check(
+        _ url: String, by script: String = "mlflow_tracking.py"
+    ) async throws -> (text: String, isGood: Bool) {
         try await BlockingThread(name: "mlflow").run {
             let process = Process()
             process.executableURL = URL(filePath: python ?? "")
-            process.arguments = [script, url]
+            process.arguments = ["\(scripts)/\(script)", url]
             let output = Pipe()
             process.standardOutput = output
             process.standardError = output
@@ -56,9 +68,12 @@ struct MLflowConformance {
     }
 
     private func check(_ shop: Workshop) async throws {
-        let outcome = try await shop.serving { _ in
-            try await StockMLflow.check("http://\(try shop.address())")
+        let outcomes = try await shop.serving { _ in
+            let url = "http://\(try shop.address())"
+            return [
+                try await StockMLflow.check(url), try await StockMLflow.check(url, by: "mlflow_traces.py"),
+            ]
         }
-        #expect(outcome.isGood, "\(outcome.text)")
+        for outcome in outcomes { #expect(outcome.isGood, "\(outcome.text)") }
     }
 }
