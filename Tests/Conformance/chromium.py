@@ -111,12 +111,10 @@ class Browser:
         """Types a text where the cursor is."""
         self._call("Input.insertText", text=text)
 
-    def press(self, key, code):
-        """Presses a key such as ("Enter", 13)."""
-        for kind in ("rawKeyDown", "char", "keyUp"):
-            self._call(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
-                text="\r" if key == "Enter" and kind == "char" else "")
+    def press_enter(self):
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "nativeVirtualKeyCode": 13}
+        self._call("Input.dispatchKeyEvent", type="keyDown", text="\r", unmodifiedText="\r", **key)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **key)
 
     def picture(self, path):
         """Writes what the page looks like to a PNG file."""

@@ -111,8 +111,9 @@ struct Fields {
         switch try scalar(name) {
         case nil: return nil
         case .bool(let truth)?: return truth
-        case .string("true")?: return true
-        case .string("false")?: return false
+        // Python's clients write the truth in a query with a capital letter.
+        case .string("true")?, .string("True")?: return true
+        case .string("false")?, .string("False")?: return false
         case let other?: throw wrong(Self.brief(other), name)
         }
     }
