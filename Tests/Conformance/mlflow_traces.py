@@ -162,7 +162,7 @@ def searches(whole, failed, in_run, tagged):
     check("by state", search("status = 'ERROR'"), [failed])
     check("by other states", set(search("attributes.status != 'ERROR'")), everything - {failed})
     check("by name", search("name = 'answer'"), [whole])
-    check("by names", set(search("name IN ('answer', 'fail')")), {whole, failed})
+    check("by ids", set(search(f"request_id IN ('{whole}', '{failed}')")), {whole, failed})
     check("by part of a name", search("trace.name LIKE 'in a %'"), [in_run])
     check("by tag", search("tags.team = 'red'"), [tagged])
     check("by tag and state", search("tags.shift = 'late' AND status = 'OK'"), [tagged])

@@ -24,6 +24,20 @@ extension MLflow {
             try await experiments.deleteArtifacts(at: try ArtifactPath(try request.parameter("path")))
             return Answer.empty.response
         }
+        refuseParts(on: router)
+    }
+
+    /// Clients that were told to send files in parts, or to fetch them from elsewhere, send and fetch them whole.
+    private func refuseParts(on router: Router) {
+        func refuse(_ method: HTTPMethod, _ path: String, needs action: Action, _ what: String) {
+            let refusal = MLflowFailure.notImplemented(
+                "Multipart \(what) is not supported for the current artifact repository")
+            route(method, "/mlflow-artifacts\(path)", needs: action, on: router) { _ in throw refusal }
+        }
+        for step in ["create", "complete", "abort"] {
+            refuse(.post, "/mpu/\(step)/{path:path}", needs: .experiment, "upload")
+        }
+        refuse(.get, "/presigned/{path:path}", needs: .read, "download")
     }
 
     /// The files of a run.

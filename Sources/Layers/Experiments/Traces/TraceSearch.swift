@@ -6,8 +6,8 @@ extension SearchVocabulary {
     public static let traces = SearchVocabulary(
         entities: [.tag],
         attributes: [
-            "request_id": .listedText, "client_request_id": .listedText, "status": .listedText, "name": .listedText,
-            "run_id": .listedText, "timestamp_ms": .number, "execution_time_ms": .number, "end_time_ms": .number,
+            "request_id": .listedText, "client_request_id": .listedText, "status": .listedText, "name": .text,
+            "run_id": .text, "timestamp_ms": .number, "execution_time_ms": .number, "end_time_ms": .number,
         ],
         aliases: [
             "trace_id": "request_id", "timestamp": "timestamp_ms", "execution_time": "execution_time_ms",
