@@ -79,10 +79,10 @@ extension MLflow {
         guard let experiment = request.header(Self.experimentHeader) else {
             throw MLflowFailure.missing(Self.experimentHeader)
         }
-        let spans = try SpanIntake.spans(request.body)
-        guard !spans.isEmpty else {
+        guard !request.body.isEmpty else {
             throw MLflowFailure.invalid("Invalid OpenTelemetry format - no spans found")
         }
+        let spans = try SpanIntake.spans(request.body)
         try await experiments.keep(spans, in: try Self.experimentID(experiment))
         return .bytes([], contentType: "application/x-protobuf")
     }

@@ -67,7 +67,7 @@ private struct Seeded: RandomNumberGenerator {
         let ids =
             field(0x0A, [UInt8](repeating: 0, count: 15) + [1]) + field(0x12, [UInt8](repeating: 0, count: 7) + [2])
         // 1,000,000,000 and 3,500,000,000 nanoseconds, the lowest byte first.
-        let times: [UInt8] = [0x39, 0x00, 0xCA, 0x9A, 0x3B, 0, 0, 0, 0, 0x41, 0x00, 0x3F, 0x9D, 0xD0, 0, 0, 0, 0]
+        let times: [UInt8] = [0x39, 0x00, 0xCA, 0x9A, 0x3B, 0, 0, 0, 0, 0x41, 0x00, 0xC3, 0x9D, 0xD0, 0, 0, 0, 0]
         let span =
             ids + field(0x2A, Array("fly".utf8)) + [0x30, 0x03] + times + attributes + field(0x7A, [0x18, 0x02])
         return field(0x0A, field(0x12, field(0x12, span)))
@@ -84,6 +84,7 @@ private struct Seeded: RandomNumberGenerator {
         #expect(found?["trace_info"]?["request_time"] == "1970-01-01T00:00:01Z")
         #expect(found?["trace_info"]?["execution_duration"] == "2.500000s")
         #expect(found?["trace_info"]?["state"] == "ERROR")
+        #expect(found?["trace_info"]?["tags"]?["mlflow.traceName"] == "fly")
         #expect(
             found?["spans"] == [
                 [
@@ -149,6 +150,14 @@ private struct Seeded: RandomNumberGenerator {
         for (target, status) in [("/tr-1", 200), ("/tr-9", 404), ("/get", 400), ("/batchGet", 400)] {
             #expect(try await server.send(.get, path + target).status == status, "\(target)")
         }
+        let tag = Array("{\"key\": \"a\", \"value\": \"b\"}".utf8)
+        for version in ["2.0", "3.0"] {
+            let traces = "/api/\(version)/mlflow/traces"
+            #expect(try await server.send(.patch, "\(traces)/tr-1/tags", tag).status == 200)
+            #expect(try await server.send(.patch, "\(traces)/tr-9/tags", tag).status == 404)
+            #expect(try await server.send(.delete, "\(traces)/tr-1/tags", tag).status == 200)
+            #expect(try await server.send(.delete, "\(traces)/tr-1/tags", tag).status == 404)
+        }
         let many = (0...500).map { "trace_ids=\($0)" }.joined(separator: "&")
         #expect(try await server.send(.get, "\(path)/batchGet?\(many)").status == 400)
         let found = try await server.post("/batchGetInfos", "{\"trace_ids\": [\"tr-2\", \"no\", \"tr-1\", \"tr-2\"]}")
@@ -157,7 +166,8 @@ private struct Seeded: RandomNumberGenerator {
         for (body, status) in [
             ("{}", 200), ("{\"locations\": [], \"max_results\": 501}", 400),
             ("{\"locations\": [{\"mlflow_experiment\": {\"experiment_id\": \"x\"}}]}", 400),
-            ("{\"filter\": \"tags.a = 'x' OR 1 = 1\"}", 400), ("{\"order_by\": [\"tags.a\"]}", 200),
+            ("{\"filter\": \"tags.a = 'x' OR 1 = 1\"}", 400), ("{\"filter\": \"timestamp = 'x'\"}", 400),
+            ("{\"order_by\": [\"tags.a\"]}", 200),
             (
                 "{\"locations\": [{\"mlflow_experiment\": {\"experiment_id\": \"0\"}}], \"order_by\": [\"tags.a\"]}",
                 400
