@@ -43,6 +43,8 @@ public struct WorksOptions: Sendable {
     public var journal: JournalOptions?
     /// How long a process may be silent before its jobs are given to another.
     public var jobLeases: JobLeases
+    /// The folder of MLflow's web pages, to be shown at `/`; nil for none.
+    public var mlflowPages: String?
 
     public init(
         root: String, stores: StoreAddresses = StoreAddresses(),
@@ -217,7 +219,10 @@ public final class Works: Sendable {
             features: features, streams: streaming.streams, time: clock, loops: options.threads,
             workers: max(2, workers), answersOnLoops: stores.online.isLocal
         ).install(on: router)
-        MLflow(experiments: experiments, registry: registry, time: time).install(on: router)
+        MLflow(
+            experiments: experiments, registry: registry, time: time,
+            pages: try options.mlflowPages.map { try WebPages(directory: $0) }
+        ).install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
         try await factory.resume()
     }

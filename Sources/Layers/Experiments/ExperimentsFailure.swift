@@ -27,11 +27,14 @@ public enum ExperimentsFailure: Failure {
     case artifactPath(String)
     case unknownArtifact(String)
     case unknownLoggedModel(String)
+    case unknownTrace(String)
+    /// Some of its spans have not come yet.
+    case unfinishedTrace(String)
 
     public var code: FailureCode {
         switch self {
         case .unknownRun, .unknownExperiment, .unknownExperimentName, .unknownTag, .unknownArtifact,
-            .unknownLoggedModel:
+            .unknownLoggedModel, .unknownTrace, .unfinishedTrace:
             .notFound
         case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted: .failedPrecondition
         case .experimentExists: .alreadyExists
@@ -57,6 +60,8 @@ public enum ExperimentsFailure: Failure {
         case .artifactPath(let path): "Invalid path: '\(path)'"
         case .unknownArtifact(let path): "No such artifact: '\(path)'"
         case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
+        case .unknownTrace(let id): "Trace with ID '\(id)' not found."
+        case .unfinishedTrace(let id): "Trace with ID \(id) is not fully exported yet, please try again later."
         }
     }
 

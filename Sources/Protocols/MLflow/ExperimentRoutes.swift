@@ -13,10 +13,7 @@ extension MLflow {
                 by: Self.principal(request))
             return Answer { $0.member("experiment_id", String(id)) }
         }
-        call(.get, "/experiments/get", needs: .read, on: router) { fields, _ in
-            let found = try await experiments.experiment(try Self.experimentID(fields))
-            return Answer { $0.object("experiment") { $0.members(of: found) } }
-        }
+        call(.get, "/experiments/get", needs: .read, on: router) { fields, _ in try await getExperiment(fields) }
         call(.get, "/experiments/get-by-name", needs: .read, on: router) { fields, _ in
             let found = try await experiments.experiment(named: try fields.text("experiment_name"))
             return Answer { $0.object("experiment") { $0.members(of: found) } }
@@ -60,6 +57,12 @@ extension MLflow {
     static func experimentID(_ text: String) throws -> Int64 {
         guard let id = Int64(text) else { throw ExperimentsFailure.badExperimentID(text) }
         return id
+    }
+
+    /// An experiment, deleted or not.
+    func getExperiment(_ fields: Fields) async throws -> Answer {
+        let found = try await experiments.experiment(try Self.experimentID(fields))
+        return Answer { $0.object("experiment") { $0.members(of: found) } }
     }
 
     private func searchExperiments(_ fields: Fields) async throws -> Answer {

@@ -44,7 +44,8 @@ struct Fields {
         isQuery = false
     }
 
-    private init(_ members: [String: JSONValue], _ prefix: String) {
+    /// The members of a message, such as one that came within another.
+    init(_ members: [String: JSONValue], _ prefix: String = "") {
         self.members = members
         self.prefix = prefix
         isQuery = false
@@ -115,8 +116,9 @@ struct Fields {
         switch try scalar(name) {
         case nil: return nil
         case .bool(let truth)?: return truth
-        case .string("true")?: return true
-        case .string("false")?: return false
+        // Python's clients write the truth in a query with a capital letter.
+        case .string("true")?, .string("True")?: return true
+        case .string("false")?, .string("False")?: return false
         case let other?: throw wrong(Self.brief(other), name)
         }
     }
@@ -168,6 +170,21 @@ struct Fields {
     /// Messages of a key and a value.
     func pairs(_ name: String) throws -> [Pair] {
         try messages(name).map { Pair(key: try $0.text("key"), value: try $0.optionalText("value") ?? "") }
+    }
+
+    /// Texts by key, in the order of the keys.
+    func map(_ name: String) throws -> [Pair] {
+        switch try member(name) {
+        case nil, .null?: return []
+        case .object(let members)?:
+            return try members.sorted { $0.key < $1.key }.map { key, value in
+                guard let text = value.string, !(key + text).utf8.contains(0) else {
+                    throw wrong(Self.brief(value), "\(name).\(key)")
+                }
+                return Pair(key: key, value: text)
+            }
+        case let other?: throw wrong(Self.brief(other), name)
+        }
     }
 
     /// One of some names, or its number.

@@ -35,13 +35,17 @@ extension MLflow {
             return Self.answer(histories, evenEmpty: true)
         }
         call(.get, "/metrics/get-history-bulk-interval", needs: .read, on: router) { fields, _ in
-            let runs = try Self.runIDs(fields, "run_ids")
-            let key = try fields.text("metric_key")
-            let steps = try Self.steps(fields)
-            let limit = try fields.limit(standard: Self.sampleLimit, most: Self.sampleLimit)
-            return Self.answer(
-                try await experiments.sampledHistories(of: key, runs: runs, steps: steps, limit: limit))
+            try await sampleHistories(fields)
         }
+    }
+
+    /// The histories of a metric of several runs, each of at most so many points.
+    func sampleHistories(_ fields: Fields) async throws -> Answer {
+        let runs = try Self.runIDs(fields, "run_ids")
+        let key = try fields.text("metric_key")
+        let steps = try Self.steps(fields)
+        let limit = try fields.limit(standard: Self.sampleLimit, most: Self.sampleLimit)
+        return Self.answer(try await experiments.sampledHistories(of: key, runs: runs, steps: steps, limit: limit))
     }
 
     /// - Parameter evenEmpty: whether the list is there where no points are.

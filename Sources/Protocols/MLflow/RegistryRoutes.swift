@@ -111,16 +111,7 @@ extension MLflow {
             try await registry.deleteVersion(try Self.versionID(fields), by: Self.principal(request))
             return .empty
         }
-        call(.get, "\(path)/search", needs: .read, on: router) { fields, _ in
-            let page = try await registry.searchVersions(
-                try SearchFilter(try fields.optionalText("filter") ?? "", .modelVersions),
-                order: try SearchOrder.keys(try fields.texts("order_by"), .modelVersions),
-                limit: try fields.limit(standard: 10_000, most: 200_000), offset: try PageToken.offset(fields))
-            return Answer { writer in
-                writer.objects("model_versions", page.items) { $0.members(of: $1) }
-                if let next = page.next { writer.member("next_page_token", PageToken.text(next)) }
-            }
-        }
+        call(.get, "\(path)/search", needs: .read, on: router) { fields, _ in try await searchVersions(fields) }
         call(.get, "\(path)/get-download-uri", needs: .read, on: router) { fields, _ in
             let version = try await registry.registered(try Self.versionID(fields))
             return Answer { $0.member("artifact_uri", version.location) }
@@ -136,7 +127,19 @@ extension MLflow {
         }
     }
 
-    private static func versionID(_ fields: Fields) throws -> ModelVersionID {
+    /// A page of the versions that match.
+    func searchVersions(_ fields: Fields) async throws -> Answer {
+        let page = try await registry.searchVersions(
+            try SearchFilter(try fields.optionalText("filter") ?? "", .modelVersions),
+            order: try SearchOrder.keys(try fields.texts("order_by"), .modelVersions),
+            limit: try fields.limit(standard: 10_000, most: 200_000), offset: try PageToken.offset(fields))
+        return Answer { writer in
+            writer.objects("model_versions", page.items) { $0.members(of: $1) }
+            if let next = page.next { writer.member("next_page_token", PageToken.text(next)) }
+        }
+    }
+
+    static func versionID(_ fields: Fields) throws -> ModelVersionID {
         let name = try fields.text("name")
         let text = try fields.text("version")
         guard let number = Int64(text) else {

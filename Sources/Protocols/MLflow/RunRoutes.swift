@@ -14,10 +14,7 @@ extension MLflow {
                 tags: try fields.pairs("tags"), by: Self.principal(request))
             return Answer { $0.object("run") { $0.members(of: run, isNew: true) } }
         }
-        call(.get, "/runs/get", needs: .read, on: router) { fields, _ in
-            let run = try await experiments.record(try Self.runID(fields))
-            return Answer(capacity: 4096) { $0.object("run") { $0.members(of: run) } }
-        }
+        call(.get, "/runs/get", needs: .read, on: router) { fields, _ in try await getRun(fields) }
         call(.post, "/runs/update", needs: .experiment, on: router) { fields, request in
             let info = try await experiments.updateRun(
                 try Self.runID(fields), status: try fields.choice("status", Self.statuses),
@@ -44,7 +41,14 @@ extension MLflow {
         throw MLflowFailure.missing("run_id")
     }
 
-    private func searchRuns(_ fields: Fields) async throws -> Answer {
+    /// A run with what was logged to it.
+    func getRun(_ fields: Fields) async throws -> Answer {
+        let run = try await experiments.record(try Self.runID(fields))
+        return Answer(capacity: 4096) { $0.object("run") { $0.members(of: run) } }
+    }
+
+    /// A page of the runs that match.
+    func searchRuns(_ fields: Fields) async throws -> Answer {
         let page = try await experiments.search(
             ExperimentStore.RunQuery(
                 experiments: try fields.texts("experiment_ids").map { try Self.experimentID($0) },

@@ -16,6 +16,16 @@ enum StockMLflow {
         return FileManager.default.isExecutableFile(atPath: file + "/bin/python") ? file + "/bin/python" : nil
     }()
 
+    /// MLflow's web pages as its wheel carries them; nil where there are none.
+    static let pages: String? = {
+        guard let python else { return nil }
+        let libraries = URL(filePath: python).deletingLastPathComponent().appending(path: "../lib").standardizedFileURL
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: libraries.path)) ?? []
+        return versions.map { "\(libraries.path)/\($0)/site-packages/mlflow/server/js/build" }.first {
+            FileManager.default.fileExists(atPath: "\($0)/index.html")
+        }
+    }()
+
     private static let scripts = URL(filePath: #filePath).deletingLastPathComponent().appending(
         path: "../../Conformance"
     ).standardizedFileURL.path
@@ -76,7 +86,7 @@ enum MLflowServer: CaseIterable {
 @Suite(.serialized, .enabled(if: StockMLflow.python != nil, "the stock MLflow client is not set up"))
 struct MLflowConformance {
     @Test(arguments: MLflowServer.allCases) func theStockClientFindsMLflow(_ server: MLflowServer) async throws {
-        try await server.check([("mlflow_tracking.py", [])])
+        try await server.check([("mlflow_tracking.py", []), ("mlflow_traces.py", [])])
     }
 
     @Test func librariesLogByThemselves() async throws {
