@@ -24,8 +24,10 @@ from chromium import Browser
 URL = sys.argv[1]
 POINTS = 20
 problems = []
-# Who is signed in, and an assistant that runs on the machine of MLflow's own server: pages ask, and do without.
-UNANSWERED = ("/ajax-api/2.0/mlflow/users/current", "/ajax-api/3.0/mlflow/assistant/")
+# Who is signed in, an assistant that runs on the machine of MLflow's own server, and sums over traces: pages ask, and do
+# without.
+UNANSWERED = (
+    "/ajax-api/2.0/mlflow/users/current", "/ajax-api/3.0/mlflow/assistant/", "/ajax-api/3.0/mlflow/traces/metrics")
 MODEL = """
 flavors:
   python_function: {loader_module: none}
@@ -48,7 +50,7 @@ def shows(page, what, *texts):
 
 
 def log():
-    """Logs two runs and a registered model; gives the experiment and the runs."""
+    """Logs two runs, a registered model and a trace; gives the experiment, the runs and a trace."""
     mlflow.set_tracking_uri(URL)
     experiment = mlflow.set_experiment("flights").experiment_id
     runs = []
@@ -66,14 +68,20 @@ def log():
     client.create_registered_model("delays", description="how late planes are")
     client.create_model_version("delays", f"runs:/{runs[0]}/model", runs[0], description="the first of them")
     client.set_registered_model_alias("delays", "champion", 1)
-    return experiment, runs
+    with mlflow.start_span("landing", span_type="CHAIN") as outer:
+        outer.set_inputs({"runway": "22L"})
+        with mlflow.start_span("braking") as inner:
+            inner.set_outputs("stopped in time")
+        outer.set_outputs({"gate": "B7"})
+    mlflow.flush_trace_async_logging()
+    return experiment, runs, outer.trace_id
 
 
 LINES = """(() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => plot.data || [])
     .filter(line => line.type !== 'bar' && line.x && line.x.length > 1).map(line => line.x.length))()"""
 
 
-def visit(page, experiment, runs):
+def visit(page, experiment, runs, trace):
     page.open(f"{URL}/#/experiments")
     shows(page, "the list of experiments", "flights", "Default")
 
@@ -103,6 +111,12 @@ def visit(page, experiment, runs):
 
     page.open(f"{URL}/#/experiments/{experiment}/runs/{runs[0]}/artifacts/notes/pilot.txt")
     shows(page, "an artifact", "pilot.txt", "what the pilot wrote")
+
+    page.open(f"{URL}/#/experiments/{experiment}/traces")
+    shows(page, "the list of traces", "22L", "B7", "1 of 1")
+    page.open("about:blank")
+    page.open(f"{URL}/#/experiments/{experiment}/traces?selectedEvaluationId={trace}")
+    shows(page, "a trace", "landing", "braking", "22L", "B7")
 
     page.open(f"{URL}/#/models")
     shows(page, "the list of models", "delays", "Version 1", "champion")

@@ -49,6 +49,7 @@ public struct MLflow: Sendable {
         installModels(on: router)
         installVersions(on: router)
         installTraces(on: router)
+        installTracePages(on: router)
         installPageRoutes(on: router)
         installPageQueries(on: router)
         pages?.install(on: router)

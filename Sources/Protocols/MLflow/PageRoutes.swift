@@ -78,7 +78,7 @@ extension MLflow {
     }
 
     /// A file below a location.
-    private func attachment(_ path: String?, below location: String) async throws -> HTTPResponse {
+    func attachment(_ path: String?, below location: String) async throws -> HTTPResponse {
         guard let path, !path.isEmpty else { throw MLflowFailure.missing("path") }
         guard let root = try ArtifactPath(location: location) else {
             throw MLflowFailure.notImplemented("the artifacts at '\(location)' can be read by their clients only")
