@@ -164,7 +164,6 @@ public final class Works: Sendable {
             opener: StoreOpener(options: options, cache: "\(root)/cache", metrics: metrics, logger: logger), duty: duty)
         let experiments = ExperimentStore(
             database: database, objects: objects, time: clock, random: random, process: process)
-        try await experiments.dateDefault()
         let training = TrainingService(
             features: features, experiments: experiments, objects: objects, time: clock,
             environment: ProgramVersion.environment)
