@@ -27,6 +27,8 @@ public enum ExperimentsFailure: Failure {
     case artifactPath(String)
     case unknownArtifact(String)
     case unknownLoggedModel(String)
+    /// What is to be imported is here already, and is another thing.
+    case takenByAnother(String, remedy: String)
 
     public var code: FailureCode {
         switch self {
@@ -34,7 +36,7 @@ public enum ExperimentsFailure: Failure {
             .unknownLoggedModel:
             .notFound
         case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted: .failedPrecondition
-        case .experimentExists: .alreadyExists
+        case .experimentExists, .takenByAnother: .alreadyExists
         case .badExperimentID, .changedParameters, .invalid, .search, .artifactPath: .invalidArgument
         }
     }
@@ -56,6 +58,7 @@ public enum ExperimentsFailure: Failure {
         case .invalid(let text, _), .search(let text): text
         case .artifactPath(let path): "Invalid path: '\(path)'"
         case .unknownArtifact(let path): "No such artifact: '\(path)'"
+        case .takenByAnother(let what, _): "\(what) is here already, and is not the one to be imported"
         case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
         }
     }
@@ -68,6 +71,7 @@ public enum ExperimentsFailure: Failure {
         case .runDeleted, .experimentDeleted: "Restore it first."
         case .experimentExists: "Names of deleted experiments stay taken; restore it or choose another name."
         case .invalid(_, let remedy): remedy
+        case .takenByAnother(_, let remedy): remedy
         case .artifactPath: "A path is relative and has no '..' in it."
         default: nil
         }
