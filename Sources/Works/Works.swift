@@ -126,15 +126,15 @@ public final class Works: Sendable {
     ) async throws {
         let root = options.root
         let database = stores.database
-        let objects = CollectedObjectStore(stores.objects, database: database)
         let (time, random) = (options.time, options.random)
+        let process = random.identifier()
+        let objects = CollectedObjectStore(stores.objects, database: database, time: time, holder: process)
         self.lock = lock
         self.stores = stores
         self.metrics = metrics
         threads = options.threads
         self.time = time
         self.logger = logger
-        let process = random.identifier()
         duty = ControlDuty(
             database: database, isShared: stores.isShared, holder: process, time: time, logger: logger)
         jobs = try JobDuty(

@@ -97,10 +97,6 @@ def make(directory, kind, count):
     client.delete_experiment(gone)
 
 
-def same(one, other):
-    return one == other or (isinstance(one, float) and math.isnan(one) and math.isnan(other))
-
-
 def compare(directory, kind, url):
     there = MlflowClient(tracking_uri=uri(directory, kind), registry_uri=uri(directory, kind))
     here = MlflowClient(tracking_uri=url, registry_uri=url)
@@ -115,10 +111,14 @@ def compare(directory, kind, url):
             sys.exit(f"{what}: there {one!r}, here {other!r}")
 
     def finite(value):
-        return "NaN" if math.isnan(value) else max(min(value, sys.float_info.max), -sys.float_info.max)
+        # As MLflow's databases keep it: no infinities, and one zero.
+        return "NaN" if math.isnan(value) else max(min(value, sys.float_info.max), -sys.float_info.max) + 0.0
 
     def points(history):
-        return sorted((p.timestamp, p.step, str(finite(p.value)), finite(p.value) == 0) for p in history)
+        return sorted((p.timestamp, p.step, str(finite(p.value))) for p in history)
+
+    def aliases(one):
+        return {alias: int(version) for alias, version in one.aliases.items()}
 
     def runs(client, id):
         found, token = [], None
@@ -173,9 +173,9 @@ def compare(directory, kind, url):
     for model in there.search_registered_models():
         twin = here.get_registered_model(model.name)
         model = there.get_registered_model(model.name)
-        equal(model.name, (model.description or "", model.tags, model.aliases, model.creation_timestamp,
+        equal(model.name, (model.description or "", model.tags, aliases(model), model.creation_timestamp,
                            model.last_updated_timestamp),
-              (twin.description or "", twin.tags, twin.aliases, twin.creation_timestamp, twin.last_updated_timestamp))
+              (twin.description or "", twin.tags, aliases(twin), twin.creation_timestamp, twin.last_updated_timestamp))
 
         def versions(client):
             return sorted((int(v.version), v.current_stage, v.run_id, v.description, sorted(v.tags.items()),

@@ -61,6 +61,18 @@ struct OldStore {
     }
 }
 
+/// One folder that all tests read: it takes longer to make than to import.
+actor SharedFolder {
+    static let only = SharedFolder()
+    private var made: Task<OldStore, any Error>?
+
+    func store() async throws -> OldStore {
+        let task = made ?? Task { try await OldStore(.folder, runs: 21) }
+        made = task
+        return try await task.value
+    }
+}
+
 extension Workshop {
     /// The factory's own interface without a socket.
     var connection: FactoryConnection { FactoryConnection(Transport(shop: self), principal: "user:test") }

@@ -7,13 +7,17 @@ import SQL
 public struct CollectedObjectStore: ObjectStore {
     private let base: any ObjectStore
     private let condemned: Condemned
+    private let leases: Leases
     /// How long a doomed object is waited for, in tries of 20 ms.
     private static let triesMax = 500
 
-    /// - Parameter database: one that ``Collector/migrations`` were applied to.
-    public init(_ base: any ObjectStore, database: Database) {
+    /// - Parameters:
+    ///   - database: one that ``Collector/migrations`` were applied to.
+    ///   - holder: names this process among those that share the database.
+    public init(_ base: any ObjectStore, database: Database, time: any TimeSource, holder: String) {
         self.base = base
         condemned = Condemned(database: database)
+        leases = Leases(database, time: time, holder: holder)
     }
 
     public func put(_ bytes: [UInt8]) async throws -> Digest {
@@ -51,11 +55,18 @@ public struct CollectedObjectStore: ObjectStore {
     public func check() async throws -> StoreReport { try await base.check() }
     public func close() async { await base.close() }
 
-    /// Waits until the collector has removed an object that it doomed before it was asked for.
+    /// Waits until the collector has removed an object that it doomed before it was asked for; where the collector was
+    /// killed, its work on this one is done here.
     private func waitForEnd(of digest: Digest) async throws {
         for _ in 0..<Self.triesMax {
             if try await condemned.spare(digest) { return }
-            try await Task.sleep(for: .milliseconds(20))
+            if let lease = try await leases.acquire(Collector.leaseName, for: 10) {
+                try await base.delete(digest)
+                if leases.isFresh(lease) { try await condemned.forget([digest], under: lease) }
+                try await leases.release(lease)
+            } else {
+                try await Task.sleep(for: .milliseconds(20))
+            }
         }
         throw UpkeepFailure.beingRemoved(digest)
     }

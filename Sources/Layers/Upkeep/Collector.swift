@@ -23,7 +23,8 @@ public struct Collector: Sendable {
     /// Objects that are longer are files and name no others.
     private static let manifestBytesMax: Int64 = 16 << 20
     private static let fileBytesMax: Int64 = 256 << 10
-    private static let leaseName = "upkeep"
+    /// What a collection holds while it works.
+    static let leaseName = "upkeep"
 
     /// The table of objects that are about to go.
     public static var migrations: [Migration] { Condemned.migrations }
