@@ -9,9 +9,9 @@ import WorksAPI
 /// Nothing is noted about how far it came: what is here already with the same digest is passed over. So an import that was
 /// broken off is started anew, and one that is done can be repeated for what has come since.
 public struct StoreImport: Sendable {
-    private let source: any ArchiveSource
-    private let factory: FactoryConnection
-    private let options: Options
+    let source: any ArchiveSource
+    let factory: FactoryConnection
+    let options: Options
     private let progress: @Sendable (Int, Int?) -> Void
     private static let pointsPerRequest = 20_000
 
@@ -46,7 +46,7 @@ public struct StoreImport: Sendable {
     ///   what stands in the way of one thing only is a difference in the report.
     public func run() async throws -> ImportReport {
         let start = SystemTime.monotonicNanoseconds
-        var work = Work(report: ImportReport(source: source.description, isRehearsal: options.isRehearsal))
+        var work = ImportWork(report: ImportReport(source: source.description, isRehearsal: options.isRehearsal))
         work.total = try await source.runCount()
         for experiment in try await source.experiments() { try await bring(experiment, &work) }
         for model in try await source.models() { try await bring(model, &work) }
@@ -58,28 +58,7 @@ public struct StoreImport: Sendable {
         return work.report
     }
 
-    /// What is known in the course of an import.
-    private struct Work {
-        var report: ImportReport
-        var total: Int?
-        var done = 0
-        var experiments = Tally("experiments")
-        var runs = Tally("runs")
-        var loggedModels = Tally("logged models")
-        var models = Tally("registered models")
-        var artifacts = Tally("artifacts")
-        var values: [String: Int] = [:]
-        /// Where artifacts lie here, by where they lay.
-        var places: [String: String] = [:]
-        /// The same by the runs and logged models that they are of.
-        var owners: [String: String] = [:]
-
-        mutating func differ(_ what: String, _ reason: String) {
-            report.differences.append(.init(what: what, reason: reason))
-        }
-    }
-
-    private func bring(_ item: SourceExperiment, _ work: inout Work) async throws {
+    private func bring(_ item: SourceExperiment, _ work: inout ImportWork) async throws {
         var wanted = item.experiment
         if source.moves(wanted.location ?? "") { wanted.location = nil }
         let what = "experiment '\(wanted.name)'"
@@ -121,7 +100,7 @@ public struct StoreImport: Sendable {
     }
 
     /// Counts what is not brought in.
-    private func pass(_ item: SourceExperiment, _ work: inout Work) async throws {
+    private func pass(_ item: SourceExperiment, _ work: inout ImportWork) async throws {
         var page: String?
         repeat {
             let part = try await source.runs(of: item.id, from: page)
@@ -135,14 +114,14 @@ public struct StoreImport: Sendable {
         } while page != nil
     }
 
-    private func count(_ run: ArchivedRun, _ work: inout Work) {
+    private func count(_ run: ArchivedRun, _ work: inout ImportWork) {
         work.values["parameters", default: 0] += run.parameters.count
         work.values["tags", default: 0] += run.tags.count
         work.values["metric points", default: 0] += run.pointCount
         work.values["dataset inputs", default: 0] += run.datasets.count
     }
 
-    private func bring(_ page: [ArchivedRun], to experiment: Int64, _ work: inout Work) async throws {
+    private func bring(_ page: [ArchivedRun], to experiment: Int64, _ work: inout ImportWork) async throws {
         guard !page.isEmpty else { return }
         var runs: [ArchivedRun] = []
         var files: [String: [SourceFile]] = [:]
@@ -195,7 +174,7 @@ public struct StoreImport: Sendable {
         }
     }
 
-    private func bring(_ page: [ArchivedLoggedModel], to experiment: Int64, _ work: inout Work) async throws {
+    private func bring(_ page: [ArchivedLoggedModel], to experiment: Int64, _ work: inout ImportWork) async throws {
         guard !page.isEmpty else { return }
         var models: [ArchivedLoggedModel] = []
         var files: [String: [SourceFile]] = [:]
@@ -237,59 +216,7 @@ public struct StoreImport: Sendable {
         }
     }
 
-    private func bring(_ model: ArchivedModel, _ work: inout Work) async throws {
-        var model = model
-        model.changeVersions { version in
-            version.location = place(of: version.location, work)
-            if source.moves(version.source) { version.source = place(of: version.source, work) }
-        }
-        let archived = model.keepOneInProduction()
-        if !archived.isEmpty {
-            let list = archived.map { "\($0)" }.joined(separator: ", ")
-            work.report.notes.append("of '\(model.name)' only one version stays in Production; archived: \(list)")
-        }
-        let there = try model.digest()
-        let name = model.name
-        let query = ImportQuery(models: [name])
-        var here: Digest?
-        if !options.isRehearsal {
-            here = try await factory.post("/imports/state", query, as: ImportState.self).models.first?.digest
-        }
-        if here != there {
-            let document = model
-            _ = try await told("model '\(name)'", &work) {
-                try await factory.post("/imports/models\(options.isRehearsal ? "?rehearsal=true" : "")", document)
-            }
-            if !options.isRehearsal {
-                here = try await factory.post("/imports/state", query, as: ImportState.self).models.first?.digest
-            }
-        }
-        work.models.add(name, there: there, here: here)
-        if !options.isRehearsal, let here, here != there,
-            !work.report.differences.contains(where: { $0.what.hasSuffix("'\(name)'") })
-        {
-            work.differ("model '\(name)'", "its record here is another")
-        }
-    }
-
-    /// Where something lies here, by where it lay: below a run's or a logged model's artifacts, or named by the one or other.
-    private func place(of location: String, _ work: Work) -> String {
-        if let id = location.wholeMatch(of: /models:\/(m-[^\/]+)/)?.1 {
-            return work.owners[String(id)] ?? location
-        }
-        if let match = location.wholeMatch(of: /runs:\/([^\/]+)(\/.*)?/) {
-            return work.owners[String(match.1)].map { $0 + (match.2 ?? "") } ?? location
-        }
-        let path = LocalArtifacts.path(of: location)
-        var root = path[...]
-        while let slash = root.lastIndex(of: "/") {
-            if let place = work.places[String(root)] { return place + path[root.endIndex...] }
-            root = root[..<slash]
-        }
-        return location
-    }
-
-    private func send(_ runs: [ArchivedRun], _ refused: inout Set<String>, _ work: inout Work) async throws {
+    private func send(_ runs: [ArchivedRun], _ refused: inout Set<String>, _ work: inout ImportWork) async throws {
         let runs = runs.filter { !refused.contains($0.id) }
         guard !runs.isEmpty else { return }
         do {
@@ -305,7 +232,7 @@ public struct StoreImport: Sendable {
 
     private func send(
         _ files: [SourceFile], to location: String, known: [String: Digest], _ owner: String,
-        _ digests: inout [String: Digest], _ work: inout Work
+        _ digests: inout [String: Digest], _ work: inout ImportWork
     ) async throws {
         let root = location.drop { $0 != "/" }.drop { $0 == "/" }
         for file in files {
@@ -322,7 +249,8 @@ public struct StoreImport: Sendable {
     }
 
     private func compare(
-        _ files: [SourceFile], _ owner: String, _ digests: [String: Digest], _ state: ArchiveState?, _ work: inout Work
+        _ files: [SourceFile], _ owner: String, _ digests: [String: Digest], _ state: ArchiveState?,
+        _ work: inout ImportWork
     ) {
         for file in files {
             guard let there = digests["\(owner)/\(file.path)"] else { continue }
@@ -344,8 +272,8 @@ public struct StoreImport: Sendable {
     }
 
     /// Does something that may be refused for this one thing, which then is a difference and no end of the import.
-    private func told<Value>(
-        _ what: String, _ work: inout Work, _ body: () async throws -> Value
+    func told<Value>(
+        _ what: String, _ work: inout ImportWork, _ body: () async throws -> Value
     ) async throws -> Value? {
         do { return try await body() } catch let failure as RemoteFailure where Self.isAboutOne(failure) {
             work.differ(what, failure.message)
