@@ -147,11 +147,12 @@ struct MLflowDatabase: ArchiveSource {
                 let model = LoggedModel(
                     id: id, experiment: 0, name: try row.string("name"),
                     location: try row.string("artifact_location"), status: status, type: row.text("model_type") ?? "",
-                    sourceRun: row.text("source_run_id") ?? "", created: row.moment("creation_timestamp_ms"),
+                    sourceRun: row.text("source_run_id") ?? "", stage: row.stage("lifecycle_stage"),
+                    created: row.moment("creation_timestamp_ms"),
                     updated: row.moment("last_updated_timestamp_ms"),
                     parameters: try list("logged_model_params", "param_key", "param_value"),
                     tags: try list("logged_model_tags", "tag_key", "tag_value"), metrics: metrics)
-                return ArchivedLoggedModel(model, stage: row.stage("lifecycle_stage"))
+                return ArchivedLoggedModel(model)
             }
             return SourcePage(
                 items: models, next: rows.count == Int(Self.pageLength) ? try rows.last?.string("model_id") : nil)

@@ -148,10 +148,10 @@ struct MLflowFolder: ArchiveSource {
         let model = LoggedModel(
             id: meta["model_id"] ?? "", experiment: 0, name: meta["name"] ?? "",
             location: meta["artifact_location"] ?? "\(folder)/artifacts", status: status,
-            type: meta["model_type"] ?? "", sourceRun: meta["source_run_id"] ?? "",
+            type: meta["model_type"] ?? "", sourceRun: meta["source_run_id"] ?? "", stage: meta.stage,
             created: meta.moment("creation_timestamp"), updated: meta.moment("last_updated_timestamp"),
             parameters: try pairs("params"), tags: try pairs("tags"), metrics: metrics)
-        return ArchivedLoggedModel(model, stage: meta.stage)
+        return ArchivedLoggedModel(model)
     }
 
     private static func model(_ folder: String) throws -> ArchivedModel {

@@ -115,9 +115,10 @@ struct MLflowServer: ArchiveSource {
                 LoggedModel(
                     id: info.word("model_id"), experiment: 0, name: info.word("name"),
                     location: info.word("artifact_uri"), status: status, type: info.word("model_type"),
-                    sourceRun: info.word("source_run_id"), created: info.moment("creation_timestamp_ms"),
+                    sourceRun: info.word("source_run_id"), stage: .active,
+                    created: info.moment("creation_timestamp_ms"),
                     updated: info.moment("last_updated_timestamp_ms"), parameters: pairs(data.members("params")),
-                    tags: pairs(info.members("tags")), metrics: metrics), stage: .active)
+                    tags: pairs(info.members("tags")), metrics: metrics))
         }
         return SourcePage(items: models, next: answer["next_page_token"]?.string.flatMap { $0.isEmpty ? nil : $0 })
     }

@@ -90,6 +90,7 @@ extension ExperimentStore {
                   AND e.id < (SELECT max(id) FROM experiments)
                   AND NOT EXISTS (SELECT 1 FROM runs AS r WHERE r.experiment = e.id)
                   AND NOT EXISTS (SELECT 1 FROM logged_models AS m WHERE m.experiment = e.id)
+                  AND NOT EXISTS (SELECT 1 FROM traces AS t WHERE t.experiment = e.id)
                 """, key)
             guard free != nil else { return false }
             try transaction.execute("DELETE FROM datasets WHERE experiment = ?", key)

@@ -29,11 +29,14 @@ public enum ExperimentsFailure: Failure {
     case unknownLoggedModel(String)
     /// What is to be imported is here already, and is another thing.
     case takenByAnother(String, remedy: String)
+    case unknownTrace(String)
+    /// Some of its spans have not come yet.
+    case unfinishedTrace(String)
 
     public var code: FailureCode {
         switch self {
         case .unknownRun, .unknownExperiment, .unknownExperimentName, .unknownTag, .unknownArtifact,
-            .unknownLoggedModel:
+            .unknownLoggedModel, .unknownTrace, .unfinishedTrace:
             .notFound
         case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted: .failedPrecondition
         case .experimentExists, .takenByAnother: .alreadyExists
@@ -60,6 +63,8 @@ public enum ExperimentsFailure: Failure {
         case .unknownArtifact(let path): "No such artifact: '\(path)'"
         case .takenByAnother(let what, _): "\(what) is here already, and is not the one to be imported"
         case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
+        case .unknownTrace(let id): "Trace with ID '\(id)' not found."
+        case .unfinishedTrace(let id): "Trace with ID \(id) is not fully exported yet, please try again later."
         }
     }
 

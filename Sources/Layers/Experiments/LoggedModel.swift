@@ -20,6 +20,7 @@ public struct LoggedModel: Sendable, Equatable {
     public var type: String
     /// The run that made it; may be empty.
     public var sourceRun: String
+    public var stage: LifecycleStage
     public var created: Timestamp
     public var updated: Timestamp
     public var parameters: [Pair] = []
@@ -28,8 +29,8 @@ public struct LoggedModel: Sendable, Equatable {
 
     public init(
         id: String, experiment: Int64, name: String, location: String, status: LoggedModelStatus, type: String,
-        sourceRun: String, created: Timestamp, updated: Timestamp, parameters: [Pair] = [], tags: [Pair] = [],
-        metrics: [LoggedModelMetric] = []
+        sourceRun: String, stage: LifecycleStage, created: Timestamp, updated: Timestamp, parameters: [Pair] = [],
+        tags: [Pair] = [], metrics: [LoggedModelMetric] = []
     ) {
         self.id = id
         self.experiment = experiment
@@ -38,6 +39,7 @@ public struct LoggedModel: Sendable, Equatable {
         self.status = status
         self.type = type
         self.sourceRun = sourceRun
+        self.stage = stage
         self.created = created
         self.updated = updated
         self.parameters = parameters

@@ -10,6 +10,7 @@ public enum RegistryFailure: Failure {
     case noProfile(Digest)
     case modelExists(String)
     case unknownAlias(String, model: String)
+    case noVersions(String)
     case inProduction(ModelVersionID)
     /// A name or value that its rules do not allow.
     case invalid(String)
@@ -19,7 +20,7 @@ public enum RegistryFailure: Failure {
 
     public var code: FailureCode {
         switch self {
-        case .unknownModel, .unknownVersion, .noProfile: .notFound
+        case .unknownModel, .unknownVersion, .noVersions, .noProfile: .notFound
         case .forbiddenTransition, .incomplete: .failedPrecondition
         case .modelExists, .modelTaken: .alreadyExists
         // As MLflow has it.
@@ -36,6 +37,7 @@ public enum RegistryFailure: Failure {
         case .modelExists(let name): "Registered Model (name=\(name)) already exists."
         case .modelTaken(let name): "a model '\(name)' is, or was, here already, and is not the one to be imported"
         case .unknownAlias(let alias, _): "Registered model alias \(alias) not found."
+        case .noVersions(let name): "Registered Model with name=\(name) has no versions"
         case .inProduction(let id): "\(id) is in Production"
         case .invalid(let text): text
         case .badSource(let source, let reason): "Invalid model version source: '\(source)'. \(reason)"
@@ -55,7 +57,7 @@ public enum RegistryFailure: Failure {
         case .incomplete: "Register a version from a tracked run."
         case .inProduction: "Archive it first."
         case .modelTaken: "Rename one of the two, or import into another factory."
-        case .modelExists, .unknownAlias, .invalid, .badSource: nil
+        case .modelExists, .unknownAlias, .noVersions, .invalid, .badSource: nil
         case .noProfile: "Register a version trained here."
         case .badReference: "Write MODEL/VERSION, for example flight-delay/3."
         }

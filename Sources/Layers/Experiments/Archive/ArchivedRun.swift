@@ -156,7 +156,7 @@ public struct ArchivedLoggedModel: Sendable, Codable, Equatable {
         }
     }
 
-    public init(_ model: LoggedModel, stage: LifecycleStage) {
+    public init(_ model: LoggedModel) {
         func members(_ pairs: [Pair], _ limit: Int) -> [String: String] {
             pairs.reduce(into: [:]) { $0[$1.key] = RecordRules.cut($1.value, limit) }
         }
@@ -165,7 +165,7 @@ public struct ArchivedLoggedModel: Sendable, Codable, Equatable {
         name = model.name
         location = model.location
         status = model.status
-        self.stage = stage
+        stage = model.stage
         type = model.type
         sourceRun = model.sourceRun
         created = model.created

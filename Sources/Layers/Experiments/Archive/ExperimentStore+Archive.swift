@@ -145,10 +145,7 @@ extension ExperimentStore {
             guard let row = try transaction.first("\(Self.selectLoggedModels) WHERE m.id = ?", [.text(id)]) else {
                 return nil
             }
-            let stage = try transaction.first("SELECT stage FROM logged_models WHERE id = ?", [.text(id)])
-            return ArchivedLoggedModel(
-                try Self.loggedModel(row, in: transaction),
-                stage: (try stage?.string("stage")).flatMap(LifecycleStage.init(rawValue:)) ?? .deleted)
+            return ArchivedLoggedModel(try Self.loggedModel(row, in: transaction))
         }
     }
 
