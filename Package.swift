@@ -122,6 +122,9 @@ let package = Package(
             "Inference", "Features",
             "Training", "Registry", "Serving", "Monitoring"),
 
+        // What was deleted, and what nothing names: under all layers that name objects.
+        room("Upkeep", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Experiments", "Registry"),
+
         // Wire formats, each translated to a layer's service.
         room(
             "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
@@ -134,22 +137,27 @@ let package = Package(
         room(
             "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Jobs", "Security",
             "Inference", "Datasets", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring",
-            "Automation"),
+            "Automation", "Upkeep"),
 
         room(
             "Works", in: "", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue", "Streams",
             "Columnar", "Journal", "Records", "Jobs", "Security", "Configuration", "Datasets", "Features",
             "Experiments",
-            "Training", "Registry", "Serving", "Monitoring", "Automation", "Inference", "OpenInference", "Feast",
-            "MLflow", "WorksAPI"),
+            "Training", "Registry", "Serving", "Monitoring", "Automation", "Upkeep", "Inference", "OpenInference",
+            "Feast", "MLflow", "WorksAPI"),
         room("ModelworksClient", in: "", "Basics", "HTTP"),
+        // What other systems have, moved into a factory.
+        room(
+            "Imports", in: "", "Basics", "HTTP", "SQL", "Configuration", "Documents", "Experiments", "Registry",
+            "WorksAPI", "ModelworksClient"),
         .executableTarget(
             name: "modelworks",
             dependencies: [
-                "ModelworksClient", "Works", "WorksAPI", "Basics", "Telemetry", "HTTP", "Sealing", "SQL",
+                "ModelworksClient", "Imports", "Experiments", "Works", "WorksAPI", "Basics", "Telemetry", "HTTP",
+                "Sealing", "SQL",
                 "ObjectStorage", "KeyValue",
                 "Streams", "Journal", "Jobs", "Security", "Columnar", "Configuration", "Inference", "Datasets",
-                "Features", "Training", "Registry", "Serving", "Monitoring", "Automation",
+                "Features", "Training", "Registry", "Serving", "Monitoring", "Automation", "Upkeep",
             ],
             swiftSettings: swiftSettings),
 
@@ -215,6 +223,12 @@ let package = Package(
         tests(
             "WorksAPI", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "ModelworksClient", "Engines",
             "TestSupport"),
+        tests(
+            "Upkeep", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Experiments", "Registry", "Engines",
+            "TestSupport"),
+        tests(
+            "Imports", in: "", "Workshop", "Works", "WorksAPI", "Basics", "HTTP", "Experiments", "Registry", "SQL",
+            "ModelworksClient", "TestSupport"),
         tests("ModelworksClient", in: "", "Workshop", "Works", "Basics", "HTTP", "TestSupport"),
         tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
         tests("Basics", in: "Foundations"),

@@ -76,6 +76,13 @@ public struct FactoryConnection: Sendable {
     /// - Throws: as ``get(_:_:as:)``.
     public func page(_ path: String) async throws -> [UInt8] { try await exchange(.get, path, []) }
 
+    /// Puts bytes on a page outside the API, such as an artifact.
+    /// - Parameter path: with its parts escaped.
+    /// - Throws: as ``get(_:_:as:)``.
+    public func put(_ path: String, _ bytes: [UInt8]) async throws {
+        _ = try await exchange(.put, path, bytes, contentType: "application/octet-stream")
+    }
+
     private func exchange(
         _ method: HTTPMethod, _ target: String, _ body: [UInt8], contentType: String = "application/json",
         accepts: String? = nil

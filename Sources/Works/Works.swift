@@ -22,6 +22,7 @@ import Security
 import Serving
 import Telemetry
 import Training
+import Upkeep
 import WorksAPI
 
 /// How a factory is opened.
@@ -119,21 +120,23 @@ public final class Works: Sendable {
             + JobQueue.migrations + DatasetStore.migrations + FeatureStore.migrations + ExperimentStore.migrations
             + ModelRegistry.migrations
             + EndpointStore.migrations + MonitorService.migrations + ControlLoop.migrations + Factory.migrations
+            + Collector.migrations
     }
 
     private init(
         _ options: WorksOptions, lock: RootLock, stores: Stores, metrics: MetricsRegistry, logger: Logger
     ) async throws {
         let root = options.root
-        let (database, objects) = (stores.database, stores.objects)
+        let database = stores.database
         let (time, random) = (options.time, options.random)
+        let process = random.identifier()
+        let objects = CollectedObjectStore(stores.objects, database: database, time: time, holder: process)
         self.lock = lock
         self.stores = stores
         self.metrics = metrics
         threads = options.threads
         self.time = time
         self.logger = logger
-        let process = random.identifier()
         duty = ControlDuty(
             database: database, isShared: stores.isShared, holder: process, time: time, logger: logger)
         jobs = try JobDuty(
@@ -166,7 +169,7 @@ public final class Works: Sendable {
             database: database, objects: objects, time: clock, random: random, process: process)
         let training = TrainingService(
             features: features, experiments: experiments, objects: objects, time: clock,
-            environment: ProgramVersion.environment)
+            environment: ProgramVersion.environment, host: ProgramVersion.host)
         let registry = ModelRegistry(database: database, time: clock)
         features.compareHistories {
             try await registry.versions().filter { $0.stage == .production }.sorted { $0.staged > $1.staged }
@@ -207,7 +210,10 @@ public final class Works: Sendable {
                 streams: streaming.streams,
                 experiments: experiments, training: training,
                 registry: registry, loader: loader, endpoints: endpoints, monitors: monitors, rollouts: rollouts,
-                retraining: retraining, factory: factory, jobs: jobs), access: access,
+                retraining: retraining, factory: factory, jobs: jobs,
+                collector: Collector(
+                    database: database, objects: stores.objects, experiments: experiments, registry: registry,
+                    time: time, holder: process)), access: access,
             version: ProgramVersion.current
         ).install(on: router)
         OpenInference(

@@ -97,7 +97,8 @@ public struct ConfigurationMapping: Sendable {
     /// A century: its microseconds fit wherever times are counted in them.
     private static let secondsMax: Int64 = 36_525 * 86_400
 
-    static func seconds(of text: String) -> Int64? {
+    /// A length of time such as `90s`, `15m`, `2h`, `7d` or `1w` in seconds, at most a century; nil for other texts.
+    public static func seconds(of text: String) -> Int64? {
         let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800]
         guard let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()), count >= 0 else {
             return nil

@@ -157,7 +157,7 @@ extension SQLValue {
 }
 
 /// What tables a database has, in the order they were made, so that rows that others refer to come first.
-private enum Catalogue {
+enum Catalogue {
     static func tables(of database: Database) async throws -> [CopiedTable] {
         let (tables, columns) =
             switch database.engine {

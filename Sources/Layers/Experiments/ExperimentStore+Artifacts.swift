@@ -89,6 +89,11 @@ extension ExperimentStore {
     /// The files of a run, by path.
     static func artifacts(of info: RunInfo, in transaction: Transaction) throws -> [Run.Artifact] {
         guard let root = try? ArtifactPath(location: info.location) else { return [] }
+        return try files(below: root, in: transaction)
+    }
+
+    /// The files below a folder, by their paths below it.
+    static func files(below root: ArtifactPath, in transaction: Transaction) throws -> [Run.Artifact] {
         let prefix = root.description.count + 1
         return try transaction.query(
             "SELECT path, digest, bytes FROM artifacts WHERE path > ? AND path < ? ORDER BY path", range(below: root)
@@ -100,7 +105,7 @@ extension ExperimentStore {
     }
 
     /// The ends of the paths below a folder in the order of bytes: `0` comes after `/`.
-    private static func range(below folder: ArtifactPath) -> [SQLValue] {
+    static func range(below folder: ArtifactPath) -> [SQLValue] {
         [.text("\(folder)/"), .text("\(folder)0")]
     }
 }
@@ -112,15 +117,8 @@ extension ExperimentStore {
     public func keepManifest(of location: String) async throws -> Digest {
         var files: [String: JSONValue] = [:]
         if let root = try ArtifactPath(location: location) {
-            let prefix = root.description.count + 1
-            let rows = try await database.read { transaction in
-                try transaction.query(
-                    "SELECT path, digest, bytes FROM artifacts WHERE path > ? AND path < ?", Self.range(below: root))
-            }
-            for row in rows {
-                files[String(try row.string("path").dropFirst(prefix))] = [
-                    "digest": .string(try row.string("digest")), "bytes": .integer(try row.integer("bytes")),
-                ]
+            for file in try await database.read({ try Self.files(below: root, in: $0) }) {
+                files[file.path] = ["digest": .string(file.digest.description), "bytes": .integer(file.bytes)]
             }
         }
         return try await objects.put(

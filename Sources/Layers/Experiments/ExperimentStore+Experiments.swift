@@ -161,7 +161,7 @@ extension ExperimentStore {
         return try row.string("location")
     }
 
-    private static func insert(_ tag: Pair, on id: Int64, in transaction: Transaction) throws {
+    static func insert(_ tag: Pair, on id: Int64, in transaction: Transaction) throws {
         try transaction.execute(
             """
             INSERT INTO experiment_tags (experiment, key, value) VALUES (?, ?, ?)

@@ -166,7 +166,7 @@ extension ExperimentStore {
         return try loggedModel(row, in: transaction)
     }
 
-    private static func insert(
+    static func insert(
         _ pairs: [Pair], _ table: String, of model: String, in transaction: Transaction
     ) throws {
         for pair in pairs {

@@ -137,7 +137,7 @@ extension ExperimentStore {
         guard changes.isEmpty else { throw ExperimentsFailure.changedParameters(changes, run: run) }
     }
 
-    private static func insert(_ input: DatasetInput, to place: RunPlace, in transaction: Transaction) throws {
+    static func insert(_ input: DatasetInput, to place: RunPlace, in transaction: Transaction) throws {
         let key: [SQLValue] = [.integer(place.experiment), .text(input.name), .text(input.digest)]
         func find() throws -> Int64? {
             try transaction.first(
@@ -165,7 +165,7 @@ extension ExperimentStore {
         }
     }
 
-    private static func insert(
+    static func insert(
         _ link: ModelLink, _ direction: String, to place: RunPlace, in transaction: Transaction
     ) throws {
         try transaction.execute(

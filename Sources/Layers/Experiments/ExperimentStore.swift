@@ -131,7 +131,7 @@ public final class ExperimentStore: Sendable {
     /// The tag that has the name of a run.
     public static let nameTag = "mlflow.runName"
 
-    private static func pairs(_ members: [String: String]) -> [Pair] {
+    static func pairs(_ members: [String: String]) -> [Pair] {
         members.map { Pair(key: $0.key, value: $0.value) }.sorted { $0.key < $1.key }
     }
 

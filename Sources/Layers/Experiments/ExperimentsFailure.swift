@@ -27,6 +27,8 @@ public enum ExperimentsFailure: Failure {
     case artifactPath(String)
     case unknownArtifact(String)
     case unknownLoggedModel(String)
+    /// What is to be imported is here already, and is another thing.
+    case takenByAnother(String, remedy: String)
     case unknownTrace(String)
     /// Some of its spans have not come yet.
     case unfinishedTrace(String)
@@ -37,7 +39,7 @@ public enum ExperimentsFailure: Failure {
             .unknownLoggedModel, .unknownTrace, .unfinishedTrace:
             .notFound
         case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted: .failedPrecondition
-        case .experimentExists: .alreadyExists
+        case .experimentExists, .takenByAnother: .alreadyExists
         case .badExperimentID, .changedParameters, .invalid, .search, .artifactPath: .invalidArgument
         }
     }
@@ -59,6 +61,7 @@ public enum ExperimentsFailure: Failure {
         case .invalid(let text, _), .search(let text): text
         case .artifactPath(let path): "Invalid path: '\(path)'"
         case .unknownArtifact(let path): "No such artifact: '\(path)'"
+        case .takenByAnother(let what, _): "\(what) is here already, and is not the one to be imported"
         case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
         case .unknownTrace(let id): "Trace with ID '\(id)' not found."
         case .unfinishedTrace(let id): "Trace with ID \(id) is not fully exported yet, please try again later."
@@ -73,6 +76,7 @@ public enum ExperimentsFailure: Failure {
         case .runDeleted, .experimentDeleted: "Restore it first."
         case .experimentExists: "Names of deleted experiments stay taken; restore it or choose another name."
         case .invalid(_, let remedy): remedy
+        case .takenByAnother(_, let remedy): remedy
         case .artifactPath: "A path is relative and has no '..' in it."
         default: nil
         }

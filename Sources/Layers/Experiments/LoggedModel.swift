@@ -1,7 +1,7 @@
 import Basics
 
 /// Whether the files of a logged model are all there.
-public enum LoggedModelStatus: String, Sendable, CaseIterable {
+public enum LoggedModelStatus: String, Sendable, Codable, CaseIterable {
     case pending = "PENDING"
     case ready = "READY"
     case failed = "UPLOAD_FAILED"
@@ -26,6 +26,26 @@ public struct LoggedModel: Sendable, Equatable {
     public var parameters: [Pair] = []
     public var tags: [Pair] = []
     public var metrics: [LoggedModelMetric] = []
+
+    public init(
+        id: String, experiment: Int64, name: String, location: String, status: LoggedModelStatus, type: String,
+        sourceRun: String, stage: LifecycleStage, created: Timestamp, updated: Timestamp, parameters: [Pair] = [],
+        tags: [Pair] = [], metrics: [LoggedModelMetric] = []
+    ) {
+        self.id = id
+        self.experiment = experiment
+        self.name = name
+        self.location = location
+        self.status = status
+        self.type = type
+        self.sourceRun = sourceRun
+        self.stage = stage
+        self.created = created
+        self.updated = updated
+        self.parameters = parameters
+        self.tags = tags
+        self.metrics = metrics
+    }
 }
 
 /// A metric point about a logged model.
@@ -36,6 +56,13 @@ public struct LoggedModelMetric: Sendable, Equatable {
     /// The dataset that it was measured on; empty where none was named.
     public var datasetName: String
     public var datasetDigest: String
+
+    public init(point: MetricPoint, run: String, datasetName: String, datasetDigest: String) {
+        self.point = point
+        self.run = run
+        self.datasetName = datasetName
+        self.datasetDigest = datasetDigest
+    }
 }
 
 /// A dataset that metrics of logged models are looked at for.

@@ -37,12 +37,12 @@ public struct Run: Sendable, Codable, Equatable {
 }
 
 /// The life cycle of experiments and runs: what is deleted is kept, and can be restored.
-public enum LifecycleStage: String, Sendable, CaseIterable {
+public enum LifecycleStage: String, Sendable, Codable, CaseIterable {
     case active, deleted
 }
 
 /// A key and its value, both text: a parameter or a tag.
-public struct Pair: Sendable, Hashable {
+public struct Pair: Sendable, Hashable, Codable {
     public var key: String
     public var value: String
 
@@ -66,6 +66,21 @@ public struct RunInfo: Sendable, Equatable {
     public var location: String
     public var started: Timestamp
     public var ended: Timestamp?
+
+    public init(
+        id: String, experiment: Int64, name: String, user: String, status: RunStatus, stage: LifecycleStage,
+        location: String, started: Timestamp, ended: Timestamp?
+    ) {
+        self.id = id
+        self.experiment = experiment
+        self.name = name
+        self.user = user
+        self.status = status
+        self.stage = stage
+        self.location = location
+        self.started = started
+        self.ended = ended
+    }
 }
 
 /// A run and what was logged to it: the latest value of each metric, parameters, tags, and what went in and came out.
@@ -82,7 +97,7 @@ public struct RunRecord: Sendable, Equatable {
 }
 
 /// A dataset that a run read.
-public struct DatasetInput: Sendable, Equatable {
+public struct DatasetInput: Sendable, Equatable, Codable {
     public var name: String
     public var digest: String
     public var sourceType: String
@@ -107,7 +122,7 @@ public struct DatasetInput: Sendable, Equatable {
 }
 
 /// A logged model that a run used or made.
-public struct ModelLink: Sendable, Hashable {
+public struct ModelLink: Sendable, Hashable, Codable {
     public var model: String
     public var step: Int64
 

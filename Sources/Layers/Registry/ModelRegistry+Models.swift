@@ -206,7 +206,7 @@ extension ModelRegistry {
         }
     }
 
-    private static func insert(_ tag: Pair, of name: String, in transaction: Transaction) throws {
+    static func insert(_ tag: Pair, of name: String, in transaction: Transaction) throws {
         try transaction.execute(
             """
             INSERT INTO model_tags (model, key, value) VALUES (?, ?, ?)

@@ -150,7 +150,7 @@ extension ModelRegistry {
         }
     }
 
-    private static func insert(_ tag: Pair, of id: ModelVersionID, in transaction: Transaction) throws {
+    static func insert(_ tag: Pair, of id: ModelVersionID, in transaction: Transaction) throws {
         try transaction.execute(
             """
             INSERT INTO model_version_tags (model, version, key, value) VALUES (?, ?, ?, ?)

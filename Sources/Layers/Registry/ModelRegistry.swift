@@ -181,7 +181,7 @@ public final class ModelRegistry: Sendable {
         return try load(row)
     }
 
-    private static func load(_ row: Row) throws -> ModelVersion {
+    static func load(_ row: Row) throws -> ModelVersion {
         let id = ModelVersionID(model: try row.string("model"), version: try row.integer("version"))
         guard let bundle = Digest(try row.string("bundle")), let stage = Stage(rawValue: try row.string("stage")) else {
             throw RegistryFailure.unknownVersion(id)

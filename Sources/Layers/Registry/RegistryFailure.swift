@@ -15,12 +15,14 @@ public enum RegistryFailure: Failure {
     /// A name or value that its rules do not allow.
     case invalid(String)
     case badSource(String, reason: String)
+    /// A model that is to be imported has the name of another one.
+    case modelTaken(String)
 
     public var code: FailureCode {
         switch self {
         case .unknownModel, .unknownVersion, .noVersions, .noProfile: .notFound
         case .forbiddenTransition, .incomplete: .failedPrecondition
-        case .modelExists: .alreadyExists
+        case .modelExists, .modelTaken: .alreadyExists
         // As MLflow has it.
         case .unknownAlias: .invalidArgument
         case .inProduction: .failedPrecondition
@@ -33,6 +35,7 @@ public enum RegistryFailure: Failure {
         case .unknownModel(let name): "Registered Model with name=\(name) not found"
         case .unknownVersion(let id): "Model Version (name=\(id.model), version=\(id.version)) not found"
         case .modelExists(let name): "Registered Model (name=\(name)) already exists."
+        case .modelTaken(let name): "a model '\(name)' is, or was, here already, and is not the one to be imported"
         case .unknownAlias(let alias, _): "Registered model alias \(alias) not found."
         case .noVersions(let name): "Registered Model with name=\(name) has no versions"
         case .inProduction(let id): "\(id) is in Production"
@@ -53,6 +56,7 @@ public enum RegistryFailure: Failure {
         case .forbiddenTransition: "Allowed: None, Staging, Production and Archived, but nothing returns to None."
         case .incomplete: "Register a version from a tracked run."
         case .inProduction: "Archive it first."
+        case .modelTaken: "Rename one of the two, or import into another factory."
         case .modelExists, .unknownAlias, .noVersions, .invalid, .badSource: nil
         case .noProfile: "Register a version trained here."
         case .badReference: "Write MODEL/VERSION, for example flight-delay/3."

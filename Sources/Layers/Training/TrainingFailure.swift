@@ -9,12 +9,13 @@ public enum TrainingFailure: Failure {
     case badRange(training: String, from: Timestamp, to: Timestamp)
     case badParameter(training: String, name: String, value: String)
     case nonBinaryLabel(training: String, value: Double)
+    case noRecipe(run: String)
 
     public var code: FailureCode {
         switch self {
         case .unknown, .noTraining: .notFound
         case .badRange, .badParameter, .nonBinaryLabel: .invalidArgument
-        case .tooFewRows, .oneClass: .failedPrecondition
+        case .tooFewRows, .oneClass, .noRecipe: .failedPrecondition
         }
     }
 
@@ -30,6 +31,7 @@ public enum TrainingFailure: Failure {
             "the range of the training '\(name)', \(from) to \(to), has no room for rows before its holdout"
         case .badParameter(let training, let name, let value):
             "the parameter '\(name)' of the training '\(training)' can not be '\(value)'"
+        case .noRecipe(let run): "the run '\(run)' has no \(TrainingRecipe.file): it was not trained here"
         case .nonBinaryLabel(let name, let value): "a label of the training '\(name)' is \(value), not 0 or 1"
         }
     }
@@ -43,6 +45,7 @@ public enum TrainingFailure: Failure {
         case .tooFewRows, .oneClass: "Widen its range, and check that the labels were known by its end."
         case .badRange: "Set 'from' and 'to' further apart, or make the holdout shorter."
         case .badParameter: "See LightGBM's documentation of its parameters."
+        case .noRecipe: "Run its own script again; 'modelworks runs show' tells the commit, data and environment."
         case .nonBinaryLabel: "Let the population give 0, 1 or null."
         }
     }

@@ -39,24 +39,28 @@ public struct Candidate: Sendable, Codable, Equatable {
 /// rows whose label was not known by the end of the range are not learnt from; a run that fails is kept as failed.
 public final class TrainingService: Sendable {
     private let features: FeatureStore
-    private let experiments: ExperimentStore
-    private let objects: any ObjectStore
+    let experiments: ExperimentStore
+    let objects: any ObjectStore
     private let time: any TimeSource
     private let environment: [String: String]
+    private let host: [String: String]
     private let definitions = Mutex<[String: TrainingDefinition]>([:])
     private let worker = BlockingThread(name: "training")
     private static let rowsMin = 200
 
-    /// - Parameter environment: versions of the program and its libraries, kept with each run.
+    /// - Parameters:
+    ///   - environment: versions of the program and its libraries, kept with each run and bundle.
+    ///   - host: what the machine is, kept with each run.
     public init(
         features: FeatureStore, experiments: ExperimentStore, objects: any ObjectStore, time: any TimeSource,
-        environment: [String: String]
+        environment: [String: String], host: [String: String] = [:]
     ) {
         self.features = features
         self.experiments = experiments
         self.objects = objects
         self.time = time
         self.environment = environment
+        self.host = host
     }
 
     /// Puts definitions in force.
@@ -90,10 +94,12 @@ public final class TrainingService: Sendable {
     ///
     /// - Parameters:
     ///   - range: rows with a time in it; labels known by its end.
+    ///   - code: the state of the code of the one who asks.
+    ///   - tags: of the run, besides its own.
     ///   - progress: called after each boosting round with the round and the metric on the held-out rows.
     public func train(
-        _ definition: TrainingDefinition, from: Timestamp? = nil, to: Timestamp? = nil, by principal: String,
-        progress: @escaping @Sendable (Int) -> Void = { _ in }
+        _ definition: TrainingDefinition, from: Timestamp? = nil, to: Timestamp? = nil, code: CodeState? = nil,
+        tags: [String: String] = [:], by principal: String, progress: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws -> Candidate {
         let from = from ?? definition.from
         let to = to ?? definition.to
@@ -106,10 +112,14 @@ public final class TrainingService: Sendable {
                 "from": from.description, "to": to.description, "rounds": "\(definition.rounds)",
                 "seed": "\(definition.seed)",
             ].merging(definition.parameters) { mine, _ in mine },
-            tags: environment.reduce(into: ["owner": definition.owner]) { $0["environment.\($1.key)"] = $1.value },
-            by: principal)
+            tags: tags.merging(try self.tags(definition, code)) { first, _ in first }, by: principal)
         do {
             let candidate = try await train(definition, from, holdoutFrom, to, run: run, progress: progress)
+            try await keep(
+                TrainingRecipe(
+                    definition: definition, from: from, to: to, code: code, datasets: candidate.datasets,
+                    features: candidate.features, trainingSet: candidate.trainingSet, environment: environment,
+                    host: host), with: run)
             try await experiments.finish(run, as: .finished, by: principal)
             return candidate
         } catch {
@@ -117,6 +127,33 @@ public final class TrainingService: Sendable {
             try await experiments.finish(run, as: .failed, by: principal)
             throw error
         }
+    }
+
+    /// What a run is told of before it begins.
+    private func tags(_ definition: TrainingDefinition, _ code: CodeState?) throws -> [String: String] {
+        var tags = code?.tags ?? [:]
+        tags["owner"] = definition.owner
+        tags["features.service"] = definition.service
+        tags["features.digest"] = try features.catalogue.digest(ofService: definition.service).description
+        for (name, value) in environment.merging(host, uniquingKeysWith: { first, _ in first }) {
+            tags["environment.\(name)"] = value
+        }
+        return tags
+    }
+
+    /// Keeps what a run was made from: as a file, and the data as inputs that other protocols know.
+    private func keep(_ recipe: TrainingRecipe, with run: String) async throws {
+        try await experiments.attach(try JSON.canonical(recipe), as: TrainingRecipe.file, to: run)
+        var inputs = recipe.datasets
+        inputs["training set"] = recipe.trainingSet
+        try await experiments.logInputs(
+            inputs.sorted { $0.key < $1.key }.map { table, digest in
+                DatasetInput(
+                    // MLflow gives digests 36 characters; the source has all of it.
+                    name: table, digest: String(digest.hex.prefix(36)), sourceType: "modelworks",
+                    source: digest.description, schema: nil, profile: nil,
+                    tags: [Pair(key: "mlflow.data.context", value: "training")])
+            }, models: [], to: run)
     }
 
     private func train(

@@ -144,7 +144,7 @@ extension WorksAPI {
         let registers = options.register ?? true
         if registers { try request.caller?.require(.right(to: .register, on: "model"), on: definition.model) }
         let candidate = try await services.training.train(
-            definition, from: options.from, to: options.to, by: principal)
+            definition, from: options.from, to: options.to, code: options.code, by: principal)
         var version: ModelVersion?
         if registers {
             guard candidate.passed else {
@@ -175,4 +175,6 @@ private struct TrainBody: Codable {
     var from: Timestamp?
     var to: Timestamp?
     var register: Bool?
+    /// The state of the code of the one who asks.
+    var code: CodeState?
 }

@@ -8,6 +8,7 @@ import ObjectStorage
 import Registry
 import Serving
 import Training
+import Upkeep
 
 /// The services that the API speaks for.
 public struct Services: Sendable {
@@ -26,6 +27,7 @@ public struct Services: Sendable {
     public let retraining: RetrainService
     public let factory: any FactoryControl
     public let jobs: any JobControl
+    public let collector: Collector
 
     public init(
         journal: Journal, checkpointer: Checkpointer, objects: any ObjectStore, features: FeatureStore,
@@ -33,7 +35,7 @@ public struct Services: Sendable {
         loader: ModelLoader,
         endpoints: EndpointStore,
         monitors: MonitorService, rollouts: RolloutService, retraining: RetrainService, factory: any FactoryControl,
-        jobs: any JobControl
+        jobs: any JobControl, collector: Collector
     ) {
         self.journal = journal
         self.checkpointer = checkpointer
@@ -50,6 +52,7 @@ public struct Services: Sendable {
         self.retraining = retraining
         self.factory = factory
         self.jobs = jobs
+        self.collector = collector
     }
 }
 

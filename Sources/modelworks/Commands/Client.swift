@@ -17,7 +17,7 @@ struct Client: Sendable {
         }
     }
 
-    private let connection: FactoryConnection
+    let connection: FactoryConnection
     /// To be closed at the end, where it was opened here.
     private let works: Works?
 

@@ -5,7 +5,7 @@ import Configuration
 enum Verbs {
     static let all: [any Command] = [
         InitCommand(), PlanCommand(), ApplyCommand(), UpCommand(), DemoCommand(), DoctorCommand(), MigrateCommand(),
-        VersionCommand(),
+        ImportCommand(), CollectCommand(), VersionCommand(),
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), DeployCommand(),
         RollbackCommand(), MonitorCommand(), JobsCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(),
     ]

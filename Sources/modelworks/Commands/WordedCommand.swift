@@ -40,6 +40,11 @@ struct Word: Sendable {
 
 extension WordedCommand {
     func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
+        try await choose(arguments, client, context)
+    }
+
+    /// Runs the word that the first argument names.
+    func choose(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
         let given = arguments.positional(0)
         guard let word = given.map({ name in words.first { $0.name == name } }) ?? words.first else {
             let names = words.map(\.name)

@@ -1,4 +1,5 @@
 import Basics
+import Training
 
 struct TrainCommand: ClientCommand {
     let usage = Usage(
@@ -7,6 +8,7 @@ struct TrainCommand: ClientCommand {
             .init(name: "from", value: "TIME", help: "rows from here (default: as defined)"),
             .init(name: "to", value: "TIME", help: "rows up to here; labels known by then"),
             .init(name: "no-register", value: nil, help: "keep the run only"),
+            .init(name: "strict", value: nil, help: "refuse where the code here is not all committed"),
         ], example: "modelworks train flight_delay --to 2013-07-01")
 
     func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
@@ -14,10 +16,14 @@ struct TrainCommand: ClientCommand {
             var from: String?
             var to: String?
             var register: Bool
+            var code: CodeState?
         }
+        let code = try await Git.state(of: context.workingDirectory, isStrict: arguments.flag("strict"))
         let document = try await client.post(
             "/train/\(Client.escape(arguments.required(0)))",
-            Body(from: arguments.option("from"), to: arguments.option("to"), register: !arguments.flag("no-register")))
+            Body(
+                from: arguments.option("from"), to: arguments.option("to"), register: !arguments.flag("no-register"),
+                code: code))
         let version = document.at("version.id").map { "\($0["model"]?.cell ?? "")/\($0["version"]?.cell ?? "")" }
         let warnings = (document.at("candidate.warnings")?.array ?? []).compactMap(\.string)
         return Output(
@@ -27,29 +33,6 @@ struct TrainCommand: ClientCommand {
                 version  \(version ?? "not registered")
                 AUC      \(document.at("candidate.metrics.auc")?.cell ?? "–") on \(document.at("candidate.metrics.holdout_rows")?.cell ?? "0") held-out rows
                 """ + warnings.map { "\nWarning: \($0)." }.joined())
-    }
-}
-
-struct RunsCommand: ClientCommand {
-    let usage = Usage(
-        name: "runs", summary: "List runs, or show one", positionals: ["[RUN]"],
-        options: [.init(name: "experiment", value: "NAME", help: "only of this experiment")],
-        example: "modelworks runs --experiment flight_delay")
-
-    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
-        if let id = arguments.positional(0) {
-            let document = try await client.get("/runs/\(Client.escape(id))")
-            return Output(document: document, text: try JSON.pretty(document))
-        }
-        let document = try await client.get("/runs", [("experiment", arguments.option("experiment"))])
-        return Output(
-            document: document,
-            text: table(
-                document,
-                [
-                    (title: "run", path: "id"), (title: "name", path: "name"), (title: "status", path: "status"),
-                    (title: "AUC", path: "metrics.auc"), (title: "started", path: "started"),
-                ], empty: "No runs yet."))
     }
 }
 

@@ -188,7 +188,10 @@ import Workshop
         let metrics = try #require(run["data"]?["metrics"]?.array)
         #expect(!metrics.isEmpty && own.json["metrics"]?.object?.count == metrics.count)
         let files = try await server.send(.get, "/api/2.0/mlflow/artifacts/list?run_id=\(id)")
-        #expect(files.json["files"]?.array?.map { $0["path"]?.string } == ["feature_importance.json", "model"])
+        #expect(
+            files.json["files"]?.array?.map { $0["path"]?.string } == [
+                "feature_importance.json", "model", "recipe.json",
+            ])
         let version = try await server.send(.get, "/api/2.0/mlflow/model-versions/get?name=order-failure&version=1")
         #expect(version.json["model_version"]?["current_stage"] == "Production")
         #expect(version.json["model_version"]?["run_id"]?.string == id)
