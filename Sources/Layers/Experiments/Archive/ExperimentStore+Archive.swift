@@ -20,7 +20,9 @@ extension ExperimentStore {
             let found = try Self.experiment(named: archived.name, in: transaction)
             if let found, found.created != archived.created {
                 // The default experiment is there from the beginning, and until it is used it is nobody's.
-                let isUntouched = found.id == 0 && found.created.microseconds == 0
+                let isUntouched =
+                    try found.id == 0 && found.created == found.updated && found.tags.isEmpty
+                    && transaction.first("SELECT id FROM runs WHERE experiment = 0 LIMIT 1") == nil
                 if !isUntouched {
                     guard isMerging || found.id == 0 else {
                         throw ExperimentsFailure.takenByAnother(
