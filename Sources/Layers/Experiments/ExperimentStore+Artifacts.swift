@@ -16,11 +16,16 @@ extension ExperimentStore {
     }
 
     /// Stores `bytes` by content and names them; a file that has the name already gives way.
-    /// - Throws: ``ExperimentsFailure/invalid(_:remedy:)`` where a folder has the name, or a file the name of its folder.
+    /// - Throws: ``ExperimentsFailure/invalid(_:remedy:)`` where a folder has the name, or a file the name of its folder,
+    ///   ``ExperimentsFailure/artifactPinned(_:holder:)`` where a model version is made of what would change.
     @discardableResult
     public func putArtifact(_ bytes: [UInt8], at path: ArtifactPath) async throws -> Digest {
         let digest = try await objects.put(bytes)
         try await database.write { transaction in
+            let present = try transaction.first(
+                "SELECT digest FROM artifacts WHERE path = ?", [.text(path.description)])
+            if try present?.digest("digest") == digest { return }
+            try Self.refusePinned(path, in: transaction)
             let parents = path.parents
             let blocking = try transaction.first(
                 """
@@ -76,8 +81,10 @@ extension ExperimentStore {
     }
 
     /// Removes the name of a file, or of all files below a folder; none there is no failure.
+    /// - Throws: ``ExperimentsFailure/artifactPinned(_:holder:)``.
     public func deleteArtifacts(at path: ArtifactPath) async throws {
         try await database.write { transaction in
+            try Self.refusePinned(path, in: transaction)
             try transaction.execute(
                 "DELETE FROM artifacts WHERE path = ? OR (path > ? AND path < ?)",
                 [.text(path.description)] + Self.range(below: path))
@@ -98,30 +105,7 @@ extension ExperimentStore {
     }
 
     /// The ends of the paths below a folder in the order of bytes: `0` comes after `/`.
-    private static func range(below folder: ArtifactPath) -> [SQLValue] {
+    static func range(below folder: ArtifactPath) -> [SQLValue] {
         [.text("\(folder)/"), .text("\(folder)0")]
-    }
-}
-
-extension ExperimentStore {
-    /// Keeps which files lie at a location now, each with its digest, as one object: what it names does not change with the
-    /// names of the files.
-    /// - Returns: the digest of `{"location": URI, "files": {PATH: {"digest": ..., "bytes": ...}}}`.
-    public func keepManifest(of location: String) async throws -> Digest {
-        var files: [String: JSONValue] = [:]
-        if let root = try ArtifactPath(location: location) {
-            let prefix = root.description.count + 1
-            let rows = try await database.read { transaction in
-                try transaction.query(
-                    "SELECT path, digest, bytes FROM artifacts WHERE path > ? AND path < ?", Self.range(below: root))
-            }
-            for row in rows {
-                files[String(try row.string("path").dropFirst(prefix))] = [
-                    "digest": .string(try row.string("digest")), "bytes": .integer(try row.integer("bytes")),
-                ]
-            }
-        }
-        return try await objects.put(
-            try JSON.canonical(JSONValue.object(["location": .string(location), "files": .object(files)])))
     }
 }

@@ -27,13 +27,18 @@ public enum ExperimentsFailure: Failure {
     case artifactPath(String)
     case unknownArtifact(String)
     case unknownLoggedModel(String)
+    /// A model version is made of what would change.
+    case artifactPinned(String, holder: String)
+    /// While a version was made of what lies at a location, it became something else.
+    case artifactsChanged(String)
 
     public var code: FailureCode {
         switch self {
         case .unknownRun, .unknownExperiment, .unknownExperimentName, .unknownTag, .unknownArtifact,
             .unknownLoggedModel:
             .notFound
-        case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted: .failedPrecondition
+        case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted, .artifactPinned: .failedPrecondition
+        case .artifactsChanged: .unavailable
         case .experimentExists: .alreadyExists
         case .badExperimentID, .changedParameters, .invalid, .search, .artifactPath: .invalidArgument
         }
@@ -57,6 +62,8 @@ public enum ExperimentsFailure: Failure {
         case .artifactPath(let path): "Invalid path: '\(path)'"
         case .unknownArtifact(let path): "No such artifact: '\(path)'"
         case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
+        case .artifactPinned(let path, let holder): "'\(path)' can not be changed: \(holder) is made of it"
+        case .artifactsChanged(let location): "the files at '\(location)' changed while they were registered"
         }
     }
 
@@ -68,6 +75,8 @@ public enum ExperimentsFailure: Failure {
         case .runDeleted, .experimentDeleted: "Restore it first."
         case .experimentExists: "Names of deleted experiments stay taken; restore it or choose another name."
         case .invalid(_, let remedy): remedy
+        case .artifactPinned: "Log it under another path, or delete the version first."
+        case .artifactsChanged: "Register them again when they are complete."
         case .artifactPath: "A path is relative and has no '..' in it."
         default: nil
         }

@@ -30,6 +30,8 @@ public struct WorksAPI: Sendable {
         installFeatureQuality(on: router)
         installExpectations(on: router)
         installModels(on: router)
+        installGovernance(on: router)
+        installWebhooks(on: router)
         installServing(on: router)
         installJournal(on: router)
         installJobs(on: router)

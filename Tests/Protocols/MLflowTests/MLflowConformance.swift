@@ -16,14 +16,15 @@ enum StockMLflow {
         return FileManager.default.isExecutableFile(atPath: file + "/bin/python") ? file + "/bin/python" : nil
     }()
 
-    private static let script = URL(filePath: #filePath).deletingLastPathComponent().appending(
-        path: "../../Conformance/mlflow_tracking.py"
-    ).standardizedFileURL.path
-
-    /// Runs the checks against a server, off the cooperative pool.
+    /// Runs the checks of a script against a server, off the cooperative pool.
     /// - Returns: what it printed and whether it was content.
-    static func check(_ url: String) async throws -> (text: String, isGood: Bool) {
-        try await BlockingThread(name: "mlflow").run {
+    static func check(
+        _ url: String, by name: String = "mlflow_tracking.py"
+    ) async throws -> (text: String, isGood: Bool) {
+        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(
+            path: "../../Conformance/\(name)"
+        ).standardizedFileURL.path
+        return try await BlockingThread(name: "mlflow").run {
             let process = Process()
             process.executableURL = URL(filePath: python ?? "")
             process.arguments = [script, url]
@@ -53,6 +54,14 @@ struct MLflowConformance {
             "PASSWORD": server.password,
         ]
         try await check(try await Workshop { $0.environment = environment })
+    }
+
+    @Test func theStockClientIsToldOfChanges() async throws {
+        let shop = try await Workshop()
+        let outcome = try await shop.serving { _ in
+            try await StockMLflow.check("http://\(try shop.address())", by: "mlflow_webhooks.py")
+        }
+        #expect(outcome.isGood, "\(outcome.text)")
     }
 
     private func check(_ shop: Workshop) async throws {
