@@ -85,10 +85,14 @@ extension ExperimentStore {
     public func deleteArtifacts(at path: ArtifactPath) async throws {
         try await database.write { transaction in
             try Self.refusePinned(path, in: transaction)
-            try transaction.execute(
-                "DELETE FROM artifacts WHERE path = ? OR (path > ? AND path < ?)",
-                [.text(path.description)] + Self.range(below: path))
+            try Self.deleteArtifacts(at: path, in: transaction)
         }
+    }
+
+    static func deleteArtifacts(at path: ArtifactPath, in transaction: Transaction) throws {
+        try transaction.execute(
+            "DELETE FROM artifacts WHERE path = ? OR (path > ? AND path < ?)",
+            [.text(path.description)] + range(below: path))
     }
 
     /// The files of a run, by path.

@@ -31,11 +31,14 @@ public enum ExperimentsFailure: Failure {
     case artifactPinned(String, holder: String)
     /// While a version was made of what lies at a location, it became something else.
     case artifactsChanged(String)
+    case unknownTrace(String)
+    /// Some of its spans have not come yet.
+    case unfinishedTrace(String)
 
     public var code: FailureCode {
         switch self {
         case .unknownRun, .unknownExperiment, .unknownExperimentName, .unknownTag, .unknownArtifact,
-            .unknownLoggedModel:
+            .unknownLoggedModel, .unknownTrace, .unfinishedTrace:
             .notFound
         case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted, .artifactPinned: .failedPrecondition
         case .artifactsChanged: .unavailable
@@ -64,6 +67,8 @@ public enum ExperimentsFailure: Failure {
         case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
         case .artifactPinned(let path, let holder): "'\(path)' can not be changed: \(holder) is made of it"
         case .artifactsChanged(let location): "the files at '\(location)' changed while they were registered"
+        case .unknownTrace(let id): "Trace with ID '\(id)' not found."
+        case .unfinishedTrace(let id): "Trace with ID \(id) is not fully exported yet, please try again later."
         }
     }
 

@@ -10,6 +10,7 @@ public enum RegistryFailure: Failure {
     case noProfile(Digest)
     case modelExists(String)
     case unknownAlias(String, model: String)
+    case noVersions(String)
     case inProduction(ModelVersionID)
     /// A name or value that its rules do not allow.
     case invalid(String)
@@ -36,7 +37,7 @@ public enum RegistryFailure: Failure {
 
     public var code: FailureCode {
         switch self {
-        case .unknownModel, .unknownVersion, .noProfile, .unknownRequest, .unknownWebhook,
+        case .unknownModel, .unknownVersion, .noVersions, .noProfile, .unknownRequest, .unknownWebhook,
             .unknownDelivery:
             .notFound
         case .forbiddenTransition, .incomplete, .retained, .needsApproval, .requestClosed, .versionChanged,
@@ -58,6 +59,7 @@ public enum RegistryFailure: Failure {
         case .unknownVersion(let id): "Model Version (name=\(id.model), version=\(id.version)) not found"
         case .modelExists(let name): "Registered Model (name=\(name)) already exists."
         case .unknownAlias(let alias, _): "Registered model alias \(alias) not found."
+        case .noVersions(let name): "Registered Model with name=\(name) has no versions"
         case .inProduction(let id): "\(id) is in Production"
         case .invalid(let text): text
         case .badSource(let source, let reason): "Invalid model version source: '\(source)'. \(reason)"
@@ -112,7 +114,7 @@ public enum RegistryFailure: Failure {
             "Add the public line of the other installation's key (its file models.ed25519.pub) to \(file)."
         case .badArchive: "Export it again, and compare the files' digests."
         case .keptElsewhere: "Copy them with the tools of that store."
-        case .modelExists, .unknownAlias, .invalid, .badSource: nil
+        case .modelExists, .unknownAlias, .noVersions, .invalid, .badSource: nil
         case .noProfile: "Register a version trained here."
         case .badReference: "Write MODEL/VERSION, for example flight-delay/3."
         }

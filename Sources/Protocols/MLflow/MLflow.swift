@@ -16,22 +16,25 @@ public struct MLflow: Sendable {
     let webhooks: WebhookStore
     let time: any TimeSource
     let tryWebhook: @Sendable (WebhookRequest) async -> WebhookTrial
+    private let pages: WebPages?
 
     /// The version of MLflow whose protocol this is.
     static let version = "3.17.2"
 
     /// - Parameters:
     ///   - time: dates what a client gives no time for.
+    ///   - pages: MLflow's web pages; nil where none are shown.
     ///   - tryWebhook: sends a request once and tells what came of it.
     public init(
         experiments: ExperimentStore, registry: ModelRegistry, webhooks: WebhookStore, time: any TimeSource,
-        tryWebhook: @escaping @Sendable (WebhookRequest) async -> WebhookTrial
+        pages: WebPages? = nil, tryWebhook: @escaping @Sendable (WebhookRequest) async -> WebhookTrial
     ) {
         self.webhooks = webhooks
         self.tryWebhook = tryWebhook
         self.experiments = experiments
         self.registry = registry
         self.time = time
+        self.pages = pages
     }
 
     /// Puts the protocol's routes on a router, with its own shape of errors.
@@ -52,6 +55,10 @@ public struct MLflow: Sendable {
         installModels(on: router)
         installVersions(on: router)
         installWebhooks(on: router)
+        installTraces(on: router)
+        installPageRoutes(on: router)
+        installPageQueries(on: router)
+        pages?.install(on: router)
     }
 
     /// Python's clients use the first, web pages the second, of each version of the protocol.
@@ -78,10 +85,10 @@ public struct MLflow: Sendable {
 
     /// Registers a handler that takes fields and writes the members of its answer.
     func call(
-        _ method: HTTPMethod, _ path: String, needs action: Action, on router: Router,
+        _ method: HTTPMethod, _ path: String, version: String = "2.0", needs action: Action, on router: Router,
         _ handler: @escaping @Sendable (Fields, HTTPRequest) async throws -> Answer
     ) {
-        route(method, "/mlflow\(path)", needs: action, on: router) { request in
+        route(method, "/mlflow\(path)", version: version, needs: action, on: router) { request in
             try await handler(try Fields(request), request).response
         }
     }
@@ -116,6 +123,9 @@ struct Answer {
         try writer.object(nil, members)
         bytes = writer.bytes
     }
+
+    /// The answer as a document.
+    var document: JSONValue { (try? JSONTree.value(bytes)) ?? .null }
 
     var response: HTTPResponse {
         HTTPResponse(

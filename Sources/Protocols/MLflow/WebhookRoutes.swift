@@ -40,7 +40,7 @@ extension MLflow {
                     description: try fields.optionalText("description"), url: try fields.optionalText("url"),
                     events: events.isEmpty ? nil : events,
                     secret: try fields.optionalText("secret").map { Secret($0) },
-                    isActive: try fields.choice("status", WebhookStatus.self).map { $0 == .active },
+                    isActive: try fields.choice("status", [WebhookStatus.active, .disabled]).map { $0 == .active },
                     by: Self.principal(request)))
         }
         call(.delete, "\(path)/{id}", needs: .operate, on: router) { _, request in
