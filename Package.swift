@@ -64,6 +64,7 @@ let package = Package(
         .systemLibrary(name: "CPostgreSQL", path: "Sources/Native/CPostgreSQL", pkgConfig: "libpq"),
         .systemLibrary(name: "CKafka", path: "Sources/Native/CKafka", pkgConfig: "rdkafka"),
         .systemLibrary(name: "CSodium", path: "Sources/Native/CSodium", pkgConfig: "libsodium"),
+        .systemLibrary(name: "CArchive", path: "Sources/Native/CArchive", pkgConfig: "libarchive"),
         .systemLibrary(name: "CYAML", path: "Sources/Native/CYAML", pkgConfig: "yaml-0.1"),
 
         // Foundations: no machine learning in here.
@@ -82,6 +83,7 @@ let package = Package(
         room(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
+        room("Archives", in: "Foundations", "Basics", "CArchive"),
         room("Expressions", in: "Foundations", "Basics"),
         room("Documents", in: "Foundations", "Basics", "CSimdJSON"),
 
@@ -106,8 +108,8 @@ let package = Package(
             "Training", in: "Layers", "Basics", "Configuration", "ObjectStorage", "Statistics", "Inference", "Datasets",
             "Features", "Experiments"),
         room(
-            "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Statistics", "Inference",
-            "Experiments"),
+            "Registry", in: "Layers", "Basics", "Archives", "Configuration", "Sealing", "SQL", "Journal",
+            "ObjectStorage", "Statistics", "Inference", "Experiments"),
         room(
             "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "Records", "SQL",
             "Journal",
@@ -199,8 +201,8 @@ let package = Package(
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(
-            "Registry", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Experiments", "Engines",
-            "TestSupport"),
+            "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",
+            "Engines", "TestSupport"),
         // A small factory over rows of its own, trained and serving, for tests of the whole.
         .target(
             name: "Workshop",
@@ -234,6 +236,7 @@ let package = Package(
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
+        tests("Archives", in: "Foundations", "Basics", "TestSupport"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
         tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "Engines", "TestSupport"),

@@ -107,7 +107,7 @@ final class Factory: FactoryControl {
         let inUse = try await registry.versions().filter { $0.stage == .staging || $0.stage == .production }
         plan.impacts = try changes.compactMap { change in
             let made = try old?.catalogue.digest(ofService: change.service)
-            let consumers = inUse.filter { $0.materials?.features == made }.map {
+            let consumers = inUse.filter { made != nil && $0.materials?.features == made }.map {
                 "model \($0.id) (\($0.stage.rawValue))"
             }
             guard !consumers.isEmpty else { return nil }
@@ -208,6 +208,7 @@ final class Factory: FactoryControl {
         }
         features.use(definitions.catalogue, dataFolder: definitions.dataFolder)
         training.use(definitions.trainings)
+        registry.use(definitions.registry)
         try await endpoints.open(definitions.endpoints)
         await monitors.use(definitions.monitors)
         await retraining.use(definitions.pipelines)

@@ -4,6 +4,7 @@ import Configuration
 import Features
 import Foundation
 import Monitoring
+import Registry
 import Serving
 import Training
 import WorksAPI
@@ -11,6 +12,8 @@ import WorksAPI
 /// Everything a factory directory says, read and checked as a whole.
 struct FactoryDefinitions {
     let settings: Settings
+    /// What is asked before a model version moves.
+    let registry: RegistryPolicy
     let catalogue: Catalogue
     let trainings: [TrainingDefinition]
     let endpoints: [EndpointDefinition]
@@ -35,6 +38,7 @@ struct FactoryDefinitions {
         let documents = try FactoryDocuments(
             files: directory.files, environment: ProcessInfo.processInfo.environment)
         settings = try Settings(documents.manifest)
+        registry = try RegistryPolicy(try documents.manifest.mapping().node("registry"))
         stores = try StoreAddresses(manifest: directory.files[FactoryDocuments.manifestName] ?? "")
         dataFolder = settings.data.hasPrefix("/") ? settings.data : "\(directory.root)/\(settings.data)"
         catalogue = try Catalogue(documents)
@@ -96,6 +100,7 @@ struct FactoryDefinitions {
             items[Item(kind: kind, name: name)] = Digest(of: try JSON.canonical(value))
         }
         try add("factory", settings.name, settings)
+        if registry != .standard { try add("registry", settings.name, registry) }
         for (name, table) in catalogue.tables { try add("table", name, table) }
         for (name, events) in catalogue.events { try add("events", name, events) }
         for (name, entity) in catalogue.entities { try add("entity", name, entity) }
@@ -114,7 +119,9 @@ struct FactoryDefinitions {
 
 extension FactoryDefinitions.Settings {
     init(_ node: YAMLNode) throws {
-        let map = try node.mapping(allowing: ["name", "owner", "description", "data", "clock", "tags", "stores"])
+        let map = try node.mapping(allowing: [
+            "name", "owner", "description", "data", "clock", "tags", "stores", "registry",
+        ])
         name = try map.string("name")
         owner = try map.string("owner")
         data = try map.optionalString("data") ?? "data"

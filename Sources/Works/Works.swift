@@ -81,9 +81,12 @@ public final class Works: Sendable {
     private let anchorPlace: AnchorPlace
     private let jobs: JobDuty
     private let streaming: StreamDuty
+    private let hooks: WebhookDuty
     private let threads: Int
     /// The environment variable that names the file with the key that signs the journal.
     public static let journalKeyVariable = "MODELWORKS_JOURNAL_KEY_FILE"
+    /// The environment variable that names the file with the key that signs exported model versions.
+    public static let modelKeyVariable = "MODELWORKS_MODEL_KEY_FILE"
     /// How many predictions may wait at once for features over a network.
     private static let remoteWorkers = 16
     private let time: any TimeSource
@@ -174,7 +177,8 @@ public final class Works: Sendable {
         features.compareHistories {
             try await registry.versions().filter { $0.stage == .production }.sorted { $0.staged > $1.staged }
                 .compactMap { version in
-                    version.materials.map { ModelInUse(features: $0.features, datasets: $0.datasets) }
+                    guard let materials = version.materials, let features = materials.features else { return nil }
+                    return ModelInUse(features: features, datasets: materials.datasets)
                 }
         }
         // Each network thread and each worker asks models and endpoints through a slot of its own; one more is for checks.
@@ -203,14 +207,20 @@ public final class Works: Sendable {
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }
         }
+        let webhooks = WebhookStore(database: database, registry: registry, time: time, random: random)
+        let hooks = WebhookDuty(webhooks: webhooks, time: time, logger: logger)
+        self.hooks = hooks
         router = Router(log: logger)
         WorksAPI(
             Services(
                 journal: journal, checkpointer: checkpointer, objects: objects, features: features,
                 streams: streaming.streams,
                 experiments: experiments, training: training,
-                registry: registry, loader: loader, endpoints: endpoints, monitors: monitors, rollouts: rollouts,
-                retraining: retraining, factory: factory, jobs: jobs,
+                registry: registry,
+                archive: VersionArchive(
+                    registry: registry, experiments: experiments, objects: objects, time: time,
+                    keyFile: try Self.modelKeyFile(options)), webhooks: webhooks, loader: loader, endpoints: endpoints,
+                monitors: monitors, rollouts: rollouts, retraining: retraining, factory: factory, jobs: jobs,
                 collector: Collector(
                     database: database, objects: stores.objects, experiments: experiments, registry: registry,
                     time: time, holder: process)), access: access,
@@ -225,11 +235,22 @@ public final class Works: Sendable {
             workers: max(2, workers), answersOnLoops: stores.online.isLocal
         ).install(on: router)
         MLflow(
-            experiments: experiments, registry: registry, time: time,
+            experiments: experiments, registry: registry, webhooks: webhooks, time: time,
             pages: try options.mlflowPages.map { try WebPages(directory: $0) }
-        ).install(on: router)
+        ) {
+            await hooks.attempt($0)
+        }.install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
         try await factory.resume()
+    }
+
+    /// Where the key is that signs exported model versions. The folder is made where it is below the root.
+    private static func modelKeyFile(_ options: WorksOptions) throws -> String {
+        if let file = options.environment[modelKeyVariable], !file.isEmpty { return file }
+        let folder = "\(options.root)/keys"
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        return "\(folder)/models.ed25519"
     }
 
     /// Listens until `stop` returns, then drains: requests under way are answered, new connections refused.
@@ -290,6 +311,7 @@ public final class Works: Sendable {
         }
         let shipping = Task { [stores, logger] in await stores.records.shipContinually(log: logger) }
         let working = Task { [jobs] in await jobs.work() }
+        let telling = Task { [hooks] in await hooks.work() }
         let streamed = Task { [streaming] in await streaming.work() }
         let guarding = Task { [logger] in
             await withTaskGroup(of: Void.self) { group in
@@ -306,7 +328,7 @@ public final class Works: Sendable {
         }
         ready(url)
         await stop()
-        let tasks = [ticking, following, living, shipping, anchoring, working, guarding, streamed]
+        let tasks = [ticking, following, living, shipping, anchoring, working, guarding, streamed, telling]
         for task in tasks { task.cancel() }
         try lock.publish(url: nil)
         await server.shutdown(drainSeconds: 10)

@@ -48,8 +48,8 @@ import Workshop
         var tokens: [Role: Secret] = [:]
         for role in Role.allCases { tokens[role] = try await Self.token(shop, role.rawValue, role) }
         for route in works.router.routes where !route.isInline {
-            let path = route.pattern.replacing("{version:int}", with: "1").split(separator: "/").map {
-                $0.hasPrefix("{") ? "x" : $0
+            let path = route.pattern.split(separator: "/").map {
+                $0.hasSuffix(":int}") ? "1" : $0.hasPrefix("{") ? "x" : $0
             }.joined(separator: "/")
             func status(_ headers: HTTPHeaders) async throws -> Int {
                 // No body that could be carried out: what gets past the guard is refused for other reasons.

@@ -87,12 +87,13 @@ import Workshop
         let path = "/models/order-failure/versions/2/stage"
         let refused = try await shop.send(.post, path, ["stage": "Production"])
         #expect(refused.status == 412)
+        let text = refused.json["error"]?.string ?? ""
         #expect(
-            refused.json["error"]
-                == """
-                order-failure/2 can not go to Production: its record lacks the run, the bill of materials, metrics. Register a \
-                version from a tracked run.
-                """)
+            text.hasPrefix(
+                """
+                order-failure/2 can not go to Production: what is not known of it is its run, the commit of its code, the \
+                dataset versions it learnt from, its hyperparameters, its metrics, its environment. Register a version with it:
+                """), "\(text)")
         try await shop.post(path, ["stage": "Production", "override": "the other one is broken"])
         #expect(try await shop.journal(type: "model.stage").last?["body"]?["override"] == "the other one is broken")
     }

@@ -26,6 +26,13 @@ public struct RouteNeed: Sendable, Hashable {
     public static func action(_ name: String, on kind: String, named parameter: String? = nil) -> RouteNeed {
         RouteNeed(action: name, kind: kind, parameter: parameter ?? kind)
     }
+
+    /// An action on a resource that only the handler can name, because it stands in the body: who may do it to none of the
+    /// kind is turned away by the router, and the handler asks ``Caller/require(_:on:)`` for the one that is meant.
+    public static func action(_ name: String, onSome kind: String) -> RouteNeed { RouteNeed(action: name, kind: kind) }
+
+    /// Whether the handler names the resource, and not the path.
+    public var isNamedByHandler: Bool { kind != nil && parameter == nil }
 }
 
 /// A route as it was registered.

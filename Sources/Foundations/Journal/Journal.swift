@@ -155,7 +155,8 @@ public struct Journal: Sendable {
         return End(sequence: try row.integer("sequence"), hash: try row.digest("hash"))
     }
 
-    static func end(in transaction: Transaction) throws -> (sequence: Int64, hash: Digest) {
+    /// The same as ``head()``, inside a transaction of the caller.
+    public static func end(in transaction: Transaction) throws -> (sequence: Int64, hash: Digest) {
         guard let row = try transaction.first("SELECT sequence, hash FROM journal_head WHERE id = 1") else {
             return (0, genesis)
         }

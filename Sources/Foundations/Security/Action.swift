@@ -50,4 +50,10 @@ extension RouteNeed {
     public static func right(to action: Action, on kind: String, named parameter: String? = nil) -> RouteNeed {
         .action(action.rawValue, on: kind, named: parameter)
     }
+
+    /// The right to do something to a resource that the handler names.
+    /// - Parameter kind: such as `model`.
+    public static func right(to action: Action, onSome kind: String) -> RouteNeed {
+        .action(action.rawValue, onSome: kind)
+    }
 }

@@ -39,19 +39,19 @@ final class Identity: Sendable {
         if mayEverywhere(action) { return }
         let kind = name == nil ? nil : need.kind
         let resource = kind.flatMap { kind in name.map { "\(kind)/\($0)" } }
-        let best = ([role] + grants.filter { $0.covers(kind: kind, name: name) }.map(\.role)).compactMap(\.self).max()
+        // Before the handler has named the resource, any of the kind will do.
+        let some = name == nil && need.isNamedByHandler ? need.kind : nil
+        func reaches(_ text: String) -> Bool {
+            guard let place = try? AccessResource(text) else { return false }
+            return some.map(place.reaches) ?? place.covers(kind: kind, name: name)
+        }
+        let best = ([role] + grants.filter { reaches($0.resource) }.map(\.role)).compactMap(\.self).max()
         guard let best, best >= action.role else {
             throw .forbidden(principal: principal, action: text, resource: resource, role: action.role)
         }
         let scoped =
             (scope.role ?? .admin) >= action.role && scope.actions?.contains(action) ?? true
-            && scope.resources?.contains { (try? AccessResource($0))?.covers(kind: kind, name: name) ?? false } ?? true
+            && scope.resources?.contains(where: reaches) ?? true
         guard scoped else { throw .forbidden(principal: principal, action: text, resource: resource, role: nil) }
-    }
-}
-
-extension Principal.Grant {
-    fileprivate func covers(kind: String?, name: String?) -> Bool {
-        (try? AccessResource(resource))?.covers(kind: kind, name: name) ?? false
     }
 }

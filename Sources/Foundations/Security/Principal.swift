@@ -51,6 +51,9 @@ public struct AccessResource: Sendable, Hashable, CustomStringConvertible {
         guard let kind, let name else { return false }
         return text == "\(kind)/\(name)" || text == "\(kind)/*"
     }
+
+    /// Whether it reaches anything of a kind.
+    func reaches(_ kind: String) -> Bool { text == "*" || text.hasPrefix("\(kind)/") }
 }
 
 /// Somebody or something that can be told apart: a person, a program.

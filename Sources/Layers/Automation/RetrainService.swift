@@ -265,7 +265,8 @@ extension ModelRegistry {
             materials: BillOfMaterials(
                 datasets: candidate.datasets, features: candidate.features, training: candidate.definition,
                 trainingSet: candidate.trainingSet, code: candidate.environment["modelworks"] ?? "unknown",
-                environment: candidate.environment, seed: candidate.seed),
+                parameters: candidate.parameters ?? [:], environment: candidate.environment, seed: candidate.seed,
+                signature: candidate.signature, sample: candidate.sample),
             metrics: candidate.metrics, description: why, by: principal)
     }
 }

@@ -90,7 +90,19 @@ public actor RolloutService {
             // One whose definition was taken away waits until it is back.
             guard let endpoint = endpoints.table[rollout.endpoint] else { continue }
             let canary = endpoint.reading(of: rollout.candidate)
-            let decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
+            var decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
+            if case .complete(let step) = decision {
+                switch try await registry.moveOrAsk(
+                    rollout.candidate, to: .production, reason: Self.completion(of: rollout), by: "system:rollout")
+                {
+                case .moved: break
+                // Its share stays as it is until enough have agreed.
+                case .waiting: continue
+                case .refused(let request):
+                    let who = request.closedBy ?? "somebody"
+                    decision = .rollBack(step, reason: "\(who) rejected it: \(request.closeReason ?? "")")
+                }
+            }
             guard decision != .wait else { continue }
             let next = rollout.after(decision, at: now, canary: canary)
             do { try await act(decision, rollout, next, on: endpoint) } catch ServingFailure.trafficChanged {
@@ -118,11 +130,9 @@ public actor RolloutService {
                 on: rollout.endpoint, type: "rollout.advanced", reason: "rollout \(rollout.id) to \(next.share)",
                 by: "system:rollout", from: traffic)
         case .complete:
-            try await registry.move(
-                rollout.candidate, to: .production, reason: "rollout \(rollout.id) completed", by: "system:rollout")
             try await endpoints.set(
                 TrafficPolicy(stable: rollout.candidate, previous: traffic.stable), on: rollout.endpoint,
-                type: "rollout.completed", reason: "rollout \(rollout.id) completed", by: "system:rollout",
+                type: "rollout.completed", reason: Self.completion(of: rollout), by: "system:rollout",
                 from: traffic)
         case .rollBack(_, let reason):
             if traffic.canary == rollout.candidate {
@@ -131,6 +141,8 @@ public actor RolloutService {
             try await registry.move(rollout.candidate, to: .archived, reason: reason, by: "system:rollout")
         }
     }
+
+    private static func completion(of rollout: Rollout) -> String { "rollout \(rollout.id) completed" }
 
     /// Stores a rollout in a transaction of its own.
     private func store(_ rollout: Rollout) async throws {

@@ -134,5 +134,5 @@ extension ExperimentStore {
                       dataset_name TEXT NOT NULL, dataset_digest TEXT NOT NULL,
                       PRIMARY KEY (model, key, time, step, run));
                     """),
-        ] + traceMigrations
+        ] + traceMigrations + pinMigrations
 }

@@ -16,11 +16,16 @@ extension ExperimentStore {
     }
 
     /// Stores `bytes` by content and names them; a file that has the name already gives way.
-    /// - Throws: ``ExperimentsFailure/invalid(_:remedy:)`` where a folder has the name, or a file the name of its folder.
+    /// - Throws: ``ExperimentsFailure/invalid(_:remedy:)`` where a folder has the name, or a file the name of its folder,
+    ///   ``ExperimentsFailure/artifactPinned(_:holder:)`` where a model version is made of what would change.
     @discardableResult
     public func putArtifact(_ bytes: [UInt8], at path: ArtifactPath) async throws -> Digest {
         let digest = try await objects.put(bytes)
         try await database.write { transaction in
+            let present = try transaction.first(
+                "SELECT digest FROM artifacts WHERE path = ?", [.text(path.description)])
+            if try present?.digest("digest") == digest { return }
+            try Self.refusePinned(path, in: transaction)
             let parents = path.parents
             let blocking = try transaction.first(
                 """
@@ -76,8 +81,12 @@ extension ExperimentStore {
     }
 
     /// Removes the name of a file, or of all files below a folder; none there is no failure.
+    /// - Throws: ``ExperimentsFailure/artifactPinned(_:holder:)``.
     public func deleteArtifacts(at path: ArtifactPath) async throws {
-        try await database.write { try Self.deleteArtifacts(at: path, in: $0) }
+        try await database.write { transaction in
+            try Self.refusePinned(path, in: transaction)
+            try Self.deleteArtifacts(at: path, in: transaction)
+        }
     }
 
     static func deleteArtifacts(at path: ArtifactPath, in transaction: Transaction) throws {
@@ -107,21 +116,5 @@ extension ExperimentStore {
     /// The ends of the paths below a folder in the order of bytes: `0` comes after `/`.
     static func range(below folder: ArtifactPath) -> [SQLValue] {
         [.text("\(folder)/"), .text("\(folder)0")]
-    }
-}
-
-extension ExperimentStore {
-    /// Keeps which files lie at a location now, each with its digest, as one object: what it names does not change with the
-    /// names of the files.
-    /// - Returns: the digest of `{"location": URI, "files": {PATH: {"digest": ..., "bytes": ...}}}`.
-    public func keepManifest(of location: String) async throws -> Digest {
-        var files: [String: JSONValue] = [:]
-        if let root = try ArtifactPath(location: location) {
-            for file in try await database.read({ try Self.files(below: root, in: $0) }) {
-                files[file.path] = ["digest": .string(file.digest.description), "bytes": .integer(file.bytes)]
-            }
-        }
-        return try await objects.put(
-            try JSON.canonical(JSONValue.object(["location": .string(location), "files": .object(files)])))
     }
 }

@@ -29,6 +29,10 @@ public enum ExperimentsFailure: Failure {
     case unknownLoggedModel(String)
     /// What is to be imported is here already, and is another thing.
     case takenByAnother(String, remedy: String)
+    /// A model version is made of what would change.
+    case artifactPinned(String, holder: String)
+    /// While a version was made of what lies at a location, it became something else.
+    case artifactsChanged(String)
     case unknownTrace(String)
     /// Some of its spans have not come yet.
     case unfinishedTrace(String)
@@ -38,7 +42,8 @@ public enum ExperimentsFailure: Failure {
         case .unknownRun, .unknownExperiment, .unknownExperimentName, .unknownTag, .unknownArtifact,
             .unknownLoggedModel, .unknownTrace, .unfinishedTrace:
             .notFound
-        case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted: .failedPrecondition
+        case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted, .artifactPinned: .failedPrecondition
+        case .artifactsChanged: .unavailable
         case .experimentExists, .takenByAnother: .alreadyExists
         case .badExperimentID, .changedParameters, .invalid, .search, .artifactPath: .invalidArgument
         }
@@ -63,6 +68,8 @@ public enum ExperimentsFailure: Failure {
         case .unknownArtifact(let path): "No such artifact: '\(path)'"
         case .takenByAnother(let what, _): "\(what) is here already, and is not the one to be imported"
         case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
+        case .artifactPinned(let path, let holder): "'\(path)' can not be changed: \(holder) is made of it"
+        case .artifactsChanged(let location): "the files at '\(location)' changed while they were registered"
         case .unknownTrace(let id): "Trace with ID '\(id)' not found."
         case .unfinishedTrace(let id): "Trace with ID \(id) is not fully exported yet, please try again later."
         }
@@ -77,6 +84,8 @@ public enum ExperimentsFailure: Failure {
         case .experimentExists: "Names of deleted experiments stay taken; restore it or choose another name."
         case .invalid(_, let remedy): remedy
         case .takenByAnother(_, let remedy): remedy
+        case .artifactPinned: "Log it under another path, or delete the version first."
+        case .artifactsChanged: "Register them again when they are complete."
         case .artifactPath: "A path is relative and has no '..' in it."
         default: nil
         }

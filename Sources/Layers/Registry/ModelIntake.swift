@@ -21,24 +21,24 @@ public struct ModelIntake: Sendable {
         if isRehearsal { return try await registry.refuseAnother(model) }
         var arrivals: [ModelRegistry.Arrival] = []
         for version in model.versions {
-            var metrics: [String: Double] = [:]
-            let record = version.run.isEmpty ? nil : try? await experiments.record(version.run)
-            for point in record?.metrics ?? [] where point.value.isFinite { metrics[point.key] = point.value }
+            let run = version.run.isEmpty ? nil : try? await experiments.record(version.run)
+            var model: LoggedModel?
+            if let id = version.loggedModel { model = try? await experiments.loggedModel(id) }
             arrivals.append(
                 .init(
-                    version: version, files: try await experiments.keepManifest(of: version.location),
-                    metrics: metrics))
+                    version: version,
+                    found: try await ModelRegistry.Finding(
+                        at: version.location, run: run, model: model, in: experiments)))
         }
         try await registry.adopt(model, arrivals, by: principal)
     }
 }
 
 extension ModelRegistry {
-    /// A version that is brought in, with the manifest of its files and what its run measured.
+    /// A version that is brought in, with what was found of it.
     struct Arrival: Sendable {
         var version: ArchivedModel.Version
-        var files: Digest
-        var metrics: [String: Double]
+        var found: Finding
     }
 
     func refuseAnother(_ model: ArchivedModel) async throws {
@@ -81,7 +81,7 @@ extension ModelRegistry {
     private static func adopt(
         _ arrival: Arrival, of model: String, by principal: String, at now: Timestamp, in transaction: Transaction
     ) throws {
-        let version = arrival.version
+        let (version, found) = (arrival.version, arrival.found)
         let id = ModelVersionID(model: model, version: version.number)
         let known = try transaction.first(
             "SELECT version FROM model_versions WHERE model = ? AND version = ?",
@@ -89,23 +89,25 @@ extension ModelRegistry {
         guard known == nil else { return }
         try transaction.execute(
             """
-            INSERT INTO model_versions (model, version, stage, bundle, run, metrics, description, created, staged,
-              updated, source, location, run_link, logged_model)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO model_versions (model, version, stage, bundle, run, materials, metrics, description,
+              created, staged, updated, source, location, run_link, logged_model)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 .text(model), .integer(version.number), .text(version.stage.rawValue),
-                .text(arrival.files.description), .init(version.run.isEmpty ? nil : version.run),
-                .text(try JSON.string(arrival.metrics)), .text(version.description), .init(version.created),
+                .text(found.bundle.description), .init(version.run.isEmpty ? nil : version.run),
+                .text(try JSON.string(found.materials)), .text(try JSON.string(found.metrics)),
+                .text(version.description), .init(version.created),
                 .init(version.updated), .init(version.updated), .text(version.source), .text(version.location),
                 .text(version.runLink), .init(version.loggedModel),
             ])
         for tag in pairs(version.tags) { try insert(tag, of: id, in: transaction) }
+        try ExperimentStore.pin(found.manifest, by: "model/\(id)", in: transaction)
         try journal(
             "model.registered", "model/\(id)",
             [
-                "bundle": .string(arrival.files.description), "source": .string(version.source),
-                "run": .string(version.run), "metrics": try JSON.value(arrival.metrics),
+                "bundle": .string(found.bundle.description), "source": .string(version.source),
+                "run": .string(version.run), "metrics": try JSON.value(found.metrics),
                 "stage": .string(version.stage.rawValue), "imported": true,
             ], by: principal, at: now, in: transaction)
     }

@@ -14,7 +14,10 @@ extension ModelRegistry {
         let now = time.now
         return try await database.write { transaction in
             guard try Self.modelRow(name, in: transaction) == nil else { throw RegistryFailure.modelExists(name) }
-            try Self.journal("model.created", "model/\(name)", [:], by: principal, at: now, in: transaction)
+            try Self.journal(
+                "model.created", "model/\(name)",
+                ["description": .string(description), "tags": Self.members(tags)], by: principal, at: now,
+                in: transaction)
             try transaction.execute(
                 """
                 INSERT INTO models (name, created, last_version, description, updated) VALUES (?, ?, 0, ?, ?)
@@ -31,9 +34,13 @@ extension ModelRegistry {
         try await database.read { try Self.model(name, in: $0) }
     }
 
+    /// Describes a model, and journals it.
     /// - Throws: ``RegistryFailure/unknownModel(_:)``.
-    public func describeModel(_ name: String, as description: String) async throws -> RegisteredModel {
-        try await changeModel(name) { transaction in
+    public func describeModel(
+        _ name: String, as description: String, by principal: String
+    ) async throws -> RegisteredModel {
+        try await changeModel(name, "model.described", ["description": .string(description)], by: principal) {
+            transaction in
             try transaction.execute(
                 "UPDATE models SET description = ? WHERE name = ?", [.text(description), .text(name)])
         }
@@ -54,22 +61,29 @@ extension ModelRegistry {
             try Self.refuseProduction(of: name, in: transaction)
             try Self.journal(
                 "model.renamed", "model/\(name)", ["to": .string(new)], by: principal, at: now, in: transaction)
+            try Self.journal(
+                "model.renamed", "model/\(new)", ["from": .string(name)], by: principal, at: now, in: transaction)
             try transaction.execute(
                 """
-                INSERT INTO models (name, created, last_version, description, updated)
-                SELECT ?, created, last_version, description, ? FROM models WHERE name = ?
+                INSERT INTO models (name, created, last_version, last_note, description, updated)
+                SELECT ?, created, last_version, last_note, description, ? FROM models WHERE name = ?
                 """, [.text(new), .init(now), .text(name)])
             try transaction.execute(
                 "UPDATE model_versions SET model = ?, updated = ? WHERE model = ?",
                 [.text(new), .init(now), .text(name)])
-            for table in ["model_tags", "model_version_tags", "model_aliases"] {
+            for table in Self.tablesByModel {
                 try transaction.execute("UPDATE \(table) SET model = ? WHERE model = ?", [.text(new), .text(name)])
             }
+            try ExperimentStore.repin(from: "model/\(name)", to: "model/\(new)", in: transaction)
             try transaction.execute(
                 "UPDATE models SET deleted = 1, description = '' WHERE name = ?", [.text(name)])
             return try Self.model(new, in: transaction)
         }
     }
+
+    private static let tablesByModel = [
+        "model_tags", "model_version_tags", "model_aliases", "model_requests", "model_approvals", "model_comments",
+    ]
 
     /// Deletes a model with its versions, tags and aliases, and journals it. Their numbers are not used again.
     /// - Throws: ``RegistryFailure/inProduction(_:)``, ``RegistryFailure/unknownModel(_:)``.
@@ -79,6 +93,11 @@ extension ModelRegistry {
             _ = try Self.model(name, in: transaction)
             try Self.refuseProduction(of: name, in: transaction)
             try Self.journal("model.deleted", "model/\(name)", [:], by: principal, at: now, in: transaction)
+            for row in try transaction.query(
+                "SELECT version FROM model_versions WHERE model = ? AND deleted = 0", [.text(name)])
+            {
+                try ExperimentStore.unpin(by: "model/\(name)/\(try row.integer("version"))", in: transaction)
+            }
             try transaction.execute(
                 "UPDATE models SET deleted = 1, description = '' WHERE name = ?", [.text(name)])
             try transaction.execute("UPDATE model_versions SET deleted = 1 WHERE model = ?", [.text(name)])
@@ -88,16 +107,20 @@ extension ModelRegistry {
         }
     }
 
+    /// Sets a tag, and journals it.
     /// - Throws: ``RegistryFailure/unknownModel(_:)``, ``RegistryFailure/invalid(_:)``.
-    public func setTag(_ tag: Pair, of name: String) async throws {
+    public func setTag(_ tag: Pair, of name: String, by principal: String) async throws {
         try RegistryRules.check([tag])
-        _ = try await changeModel(name) { try Self.insert(tag, of: name, in: $0) }
+        _ = try await changeModel(
+            name, "model.tag", ["key": .string(tag.key), "value": .string(tag.value)], by: principal
+        ) { try Self.insert(tag, of: name, in: $0) }
     }
 
     /// Removes a tag; one that is not there changes nothing.
     /// - Throws: ``RegistryFailure/unknownModel(_:)``.
-    public func deleteTag(_ key: String, of name: String) async throws {
-        _ = try await changeModel(name) { transaction in
+    public func deleteTag(_ key: String, of name: String, by principal: String) async throws {
+        _ = try await changeModel(name, "model.tag", ["key": .string(key), "removed": true], by: principal) {
+            transaction in
             try transaction.execute(
                 "DELETE FROM model_tags WHERE model = ? AND key = ?", [.text(name), .text(key)])
         }
@@ -185,13 +208,38 @@ extension ModelRegistry {
             JournalDraft(principal: principal, type: type, subject: subject, body: body), in: transaction, at: now)
     }
 
+    /// Journals something that was done with a version and changed nothing of it.
+    func note(_ type: String, on id: ModelVersionID, _ body: JSONValue, by principal: String) async throws {
+        let now = time.now
+        try await database.write { transaction in
+            _ = try Self.version(id, in: transaction)
+            try Self.journal(type, "model/\(id)", body, by: principal, at: now, in: transaction)
+        }
+    }
+
+    /// Versions of a model that is there, newest first; it may have none.
+    func versions(ofExisting model: String) async throws -> [ModelVersion] {
+        try await database.read { transaction in
+            try transaction.query(
+                "SELECT * FROM model_versions WHERE model = ? AND deleted = 0 ORDER BY version DESC", [.text(model)]
+            ).map(Self.load)
+        }
+    }
+
+    /// Tags or other pairs as a document.
+    static func members(_ pairs: [Pair]) -> JSONValue {
+        .object(Dictionary(pairs.map { ($0.key, .string($0.value)) }) { $1 })
+    }
+
     private func changeModel(
-        _ name: String, _ body: @escaping @Sendable (Transaction) throws -> Void
+        _ name: String, _ type: String, _ details: JSONValue, by principal: String,
+        _ body: @escaping @Sendable (Transaction) throws -> Void
     ) async throws -> RegisteredModel {
         let now = time.now
         return try await database.write { transaction in
             _ = try Self.model(name, in: transaction)
             try body(transaction)
+            try Self.journal(type, "model/\(name)", details, by: principal, at: now, in: transaction)
             try transaction.execute("UPDATE models SET updated = ? WHERE name = ?", [.init(now), .text(name)])
             return try Self.model(name, in: transaction)
         }

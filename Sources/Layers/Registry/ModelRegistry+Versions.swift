@@ -28,34 +28,45 @@ public struct VersionDraft: Sendable {
 }
 
 extension ModelRegistry {
-    /// Registers the next version of a model from a source that was looked at.
+    /// What was found out of a source.
+    struct Finding: Sendable {
+        /// What lies there, and the object that it is kept as.
+        var manifest: ArtifactManifest
+        var bundle: Digest
+        var materials: BillOfMaterials
+        var metrics: [String: Double]
+    }
+
+    /// Registers the next version of a model from a source that was looked at. What it is made of can not be changed any more.
     /// - Throws: ``RegistryFailure/unknownModel(_:)``, ``RegistryFailure/invalid(_:)``.
-    func register(
-        _ draft: VersionDraft, at location: String, files: Digest, metrics: [String: Double], by principal: String
-    ) async throws -> RegisteredVersion {
+    func register(_ draft: VersionDraft, _ found: Finding, by principal: String) async throws -> RegisteredVersion {
         try RegistryRules.check(draft.tags)
         let now = time.now
-        let metricsText = try JSON.string(metrics)
+        let metricsText = try JSON.string(found.metrics)
+        let materialsText = try JSON.string(found.materials)
         return try await database.write { transaction in
             _ = try Self.model(draft.model, in: transaction)
             let id = try Self.nextVersion(of: draft.model, at: now, in: transaction)
             try transaction.execute(
                 """
-                INSERT INTO model_versions (model, version, stage, bundle, run, metrics, description, created, staged,
-                  updated, source, location, run_link, logged_model)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO model_versions (model, version, stage, bundle, run, materials, metrics, description, created,
+                  staged, updated, source, location, run_link, logged_model)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
-                    .text(id.model), .integer(id.version), .text(Stage.none.rawValue), .text(files.description),
-                    .init(draft.run), .text(metricsText), .text(draft.description), .init(now), .init(now), .init(now),
-                    .text(draft.source), .text(location), .text(draft.runLink), .init(draft.loggedModel),
+                    .text(id.model), .integer(id.version), .text(Stage.none.rawValue),
+                    .text(found.bundle.description), .init(draft.run), .text(materialsText), .text(metricsText),
+                    .text(draft.description), .init(now), .init(now), .init(now), .text(draft.source),
+                    .text(found.manifest.location), .text(draft.runLink), .init(draft.loggedModel),
                 ])
             for tag in draft.tags { try Self.insert(tag, of: id, in: transaction) }
+            try ExperimentStore.pin(found.manifest, by: "model/\(id)", in: transaction)
             try Self.journal(
                 "model.registered", "model/\(id)",
                 [
-                    "bundle": .string(files.description), "source": .string(draft.source),
-                    "run": draft.run.map { .string($0) } ?? .null, "metrics": try JSON.value(metrics),
+                    "bundle": .string(found.bundle.description), "source": .string(draft.source),
+                    "run": draft.run.map { .string($0) } ?? .null, "metrics": try JSON.value(found.metrics),
+                    "description": .string(draft.description), "tags": Self.members(draft.tags),
                 ], by: principal, at: now, in: transaction)
             return try Self.registered(id, in: transaction)
         }
@@ -67,25 +78,31 @@ extension ModelRegistry {
         try await database.read { try Self.registered(id, in: $0) }
     }
 
+    /// Describes a version, and journals it.
     /// - Throws: ``RegistryFailure/unknownVersion(_:)``.
-    public func describe(_ id: ModelVersionID, as description: String) async throws -> RegisteredVersion {
-        try await change(id) { transaction in
+    public func describe(
+        _ id: ModelVersionID, as description: String, by principal: String
+    ) async throws -> RegisteredVersion {
+        try await change(id, "model.described", ["description": .string(description)], by: principal) { transaction in
             try transaction.execute(
                 "UPDATE model_versions SET description = ? WHERE model = ? AND version = ?",
                 [.text(description), .text(id.model), .integer(id.version)])
         }
     }
 
+    /// Sets a tag, and journals it.
     /// - Throws: ``RegistryFailure/unknownVersion(_:)``, ``RegistryFailure/invalid(_:)``.
-    public func setTag(_ tag: Pair, of id: ModelVersionID) async throws {
+    public func setTag(_ tag: Pair, of id: ModelVersionID, by principal: String) async throws {
         try RegistryRules.check([tag])
-        _ = try await change(id) { try Self.insert(tag, of: id, in: $0) }
+        _ = try await change(
+            id, "model.tag", ["key": .string(tag.key), "value": .string(tag.value)], by: principal
+        ) { try Self.insert(tag, of: id, in: $0) }
     }
 
     /// Removes a tag; one that is not there changes nothing.
     /// - Throws: ``RegistryFailure/unknownVersion(_:)``.
-    public func deleteTag(_ key: String, of id: ModelVersionID) async throws {
-        _ = try await change(id) { transaction in
+    public func deleteTag(_ key: String, of id: ModelVersionID, by principal: String) async throws {
+        _ = try await change(id, "model.tag", ["key": .string(key), "removed": true], by: principal) { transaction in
             try transaction.execute(
                 "DELETE FROM model_version_tags WHERE model = ? AND version = ? AND key = ?",
                 [.text(id.model), .integer(id.version), .text(key)])
@@ -93,13 +110,13 @@ extension ModelRegistry {
     }
 
     /// Deletes a version and its aliases, and journals it. Its row stays, and so its number is not used again.
-    /// - Throws: ``RegistryFailure/inProduction(_:)``, ``RegistryFailure/unknownVersion(_:)``.
+    /// - Throws: ``RegistryFailure/inProduction(_:)``, ``RegistryFailure/retained(_:behind:)`` for the one that was there
+    ///   before, ``RegistryFailure/unknownVersion(_:)``.
     public func deleteVersion(_ id: ModelVersionID, by principal: String) async throws {
         let now = time.now
         try await database.write { transaction in
-            guard try Self.version(id, in: transaction).stage != .production else {
-                throw RegistryFailure.inProduction(id)
-            }
+            try Self.refuseRetained(try Self.version(id, in: transaction), in: transaction)
+            try ExperimentStore.unpin(by: "model/\(id)", in: transaction)
             try Self.journal("model.version_deleted", "model/\(id)", [:], by: principal, at: now, in: transaction)
             let key: [SQLValue] = [.text(id.model), .integer(id.version)]
             try transaction.execute("UPDATE model_versions SET deleted = 1 WHERE model = ? AND version = ?", key)
@@ -137,12 +154,14 @@ extension ModelRegistry {
     }
 
     private func change(
-        _ id: ModelVersionID, _ body: @escaping @Sendable (Transaction) throws -> Void
+        _ id: ModelVersionID, _ type: String, _ details: JSONValue, by principal: String,
+        _ body: @escaping @Sendable (Transaction) throws -> Void
     ) async throws -> RegisteredVersion {
         let now = time.now
         return try await database.write { transaction in
             _ = try Self.version(id, in: transaction)
             try body(transaction)
+            try Self.journal(type, "model/\(id)", details, by: principal, at: now, in: transaction)
             try transaction.execute(
                 "UPDATE model_versions SET updated = ? WHERE model = ? AND version = ?",
                 [.init(now), .text(id.model), .integer(id.version)])
@@ -156,5 +175,25 @@ extension ModelRegistry {
             INSERT INTO model_version_tags (model, version, key, value) VALUES (?, ?, ?, ?)
             ON CONFLICT (model, version, key) DO UPDATE SET value = excluded.value
             """, [.text(id.model), .integer(id.version), .text(tag.key), .text(tag.value)])
+    }
+}
+
+extension ModelRegistry.Finding {
+    /// Looks at what lies at a location, and keeps what is there by its digests.
+    /// - Parameters:
+    ///   - run: that it came from.
+    ///   - model: that it is.
+    init(
+        at location: String, run: RunRecord?, model: LoggedModel?, in experiments: ExperimentStore
+    ) async throws {
+        manifest = try await experiments.manifest(of: location)
+        bundle = try await experiments.keep(manifest)
+        materials = BillOfMaterials(
+            run: run, model: model, manifest: manifest,
+            description: try await experiments.file(ModelDescription.path, of: manifest))
+        metrics = [:]
+        for point in run?.metrics ?? model?.metrics.map(\.point) ?? [] where point.value.isFinite {
+            metrics[point.key] = point.value
+        }
     }
 }

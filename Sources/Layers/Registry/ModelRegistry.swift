@@ -1,21 +1,29 @@
 import Basics
 import Journal
 import SQL
+import Synchronization
 
 /// Models, their versions and stages.
 ///
 /// Guarantees: version numbers rise by one and are never used twice, whatever is registered at once; at most one version
 /// of a model is in Production at any moment, because the swap is one transaction; every change is journaled in the same
-/// transaction; a version that reaches Production has a run, materials and metrics, unless a principal overrides with a
-/// reason that is journaled.
+/// transaction; of a version that reaches Production everything is known that the policy asks for, unless a principal
+/// overrides with a reason that is journaled; the version that was in Production before can not be deleted.
 public final class ModelRegistry: Sendable {
     let database: Database
     let time: any TimeSource
+    private let inForce = Mutex(RegistryPolicy.open)
 
     public init(database: Database, time: any TimeSource) {
         self.database = database
         self.time = time
     }
+
+    /// What is asked before a version moves.
+    public var policy: RegistryPolicy { inForce.withLock { $0 } }
+
+    /// Puts a policy in force; nil where there is no factory.
+    public func use(_ policy: RegistryPolicy?) { inForce.withLock { $0 = policy ?? .open } }
 
     /// Registers a bundle as the next version of `model`, in stage None.
     ///
@@ -59,57 +67,6 @@ public final class ModelRegistry: Sendable {
         }
     }
 
-    /// Moves a version to `stage`; a version that held Production goes to Archived in the same transaction.
-    ///
-    /// - Parameters:
-    ///   - override: the reason for promoting a version whose record is incomplete; journaled.
-    ///   - replacing: whether versions that are in the stage go to Archived; in Production the one always does.
-    /// - Throws: ``RegistryFailure/forbiddenTransition(_:from:to:)``, ``RegistryFailure/incomplete(_:missing:)``.
-    @discardableResult
-    public func move(
-        _ id: ModelVersionID, to stage: Stage, reason: String, override: String? = nil, replacing: Bool = false,
-        by principal: String
-    ) async throws -> ModelVersion {
-        let now = time.now
-        return try await database.write { transaction in
-            let version = try Self.version(id, in: transaction)
-            if version.stage == stage { return version }
-            guard version.stage.allows(stage) else {
-                throw RegistryFailure.forbiddenTransition(id, from: version.stage, to: stage)
-            }
-            if stage == .production, override == nil {
-                let missing = Self.missing(in: version)
-                guard missing.isEmpty else { throw RegistryFailure.incomplete(id, missing: missing) }
-            }
-            if stage == .production || replacing {
-                for holder in try transaction.query(
-                    "SELECT * FROM model_versions WHERE model = ? AND stage = ? AND deleted = 0",
-                    [.text(id.model), .text(stage.rawValue)])
-                {
-                    let previous = try Self.load(holder)
-                    try Self.set(previous.id, from: stage, to: .archived, in: transaction, at: now)
-                    try Journal.append(
-                        JournalDraft(
-                            principal: principal, type: "model.stage", subject: "model/\(previous.id)",
-                            body: [
-                                "from": .string(stage.rawValue), "to": "Archived",
-                                "reason": .string("replaced by \(id)"),
-                            ]), in: transaction, at: now)
-                }
-            }
-            try Self.set(id, from: version.stage, to: stage, in: transaction, at: now)
-            try Journal.append(
-                JournalDraft(
-                    principal: principal, type: "model.stage", subject: "model/\(id)",
-                    body: [
-                        "from": .string(version.stage.rawValue), "to": .string(stage.rawValue),
-                        "reason": .string(reason), "override": override.map { .string($0) } ?? .null,
-                    ]),
-                in: transaction, at: now)
-            return try Self.version(id, in: transaction)
-        }
-    }
-
     public func version(_ id: ModelVersionID) async throws -> ModelVersion {
         try await database.read { try Self.version(id, in: $0) }
     }
@@ -137,23 +94,6 @@ public final class ModelRegistry: Sendable {
                 "SELECT * FROM model_versions WHERE model = ? AND stage = 'Production' AND deleted = 0", [.text(model)]
             ).map(Self.load)
         }
-    }
-
-    private static func missing(in version: ModelVersion) -> [String] {
-        var missing: [String] = []
-        if version.run == nil { missing.append("the run") }
-        // What came with a source has the digests of its files instead.
-        if version.materials == nil, version.source == nil { missing.append("the bill of materials") }
-        if version.metrics.isEmpty { missing.append("metrics") }
-        return missing
-    }
-
-    private static func set(
-        _ id: ModelVersionID, from: Stage, to: Stage, in transaction: Transaction, at now: Timestamp
-    ) throws {
-        try transaction.execute(
-            "UPDATE model_versions SET stage = ?, staged = ?, updated = ? WHERE model = ? AND version = ? AND stage = ?",
-            [.text(to.rawValue), .init(now), .init(now), .text(id.model), .integer(id.version), .text(from.rawValue)])
     }
 
     /// Takes the next number of a model, which is made where there is none, or was deleted.

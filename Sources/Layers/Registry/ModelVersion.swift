@@ -24,7 +24,7 @@ public struct ModelVersionID: Hashable, Sendable, Codable, CustomStringConvertib
 }
 
 /// The stages of MLflow's registry.
-public enum Stage: String, Sendable, Codable, CaseIterable {
+public enum Stage: String, Sendable, Codable, CaseIterable, CodingKeyRepresentable {
     case none = "None"
     case staging = "Staging"
     case production = "Production"
@@ -32,35 +32,6 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
 
     /// Nothing returns to None; every other change of stage is allowed.
     public func allows(_ next: Stage) -> Bool { next != .none && next != self }
-}
-
-/// What a version was made from, by digest: enough to make it again.
-public struct BillOfMaterials: Sendable, Codable, Equatable {
-    /// Dataset versions by table.
-    public var datasets: [String: Digest]
-    /// The feature service's definitions.
-    public var features: Digest
-    /// The training specification.
-    public var training: Digest
-    /// The rows and columns it was trained on.
-    public var trainingSet: Digest
-    /// Version and build of the program that trained it.
-    public var code: String
-    public var environment: [String: String]
-    public var seed: Int64
-
-    public init(
-        datasets: [String: Digest], features: Digest, training: Digest, trainingSet: Digest, code: String,
-        environment: [String: String], seed: Int64
-    ) {
-        self.datasets = datasets
-        self.features = features
-        self.training = training
-        self.trainingSet = trainingSet
-        self.code = code
-        self.environment = environment
-        self.seed = seed
-    }
 }
 
 /// One version of a model and everything known of it.
@@ -77,4 +48,19 @@ public struct ModelVersion: Sendable, Codable, Equatable {
     public var staged: Timestamp
     /// Where it was registered from, as a URI; nil for what was trained here.
     public var source: String?
+
+    /// The digest of all that can not change of it: what an approval is for.
+    public func digest() throws -> Digest {
+        struct Bound: Encodable {
+            var id: ModelVersionID
+            var bundle: Digest
+            var run: String?
+            var materials: BillOfMaterials?
+            var metrics: [String: Double]
+            var source: String?
+        }
+        return Digest(
+            of: try JSON.canonical(
+                Bound(id: id, bundle: bundle, run: run, materials: materials, metrics: metrics, source: source)))
+    }
 }

@@ -5,7 +5,7 @@ public enum RegistryFailure: Failure {
     case unknownModel(String)
     case unknownVersion(ModelVersionID)
     case forbiddenTransition(ModelVersionID, from: Stage, to: Stage)
-    case incomplete(ModelVersionID, missing: [String])
+    case incomplete(ModelVersionID, missing: [RequiredFact])
     case badReference(String)
     case noProfile(Digest)
     case modelExists(String)
@@ -17,16 +17,41 @@ public enum RegistryFailure: Failure {
     case badSource(String, reason: String)
     /// A model that is to be imported has the name of another one.
     case modelTaken(String)
+    /// Kept behind the version that is in Production.
+    case retained(ModelVersionID, behind: ModelVersionID)
+    case needsApproval(ModelVersionID, to: Stage, approvals: Int)
+    case unknownRequest(Int64, model: String)
+    case requestOpen(TransitionRequest)
+    case requestClosed(TransitionRequest)
+    case ownRequest(TransitionRequest)
+    case approvedBefore(TransitionRequest, by: String)
+    case versionChanged(TransitionRequest)
+    /// Its files are in a store of others.
+    case keptElsewhere(ModelVersionID)
+    case badArchive(String)
+    /// An archive that is signed by a key which nobody here trusts.
+    case untrusted(key: String, file: String)
+    case unknownWebhook(String)
+    /// There is none, or it was not given up.
+    case unknownDelivery(String)
+    /// Nothing may be sent there.
+    case badAddress(String, reason: String)
 
     public var code: FailureCode {
         switch self {
-        case .unknownModel, .unknownVersion, .noVersions, .noProfile: .notFound
-        case .forbiddenTransition, .incomplete: .failedPrecondition
-        case .modelExists, .modelTaken: .alreadyExists
+        case .unknownModel, .unknownVersion, .noVersions, .noProfile, .unknownRequest, .unknownWebhook,
+            .unknownDelivery:
+            .notFound
+        case .forbiddenTransition, .incomplete, .retained, .needsApproval, .requestClosed, .versionChanged,
+            .keptElsewhere:
+            .failedPrecondition
+        case .modelExists, .modelTaken, .requestOpen, .approvedBefore: .alreadyExists
+        case .ownRequest, .untrusted: .permissionDenied
+        case .badArchive: .dataLoss
         // As MLflow has it.
         case .unknownAlias: .invalidArgument
         case .inProduction: .failedPrecondition
-        case .badReference, .invalid, .badSource: .invalidArgument
+        case .badReference, .invalid, .badSource, .badAddress: .invalidArgument
         }
     }
 
@@ -44,7 +69,28 @@ public enum RegistryFailure: Failure {
         case .forbiddenTransition(let id, let from, let to):
             "\(id) can not go from \(from.rawValue) to \(to.rawValue)"
         case .incomplete(let id, let missing):
-            "\(id) can not go to Production: its record lacks \(missing.joined(separator: ", "))"
+            "\(id) can not go to Production: what is not known of it is \(missing.map(\.name).joined(separator: ", "))"
+        case .retained(let id, let current):
+            "\(id) is kept so that it can be put back in place of \(current), which is in Production"
+        case .needsApproval(let id, let stage, let approvals):
+            "\(id) goes to \(stage.rawValue) only when \(approvals == 1 ? "another person agrees" : "\(approvals) others agree")"
+        case .unknownRequest(let number, let model): "the model '\(model)' has no request \(number)"
+        case .requestOpen(let request):
+            "request \(request.number) for \(request.version) to go to \(request.stage.rawValue) is open already"
+        case .requestClosed(let request):
+            "request \(request.number) for \(request.version) is \(request.state.rawValue)"
+        case .ownRequest(let request):
+            "\(request.requester) made request \(request.number) for \(request.version), and another must agree to it"
+        case .approvedBefore(let request, let principal):
+            "\(principal) has agreed to request \(request.number) for \(request.version) already"
+        case .unknownWebhook(let id): "Webhook with ID \(id) not found."
+        case .unknownDelivery(let id): "there is no delivery '\(id)' that was given up"
+        case .badAddress(let url, let reason): "Invalid webhook URL '\(url)': \(reason)"
+        case .keptElsewhere(let id): "the files of \(id) are not kept here, and so can not be exported"
+        case .badArchive(let reason): "the archive is refused: \(reason)"
+        case .untrusted(let key, _): "the archive is signed with the key \(key), which is not trusted here"
+        case .versionChanged(let request):
+            "\(request.version) is not what it was when request \(request.number) was made for it"
         case .badReference(let text): "'\(text)' is no model version"
         case .noProfile(let bundle): "the bundle \(bundle.short) holds no profile of its training"
         }
@@ -54,9 +100,24 @@ public enum RegistryFailure: Failure {
         switch self {
         case .unknownModel, .unknownVersion: "List them with 'modelworks models'."
         case .forbiddenTransition: "Allowed: None, Staging, Production and Archived, but nothing returns to None."
-        case .incomplete: "Register a version from a tracked run."
+        case .incomplete(_, let missing):
+            "Register a version with it: " + missing.map(\.remedy).joined(separator: "; ") + "."
         case .inProduction: "Archive it first."
         case .modelTaken: "Rename one of the two, or import into another factory."
+        case .retained(_, let current): "Promote a version after \(current) first, or archive it."
+        case .needsApproval(let id, let stage, _):
+            "Ask for it: modelworks models request \(id) --stage \(stage.rawValue) --reason WHY."
+        case .unknownRequest: "List them with 'modelworks models requests'."
+        case .requestOpen: "Wait for approvals, or reject it first."
+        case .requestClosed, .versionChanged: "Make a new request."
+        case .ownRequest, .approvedBefore: "Let another principal approve it."
+        case .unknownWebhook: "List them with GET /api/works/v1/webhooks."
+        case .unknownDelivery: "List them with GET /api/works/v1/webhooks/deliveries?state=dead."
+        case .badAddress: "The key 'registry: webhook_hosts' of works.yaml lists the hosts that are allowed."
+        case .untrusted(_, let file):
+            "Add the public line of the other installation's key (its file models.ed25519.pub) to \(file)."
+        case .badArchive: "Export it again, and compare the files' digests."
+        case .keptElsewhere: "Copy them with the tools of that store."
         case .modelExists, .unknownAlias, .noVersions, .invalid, .badSource: nil
         case .noProfile: "Register a version trained here."
         case .badReference: "Write MODEL/VERSION, for example flight-delay/3."

@@ -38,5 +38,24 @@ extension ModelRegistry {
                   PRIMARY KEY (model, alias));
                 CREATE INDEX model_versions_by_run ON model_versions (run);
                 """),
+        Migration(
+            room: "registry", version: 3,
+            sql: """
+                ALTER TABLE models ADD COLUMN last_note INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE model_versions ADD COLUMN retired INTEGER;
+                CREATE TABLE model_requests (
+                  model TEXT NOT NULL REFERENCES models (name), number INTEGER NOT NULL, version INTEGER NOT NULL,
+                  stage TEXT NOT NULL, replacing INTEGER NOT NULL, digest TEXT NOT NULL, requester TEXT NOT NULL,
+                  reason TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT NULL, state TEXT NOT NULL,
+                  closed INTEGER, closed_by TEXT, close_reason TEXT, PRIMARY KEY (model, number));
+                CREATE INDEX model_requests_by_version ON model_requests (model, version);
+                CREATE TABLE model_approvals (
+                  model TEXT NOT NULL, number INTEGER NOT NULL, principal TEXT NOT NULL, comment TEXT NOT NULL,
+                  time INTEGER NOT NULL, PRIMARY KEY (model, number, principal));
+                CREATE TABLE model_comments (
+                  model TEXT NOT NULL REFERENCES models (name), number INTEGER NOT NULL, version INTEGER NOT NULL,
+                  principal TEXT NOT NULL, text TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY (model, number));
+                """),
+        WebhookStore.migration,
     ]
 }

@@ -23,54 +23,40 @@ public struct VersionIntake: Sendable {
         _ = try await registry.model(draft.model)
         var draft = draft
         let location = try await locate(&draft)
-        var metrics: [String: Double] = [:]
-        if let run = draft.run {
-            for point in try await experiments.record(run).metrics where point.value.isFinite {
-                metrics[point.key] = point.value
-            }
-        }
-        let files = try await experiments.keepManifest(of: location)
-        let version = try await registry.register(draft, at: location, files: files, metrics: metrics, by: principal)
+        let run: RunRecord? = if let run = draft.run { try await experiments.record(run) } else { nil }
+        let model: LoggedModel? =
+            if let model = draft.loggedModel { try await experiments.loggedModel(model) } else { nil }
+        let found = try await ModelRegistry.Finding(at: location, run: run, model: model, in: experiments)
+        let version = try await registry.register(draft, found, by: principal)
         if let model = draft.loggedModel { try await note(version.id, on: model) }
         return version
     }
 
-    private static let modelScheme = "models:/"
-    private static let runScheme = "runs:/"
     private static let versionsTag = "mlflow.modelVersions"
 
     /// Where a source leads to.
     private func locate(_ draft: inout VersionDraft) async throws -> String {
         let source = draft.source
         func refusal(_ reason: String) -> RegistryFailure { .badSource(source, reason: reason) }
-        guard !source.split(separator: "/").contains("..") else { throw refusal("It steps up by '..'") }
-        if source.hasPrefix(Self.modelScheme) {
-            let rest = String(source.dropFirst(Self.modelScheme.count)).drop { $0 == "/" }
-            let parts = rest.split(separator: "/").map(String.init)
-            if parts.count == 1, let id = parts.first {
-                guard draft.loggedModel == nil || draft.loggedModel == id else {
-                    throw refusal("It is another logged model than the model_id that is given")
-                }
-                let model = try await experiments.loggedModel(id)
-                draft.loggedModel = id
-                if draft.run == nil, !model.sourceRun.isEmpty { draft.run = model.sourceRun }
-                return model.location
+        switch try VersionSource(source) {
+        case .loggedModel(let id):
+            guard draft.loggedModel == nil || draft.loggedModel == id else {
+                throw refusal("It is another logged model than the model_id that is given")
             }
-            guard parts.count == 2, let name = parts.first, let number = parts.last.flatMap({ Int64($0) }) else {
-                throw refusal("It is neither models:/MODEL_ID nor models:/NAME/VERSION")
-            }
-            let other = try await registry.registered(ModelVersionID(model: name, version: number))
+            let model = try await experiments.loggedModel(id)
+            draft.loggedModel = id
+            if draft.run == nil, !model.sourceRun.isEmpty { draft.run = model.sourceRun }
+            return model.location
+        case .version(let id):
+            let other = try await registry.registered(id)
             draft.run = other.run.isEmpty ? nil : other.run
             draft.loggedModel = other.loggedModel
             return other.location
-        }
-        if source.hasPrefix(Self.runScheme) {
-            let parts = source.dropFirst(Self.runScheme.count).split(separator: "/", maxSplits: 1).map(String.init)
-            guard let run = parts.first, run == draft.run else {
-                throw refusal("Its run is not the run_id that is given")
-            }
+        case .run(let run, let path):
+            guard run == draft.run else { throw refusal("Its run is not the run_id that is given") }
             let root = try await experiments.record(run).info.location
-            return parts.count == 2 ? "\(root)/\(parts.last ?? "")" : root
+            return path.isEmpty ? root : "\(root)/\(path)"
+        case .place: break
         }
         let isHere = source.hasPrefix(ArtifactPath.scheme) || source.contains("/api/2.0/mlflow-artifacts/")
         let isLocal = !source.contains(":/") || source.hasPrefix("file:")

@@ -23,7 +23,12 @@ public struct Candidate: Sendable, Codable, Equatable {
     public var definition: Digest
     public var trainingSet: Digest
     public var environment: [String: String]
+    /// What it was trained with; nil in records of older programs.
+    public var parameters: [String: String]?
     public var seed: Int64
+    /// Of the bundle; nil in records of older programs.
+    public var signature: Digest?
+    public var sample: Digest?
     /// What to know of the data it was trained on; nil where there is nothing.
     public var warnings: [String]?
     /// The held-out range, for comparing others on the same rows.
@@ -108,10 +113,7 @@ public final class TrainingService: Sendable {
         try await features.requireData(ofService: definition.service, definition.population)
         let run = try await experiments.start(
             experiment: definition.name, name: "\(definition.name) to \(to.day)",
-            parameters: [
-                "from": from.description, "to": to.description, "rounds": "\(definition.rounds)",
-                "seed": "\(definition.seed)",
-            ].merging(definition.parameters) { mine, _ in mine },
+            parameters: Self.parameters(of: definition, from, to),
             tags: tags.merging(try self.tags(definition, code)) { first, _ in first }, by: principal)
         do {
             let candidate = try await train(definition, from, holdoutFrom, to, run: run, progress: progress)
@@ -154,6 +156,15 @@ public final class TrainingService: Sendable {
                     source: digest.description, schema: nil, profile: nil,
                     tags: [Pair(key: "mlflow.data.context", value: "training")])
             }, models: [], to: run)
+    }
+
+    private static func parameters(
+        of definition: TrainingDefinition, _ from: Timestamp, _ to: Timestamp
+    ) -> [String: String] {
+        [
+            "from": from.description, "to": to.description, "rounds": "\(definition.rounds)",
+            "seed": "\(definition.seed)",
+        ].merging(definition.parameters) { mine, _ in mine }
     }
 
     private func train(
@@ -207,13 +218,17 @@ public final class TrainingService: Sendable {
         try await experiments.attach(modelText, as: "model/\(LightGBMRuntime.modelPath)", to: run)
         try await experiments.attach(kept.manifestBytes, as: "model/manifest.json", to: run)
         try await experiments.attach(try JSON.canonical(trained.importance), as: "feature_importance.json", to: run)
+        let manifest = try BundleManifest(decoding: kept.manifestBytes)
         return Candidate(
             training: definition.name, model: definition.model, run: run, bundle: kept.digest, judged: judged.digest,
             metrics: metrics, verdicts: definition.gates.map { $0.verdict(on: metrics) },
             datasets: try await features.datasetVersions().mapValues(\.digest),
             features: try features.catalogue.digest(ofService: definition.service),
             definition: try definition.digest(), trainingSet: labelled.digest(), environment: environment,
-            seed: definition.seed, warnings: warnings.isEmpty ? nil : warnings, holdoutFrom: holdoutFrom, holdoutTo: to)
+            parameters: Self.parameters(of: definition, from, to), seed: definition.seed,
+            signature: Digest(of: try JSON.canonical(manifest.signature)),
+            sample: Digest(of: try JSON.canonical(manifest.sample)), warnings: warnings.isEmpty ? nil : warnings,
+            holdoutFrom: holdoutFrom, holdoutTo: to)
     }
 
     /// Makes a bundle and stores it with its files.

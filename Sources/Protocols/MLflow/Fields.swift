@@ -69,8 +69,13 @@ struct Fields {
 
     /// A text or a number, as ids are sent.
     func identifier(_ name: String) throws -> String {
+        guard let text = try optionalIdentifier(name), !text.isEmpty else { throw MLflowFailure.missing(prefix + name) }
+        return text
+    }
+
+    func optionalIdentifier(_ name: String) throws -> String? {
         if case .integer(let number)? = try scalar(name) { return String(number) }
-        return try text(name)
+        return try optionalText(name)
     }
 
     func optionalInteger(_ name: String) throws -> Int64? {

@@ -13,7 +13,9 @@ import Security
 public struct MLflow: Sendable {
     let experiments: ExperimentStore
     let registry: ModelRegistry
+    let webhooks: WebhookStore
     let time: any TimeSource
+    let tryWebhook: @Sendable (WebhookRequest) async -> WebhookTrial
     private let pages: WebPages?
 
     /// The version of MLflow whose protocol this is.
@@ -22,9 +24,13 @@ public struct MLflow: Sendable {
     /// - Parameters:
     ///   - time: dates what a client gives no time for.
     ///   - pages: MLflow's web pages; nil where none are shown.
+    ///   - tryWebhook: sends a request once and tells what came of it.
     public init(
-        experiments: ExperimentStore, registry: ModelRegistry, time: any TimeSource, pages: WebPages? = nil
+        experiments: ExperimentStore, registry: ModelRegistry, webhooks: WebhookStore, time: any TimeSource,
+        pages: WebPages? = nil, tryWebhook: @escaping @Sendable (WebhookRequest) async -> WebhookTrial
     ) {
+        self.webhooks = webhooks
+        self.tryWebhook = tryWebhook
         self.experiments = experiments
         self.registry = registry
         self.time = time
@@ -48,6 +54,7 @@ public struct MLflow: Sendable {
         installLoggedModels(on: router)
         installModels(on: router)
         installVersions(on: router)
+        installWebhooks(on: router)
         installTraces(on: router)
         installTracePages(on: router)
         installPageRoutes(on: router)
@@ -63,9 +70,14 @@ public struct MLflow: Sendable {
         _ method: HTTPMethod, _ path: String, version: String = "2.0", needs action: Action, on router: Router,
         _ handler: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
     ) {
+        let kind = ResourceKind(path: path)
+        let need = kind.map { RouteNeed.right(to: action, onSome: $0.rawValue) } ?? .right(to: action)
         for prefix in ["/api", "/ajax-api"] {
-            router.route(method, "\(prefix)/\(version)\(path)", needs: .right(to: action)) { request in
-                do { return try await handler(request) } catch {
+            router.route(method, "\(prefix)/\(version)\(path)", needs: need) { request in
+                do {
+                    if let kind { try await authorise(action, on: kind, path, request) }
+                    return try await handler(request)
+                } catch {
                     return MLflowProblem(error, requestID: request.requestID).response
                 }
             }

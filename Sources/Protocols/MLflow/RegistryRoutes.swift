@@ -17,10 +17,11 @@ extension MLflow {
         call(.get, "\(path)/get", needs: .read, on: router) { fields, _ in
             Self.answer(try await registry.model(try fields.text("name")))
         }
-        call(.patch, "\(path)/update", needs: .register, on: router) { fields, _ in
+        call(.patch, "\(path)/update", needs: .register, on: router) { fields, request in
             Self.answer(
                 try await registry.describeModel(
-                    try fields.text("name"), as: try fields.optionalText("description") ?? ""))
+                    try fields.text("name"), as: try fields.optionalText("description") ?? "",
+                    by: Self.principal(request)))
         }
         call(.post, "\(path)/rename", needs: .register, on: router) { fields, request in
             Self.answer(
@@ -49,13 +50,14 @@ extension MLflow {
                 return Answer { $0.objects("model_versions", asked) { $0.members(of: $1) } }
             }
         }
-        call(.post, "\(path)/set-tag", needs: .register, on: router) { fields, _ in
+        call(.post, "\(path)/set-tag", needs: .register, on: router) { fields, request in
             let tag = Pair(key: try fields.text("key"), value: try fields.optionalText("value") ?? "")
-            try await registry.setTag(tag, of: try fields.text("name"))
+            try await registry.setTag(tag, of: try fields.text("name"), by: Self.principal(request))
             return .empty
         }
-        call(.delete, "\(path)/delete-tag", needs: .register, on: router) { fields, _ in
-            try await registry.deleteTag(try fields.text("key"), of: try fields.text("name"))
+        call(.delete, "\(path)/delete-tag", needs: .register, on: router) { fields, request in
+            try await registry.deleteTag(
+                try fields.text("key"), of: try fields.text("name"), by: Self.principal(request))
             return .empty
         }
         call(.post, "\(path)/alias", needs: .promote, on: router) { fields, request in
@@ -84,15 +86,17 @@ extension MLflow {
                 model: try fields.text("name"), source: try fields.text("source"), run: try given("run_id"),
                 runLink: try given("run_link") ?? "", loggedModel: try given("model_id"),
                 description: try given("description") ?? "", tags: try fields.pairs("tags"))
+            try await authoriseSource(of: draft, request)
             return Self.answer(try await intake.register(draft, by: Self.principal(request)))
         }
         call(.get, "\(path)/get", needs: .read, on: router) { fields, _ in
             Self.answer(try await registry.registered(try Self.versionID(fields)))
         }
-        call(.patch, "\(path)/update", needs: .register, on: router) { fields, _ in
+        call(.patch, "\(path)/update", needs: .register, on: router) { fields, request in
             Self.answer(
                 try await registry.describe(
-                    try Self.versionID(fields), as: try fields.optionalText("description") ?? ""))
+                    try Self.versionID(fields), as: try fields.optionalText("description") ?? "",
+                    by: Self.principal(request)))
         }
         call(.post, "\(path)/transition-stage", needs: .promote, on: router) { fields, request in
             let id = try Self.versionID(fields)
@@ -116,13 +120,14 @@ extension MLflow {
             let version = try await registry.registered(try Self.versionID(fields))
             return Answer { $0.member("artifact_uri", version.location) }
         }
-        call(.post, "\(path)/set-tag", needs: .register, on: router) { fields, _ in
+        call(.post, "\(path)/set-tag", needs: .register, on: router) { fields, request in
             let tag = Pair(key: try fields.text("key"), value: try fields.optionalText("value") ?? "")
-            try await registry.setTag(tag, of: try Self.versionID(fields))
+            try await registry.setTag(tag, of: try Self.versionID(fields), by: Self.principal(request))
             return .empty
         }
-        call(.delete, "\(path)/delete-tag", needs: .register, on: router) { fields, _ in
-            try await registry.deleteTag(try fields.text("key"), of: try Self.versionID(fields))
+        call(.delete, "\(path)/delete-tag", needs: .register, on: router) { fields, request in
+            try await registry.deleteTag(
+                try fields.text("key"), of: try Self.versionID(fields), by: Self.principal(request))
             return .empty
         }
     }

@@ -126,7 +126,7 @@ extension WorksAPI {
         return digest
     }
 
-    private func version(_ request: HTTPRequest) throws -> ModelVersionID {
+    func version(_ request: HTTPRequest) throws -> ModelVersionID {
         try ModelVersionID("\(try request.parameter("model"))/\(try request.parameter("version"))")
     }
 

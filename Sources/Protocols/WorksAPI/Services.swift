@@ -20,6 +20,8 @@ public struct Services: Sendable {
     public let experiments: ExperimentStore
     public let training: TrainingService
     public let registry: ModelRegistry
+    public let archive: VersionArchive
+    public let webhooks: WebhookStore
     public let loader: ModelLoader
     public let endpoints: EndpointStore
     public let monitors: MonitorService
@@ -32,7 +34,7 @@ public struct Services: Sendable {
     public init(
         journal: Journal, checkpointer: Checkpointer, objects: any ObjectStore, features: FeatureStore,
         streams: FeatureStreams, experiments: ExperimentStore, training: TrainingService, registry: ModelRegistry,
-        loader: ModelLoader,
+        archive: VersionArchive, webhooks: WebhookStore, loader: ModelLoader,
         endpoints: EndpointStore,
         monitors: MonitorService, rollouts: RolloutService, retraining: RetrainService, factory: any FactoryControl,
         jobs: any JobControl, collector: Collector
@@ -45,6 +47,8 @@ public struct Services: Sendable {
         self.experiments = experiments
         self.training = training
         self.registry = registry
+        self.archive = archive
+        self.webhooks = webhooks
         self.loader = loader
         self.endpoints = endpoints
         self.monitors = monitors

@@ -33,6 +33,8 @@ public struct WorksAPI: Sendable {
         installRuns(on: router)
         installUpkeep(on: router)
         installImports(on: router)
+        installGovernance(on: router)
+        installWebhooks(on: router)
         installServing(on: router)
         installJournal(on: router)
         installJobs(on: router)

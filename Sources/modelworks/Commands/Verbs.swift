@@ -6,7 +6,8 @@ enum Verbs {
     static let all: [any Command] = [
         InitCommand(), PlanCommand(), ApplyCommand(), UpCommand(), DemoCommand(), DoctorCommand(), MigrateCommand(),
         ImportCommand(), CollectCommand(), VersionCommand(),
-        DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), DeployCommand(),
+        DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), LineageCommand(),
+        DeployCommand(),
         RollbackCommand(), MonitorCommand(), JobsCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(),
     ]
 

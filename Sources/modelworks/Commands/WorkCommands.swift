@@ -36,38 +36,6 @@ struct TrainCommand: ClientCommand {
     }
 }
 
-struct ModelsCommand: ClientCommand {
-    let usage = Usage(
-        name: "models", summary: "List model versions, or move one to a stage",
-        positionals: ["[promote]", "[MODEL/VERSION]"],
-        options: [
-            .init(name: "stage", value: "STAGE", help: "Staging, Production or Archived"),
-            .init(name: "reason", value: "TEXT", help: "why; kept in the journal"),
-        ], example: "modelworks models promote flight-delay/1 --stage Production")
-
-    func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
-        guard let word = arguments.positional(0) else {
-            let document = try await client.get("/models")
-            return Output(
-                document: document,
-                text: table(
-                    document,
-                    [
-                        (title: "model", path: "id.model"), (title: "version", path: "id.version"),
-                        (title: "stage", path: "stage"), (title: "AUC", path: "metrics.auc"),
-                        (title: "bundle", path: "bundle"), (title: "since", path: "staged"),
-                    ], empty: "No models yet."))
-        }
-        guard word == "promote", let reference = arguments.positional(1), let stage = arguments.option("stage") else {
-            throw UsageError("use 'modelworks models promote MODEL/VERSION --stage STAGE'")
-        }
-        let document = try await client.post(
-            try versionPath(reference) + "/stage",
-            ["stage": stage, "reason": arguments.option("reason") ?? "asked for"])
-        return Output(document: document, text: "\(reference) is in \(stage).")
-    }
-}
-
 /// The API path of `MODEL/VERSION`.
 func versionPath(_ reference: String) throws -> String {
     let parts = reference.split(separator: "/")

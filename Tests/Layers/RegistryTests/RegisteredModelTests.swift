@@ -99,8 +99,9 @@ import Testing
         ).info
         let digest = try await desk.experiments.attach(Array("weights".utf8), as: "model/w.txt", to: run.id)
         let number = try await desk.register("m", run: run.id, source: "\(run.location)/model")
-        // The name may come to mean something else; what was registered does not.
-        try await desk.experiments.attach(Array("others".utf8), as: "model/w.txt", to: run.id)
+        await #expect(throws: ExperimentsFailure.self) {
+            try await desk.experiments.attach(Array("others".utf8), as: "model/w.txt", to: run.id)
+        }
         let bundle = try await desk.registry.version(ModelVersionID(model: "m", version: number)).bundle
         let objects = try FileObjectStore(root: desk.folder("objects"))
         let manifest = try JSON.decode(JSONValue.self, from: try await objects.get(bundle))

@@ -89,6 +89,10 @@ struct MLflowConformance {
         try await server.check([("mlflow_tracking.py", []), ("mlflow_traces.py", [])])
     }
 
+    @Test func theStockClientIsToldOfChanges() async throws {
+        try await MLflowServer.onSQLite.check([("mlflow_webhooks.py", [])])
+    }
+
     @Test func librariesLogByThemselves() async throws {
         try await MLflowServer.onSQLite.check([("mlflow_libraries.py", [])])
     }

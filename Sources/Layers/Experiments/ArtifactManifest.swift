@@ -1,0 +1,115 @@
+import Basics
+import ObjectStorage
+import SQL
+
+/// Which files lay at a location, each with its digest: what it names does not change with the names of the files.
+public struct ArtifactManifest: Sendable, Codable, Equatable {
+    /// A URI.
+    public var location: String
+    /// By path below the location; empty where the files are not kept here.
+    public var files: [String: File]
+
+    public init(location: String, files: [String: File]) {
+        self.location = location
+        self.files = files
+    }
+
+    public struct File: Sendable, Codable, Equatable {
+        public var digest: Digest
+        public var bytes: Int64
+
+        public init(digest: Digest, bytes: Int64) {
+            self.digest = digest
+            self.bytes = bytes
+        }
+    }
+}
+
+extension ExperimentStore {
+    /// The tables of what artifacts may not be changed any more.
+    static let pinMigrations = [
+        Migration(
+            room: "artifact_pins", version: 1,
+            sql: """
+                CREATE TABLE artifact_pins (path TEXT NOT NULL, holder TEXT NOT NULL, PRIMARY KEY (path, holder));
+                CREATE INDEX artifact_pins_by_holder ON artifact_pins (holder);
+                """)
+    ]
+
+    /// What lies at a location now.
+    /// - Throws: ``ExperimentsFailure/artifactPath(_:)``.
+    public func manifest(of location: String) async throws -> ArtifactManifest {
+        try await database.read { try Self.manifest(of: location, in: $0) }
+    }
+
+    /// Keeps a manifest as one object.
+    public func keep(_ manifest: ArtifactManifest) async throws -> Digest {
+        try await objects.put(try JSON.canonical(manifest))
+    }
+
+    /// Sees to it that what a manifest names stays as it is, until it is unpinned: no file at its location can be changed,
+    /// removed or added.
+    /// - Parameter holder: who needs it, such as `model/delays/3`.
+    /// - Throws: ``ExperimentsFailure/artifactsChanged(_:)`` where it is no longer what the manifest says.
+    public static func pin(_ manifest: ArtifactManifest, by holder: String, in transaction: Transaction) throws {
+        guard !manifest.files.isEmpty, let root = try ArtifactPath(location: manifest.location) else { return }
+        guard try Self.manifest(of: manifest.location, in: transaction) == manifest else {
+            throw ExperimentsFailure.artifactsChanged(manifest.location)
+        }
+        try transaction.execute(
+            "INSERT INTO artifact_pins (path, holder) VALUES (?, ?)", [.text(root.description), .text(holder)])
+    }
+
+    /// Lets go of what a holder needed.
+    public static func unpin(by holder: String, in transaction: Transaction) throws {
+        try transaction.execute("DELETE FROM artifact_pins WHERE holder = ?", [.text(holder)])
+    }
+
+    /// Gives what holders needed, whose names begin alike, to others.
+    public static func repin(from old: String, to new: String, in transaction: Transaction) throws {
+        for row in try transaction.query(
+            "SELECT path, holder FROM artifact_pins WHERE holder >= ? AND holder < ?",
+            [.text("\(old)/"), .text("\(old)0")])
+        {
+            let holder = try row.string("holder")
+            try transaction.execute(
+                "UPDATE artifact_pins SET holder = ? WHERE path = ? AND holder = ?",
+                [.text(new + holder.dropFirst(old.count)), .text(try row.string("path")), .text(holder)])
+        }
+    }
+
+    /// Refuses to change what is pinned: the path itself, a folder it lies in, or, for a folder, anything below it.
+    /// - Throws: ``ExperimentsFailure/artifactPinned(_:holder:)``.
+    static func refusePinned(_ path: ArtifactPath, in transaction: Transaction) throws {
+        let above = path.parents + [path.description]
+        let pin = try transaction.first(
+            """
+            SELECT holder FROM artifact_pins WHERE path IN (\(SearchStatement.marks(above.count)))
+            UNION ALL SELECT holder FROM artifact_pins WHERE path > ? AND path < ? LIMIT 1
+            """, above.map { .text($0) } + Self.range(below: path))
+        if let pin { throw ExperimentsFailure.artifactPinned(path.description, holder: try pin.string("holder")) }
+    }
+
+    private static func manifest(of location: String, in transaction: Transaction) throws -> ArtifactManifest {
+        var files: [String: ArtifactManifest.File] = [:]
+        if let root = try ArtifactPath(location: location) {
+            let prefix = root.description.count + 1
+            for row in try transaction.query(
+                "SELECT path, digest, bytes FROM artifacts WHERE path > ? AND path < ?", range(below: root))
+            {
+                files[String(try row.string("path").dropFirst(prefix))] = ArtifactManifest.File(
+                    digest: try row.digest("digest"), bytes: try row.integer("bytes"))
+            }
+        }
+        return ArtifactManifest(location: location, files: files)
+    }
+}
+
+extension ExperimentStore {
+    /// The text of a file of a manifest; nil where there is none of the path.
+    /// - Throws: the object store's failure where its bytes are gone or damaged.
+    public func file(_ path: String, of manifest: ArtifactManifest) async throws -> String? {
+        guard let file = manifest.files[path] else { return nil }
+        return String(decoding: try await objects.get(file.digest), as: UTF8.self)
+    }
+}
