@@ -27,6 +27,8 @@ public enum ExperimentsFailure: Failure {
     case artifactPath(String)
     case unknownArtifact(String)
     case unknownLoggedModel(String)
+    /// Stored points of a metric can not be read.
+    case damagedHistory(String)
 
     public var code: FailureCode {
         switch self {
@@ -36,6 +38,7 @@ public enum ExperimentsFailure: Failure {
         case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted: .failedPrecondition
         case .experimentExists: .alreadyExists
         case .badExperimentID, .changedParameters, .invalid, .search, .artifactPath: .invalidArgument
+        case .damagedHistory: .dataLoss
         }
     }
 
@@ -57,6 +60,7 @@ public enum ExperimentsFailure: Failure {
         case .artifactPath(let path): "Invalid path: '\(path)'"
         case .unknownArtifact(let path): "No such artifact: '\(path)'"
         case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
+        case .damagedHistory(let key): "the stored history of the metric '\(key)' can not be read"
         }
     }
 
@@ -69,6 +73,7 @@ public enum ExperimentsFailure: Failure {
         case .experimentExists: "Names of deleted experiments stay taken; restore it or choose another name."
         case .invalid(_, let remedy): remedy
         case .artifactPath: "A path is relative and has no '..' in it."
+        case .damagedHistory: "Check the database with 'modelworks doctor', and restore it from a backup."
         default: nil
         }
     }

@@ -49,11 +49,13 @@ public struct MLflow: Sendable {
 
     /// Registers a handler below both prefixes of a version; its errors get the protocol's shape.
     func route(
-        _ method: HTTPMethod, _ path: String, version: String = "2.0", needs action: Action, on router: Router,
-        _ handler: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
+        _ method: HTTPMethod, _ path: String, version: String = "2.0", needs action: Action, takesPieces: Bool = false,
+        on router: Router, _ handler: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
     ) {
         for prefix in ["/api", "/ajax-api"] {
-            router.route(method, "\(prefix)/\(version)\(path)", needs: .right(to: action)) { request in
+            router.route(
+                method, "\(prefix)/\(version)\(path)", needs: .right(to: action), takesPieces: takesPieces
+            ) { request in
                 do { return try await handler(request) } catch {
                     return MLflowProblem(error, requestID: request.requestID).response
                 }
@@ -91,7 +93,7 @@ public struct MLflow: Sendable {
 
 /// The members of an answer; what is not written is not there, which clients read as its default.
 struct Answer {
-    private let bytes: [UInt8]
+    private let body: HTTPResponse.Body
 
     /// The answer `{}`.
     static let empty = Answer { _ in }
@@ -99,12 +101,15 @@ struct Answer {
     init(capacity: Int = 256, _ members: (inout JSONWriter) throws -> Void) rethrows {
         var writer = JSONWriter(capacity: capacity)
         try writer.object(nil, members)
-        bytes = writer.bytes
+        body = .bytes(writer.bytes)
     }
+
+    /// A long one, written piece by piece with its braces.
+    init(pieces: @escaping @Sendable (ResponseWriter) async throws -> Void) { body = .stream(pieces) }
 
     var response: HTTPResponse {
         HTTPResponse(
-            headers: ["Content-Type": "application/json", "X-Content-Type-Options": "nosniff"], body: .bytes(bytes))
+            headers: ["Content-Type": "application/json", "X-Content-Type-Options": "nosniff"], body: body)
     }
 }
 
