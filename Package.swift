@@ -93,9 +93,14 @@ let package = Package(
         room(
             "Datasets", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "Columnar", "ObjectStorage",
             "Statistics", "CAvro"),
-        room(
-            "Features", in: "Layers", "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal",
-            "KeyValue", "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets"),
+        .target(
+            name: "Features",
+            dependencies: [
+                "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal", "KeyValue", "Streams",
+                "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets",
+            ], path: "Sources/Layers/Features",
+            // What Spark's Python is given to run.
+            resources: [.embedInCode("History/spark_history.py")], swiftSettings: swiftSettings),
         room("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage"),
         room(
             "Training", in: "Layers", "Basics", "Configuration", "ObjectStorage", "Statistics", "Inference", "Datasets",
@@ -125,7 +130,8 @@ let package = Package(
             "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Documents", "Datasets",
             "Features"),
         room(
-            "MLflow", in: "Protocols", "Basics", "HTTP", "Security", "Sealing", "ObjectStorage", "Documents", "Experiments",
+            "MLflow", in: "Protocols", "Basics", "HTTP", "Security", "Sealing", "ObjectStorage", "Documents",
+            "Experiments",
             "Registry"),
         room(
             "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Jobs", "Security",

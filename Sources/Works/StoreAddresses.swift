@@ -15,6 +15,8 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
     public var streams: String?
     /// Where jobs run: `local:`, `ray://…` or `slurm:`.
     public var jobs: String?
+    /// What histories of features are joined on: `duckdb:`, or `spark://…`.
+    public var offline: String?
     /// Where checkpoints of the journal are anchored: `file:PATH` or `s3://BUCKET/PREFIX?…`. Not said, it is a file under
     /// the root for a factory of one process, and the object store for one that several processes share.
     public var anchor: String?
@@ -27,7 +29,7 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
 
     /// The name of a store in YAML, on the command line and, as `MODELWORKS_SQL` and so on, in the environment.
     public enum Store: String, CaseIterable, Sendable {
-        case sql, objects, online, streams, jobs
+        case sql, objects, online, streams, jobs, offline
 
         /// The environment variable that names it.
         public var variable: String { "MODELWORKS_\(rawValue.uppercased())" }
@@ -51,6 +53,7 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
             case .online: "lmdb:online?durable=false"
             case .streams: "log:streams"
             case .jobs: "local:"
+            case .offline: "duckdb:"
             }
         }
     }
@@ -67,6 +70,7 @@ public struct StoreAddresses: Sendable, Hashable, Codable {
         case .online: \.online
         case .streams: \.streams
         case .jobs: \.jobs
+        case .offline: \.offline
         }
     }
 

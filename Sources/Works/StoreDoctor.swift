@@ -1,4 +1,5 @@
 import Basics
+import Features
 import Foundation
 import Jobs
 import Journal
@@ -118,6 +119,7 @@ public struct StoreDoctor: Sendable {
         case .online: try await online(url, &verdict)
         case .streams: try await streams(url, &verdict)
         case .jobs: try await jobs(url, &verdict)
+        case .offline: try await offline(url, &verdict)
         }
     }
 
@@ -190,6 +192,14 @@ public struct StoreDoctor: Sendable {
         verdict.latencySeconds = Double(SystemTime.monotonicNanoseconds &- start) * 1e-9
         await streams.close()
         verdict.detail = try result.get()
+    }
+
+    private func offline(_ url: StoreURL, _ verdict: inout StoreVerdict) async throws {
+        verdict.engine = url.scheme
+        guard case .spark(let spark) = try OfflineEngine(url) else { return }
+        // Starting a session takes longer than one waits here.
+        verdict.version = try await spark.version(workingFile: NSTemporaryDirectory() + "modelworks-doctor-\(getpid())")
+        verdict.detail = "the cluster itself is first asked for a history"
     }
 
     private func jobs(_ url: StoreURL, _ verdict: inout StoreVerdict) async throws {

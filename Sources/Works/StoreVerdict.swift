@@ -2,7 +2,7 @@ import Basics
 
 /// What a look at one store of a factory found.
 public struct StoreVerdict: Sendable, Codable, Hashable {
-    /// `sql`, `objects`, `online`, `streams`, `jobs`, or `anchor` where an address of its own is said.
+    /// `sql`, `objects`, `online`, `streams`, `jobs`, `offline`, or `anchor` where an address of its own is said.
     public var store: String
     /// Without secrets; nil where it can not be read.
     public var address: String?

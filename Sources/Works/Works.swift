@@ -43,6 +43,8 @@ public struct WorksOptions: Sendable {
     public var journal: JournalOptions?
     /// How long a process may be silent before its jobs are given to another.
     public var jobLeases: JobLeases
+    /// The folder of MLflow's web pages, to be shown at `/`; nil for none.
+    public var mlflowPages: String?
 
     public init(
         root: String, stores: StoreAddresses = StoreAddresses(),
@@ -155,12 +157,14 @@ public final class Works: Sendable {
         let features = FeatureStore(
             database: database, objects: objects, engine: engine, online: stores.online,
             onlineTable: try await stores.online.table(Stores.onlineTable), time: clock, random: random,
-            scratch: "\(root)/scratch", environment: options.environment)
+            scratch: "\(root)/scratch", environment: options.environment,
+            offline: try WorksFailure.naming("offline") { try OfflineEngine(try stores.url(.offline)) })
         streaming = StreamDuty(
             features: features, shared: stores.streams, address: try stores.url(.streams),
             opener: StoreOpener(options: options, cache: "\(root)/cache", metrics: metrics, logger: logger), duty: duty)
         let experiments = ExperimentStore(
             database: database, objects: objects, time: clock, random: random, process: process)
+        try await experiments.dateDefault()
         let training = TrainingService(
             features: features, experiments: experiments, objects: objects, time: clock,
             environment: ProgramVersion.environment)
@@ -215,7 +219,10 @@ public final class Works: Sendable {
             features: features, streams: streaming.streams, time: clock, loops: options.threads,
             workers: max(2, workers), answersOnLoops: stores.online.isLocal
         ).install(on: router)
-        MLflow(experiments: experiments, registry: registry, time: time).install(on: router)
+        MLflow(
+            experiments: experiments, registry: registry, time: time,
+            pages: try options.mlflowPages.map { try WebPages(directory: $0) }
+        ).install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
         try await factory.resume()
     }

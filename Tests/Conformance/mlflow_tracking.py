@@ -1,55 +1,15 @@
-"""What MLflow's stock client does with experiments, runs and artifacts, against the server at URL.
+"""What MLflow's stock client does with experiments, runs, artifacts and the registry, against the server at URL.
 
 usage: mlflow_tracking.py URL   (prints what differs from MLflow's rules, and exits 1 where anything does)
 """
 import math
 import os
-import sys
 import tempfile
-import time
 
-os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-os.environ["GIT_PYTHON_REFRESH"] = "quiet"
-
-import logging
-import warnings
-
-warnings.simplefilter("ignore")
-logging.disable(logging.WARNING)
+from mlflow_checks import SALT, check, checks, client, play, refused
 
 import mlflow
-from mlflow import MlflowClient
-from mlflow.entities import (Dataset, DatasetInput, InputTag, Metric, Param, RunStatus, RunTag, ViewType)
-from mlflow.exceptions import MlflowException
-
-URL = sys.argv[1]
-mlflow.set_tracking_uri(URL)
-client = MlflowClient(URL)
-SALT = str(time.time_ns())
-problems = []
-count = 0
-
-
-def check(what, found, wanted):
-    global count
-    count += 1
-    if found != wanted:
-        problems.append(f"{what}: {found!r} instead of {wanted!r}")
-
-
-def refused(what, code, call, *arguments, text="", **named):
-    global count
-    count += 1
-    try:
-        call(*arguments, **named)
-    except MlflowException as error:
-        if error.error_code != code:
-            problems.append(f"{what}: {error.error_code} ({error}) instead of {code}")
-        elif text not in str(error):
-            problems.append(f"{what}: the message {error} lacks {text!r}")
-    else:
-        problems.append(f"{what}: not refused")
+from mlflow.entities import (Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType)
 
 
 def experiments():
@@ -165,7 +125,7 @@ def records():
     check("NaN", math.isnan(odd["odd0"]), True)
     check("infinities", (odd["odd1"], odd["odd2"]), (1.7976931348623157e308, -1.7976931348623157e308))
     for value in [5e-324, 0.1, -2.5e-7, 1e300, 123456789.123456789, 3]:
-        client.log_metric(id, "exact", value, step=count)
+        client.log_metric(id, "exact", value, step=checks())
         check("exact", client.get_run(id).data.metrics["exact"], float(value))
     many = [Metric(f"m{i}", i / 7, 1000 + i, i) for i in range(880)]
     client.log_batch(id, many, [Param(f"p{i}", str(i)) for i in range(60)], [RunTag(f"t{i}", str(i)) for i in range(60)])
@@ -431,38 +391,4 @@ def registry():
     check("fluent", str(version.version), "1")
 
 
-def scikit_learn():
-    import mlflow.sklearn
-    from sklearn.linear_model import LogisticRegression
-    rows, labels = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
-    mlflow.set_experiment(f"scikit-learn {SALT}")
-    with mlflow.start_run() as run:
-        model = LogisticRegression(C=0.5).fit(rows, labels)
-        mlflow.log_param("C", 0.5)
-        mlflow.log_metric("accuracy", model.score(rows, labels))
-        logged = mlflow.sklearn.log_model(
-            model, name="model", input_example=rows[:1], registered_model_name=f"scikit-learn {SALT}")
-    check("loaded", list(mlflow.sklearn.load_model(logged.model_uri).predict(rows)), [0, 0, 1, 1])
-    check("registered", list(mlflow.pyfunc.load_model(f"models:/scikit-learn {SALT}/1").predict(rows)), [0, 0, 1, 1])
-    client.set_registered_model_alias(f"scikit-learn {SALT}", "champion", "1")
-    check("by alias", list(mlflow.pyfunc.load_model(f"models:/scikit-learn {SALT}@champion").predict(rows)), [0, 0, 1, 1])
-    check("its run", client.get_model_version(f"scikit-learn {SALT}", "1").run_id, run.info.run_id)
-    check("in the run", [m.model_id for m in client.get_run(run.info.run_id).outputs.model_outputs], [logged.model_id])
-    check("of the run", list(mlflow.sklearn.load_model(f"runs:/{run.info.run_id}/model").predict(rows)), [0, 0, 1, 1])
-    mlflow.sklearn.autolog(log_input_examples=False)
-    with mlflow.start_run() as run:
-        LogisticRegression(C=0.25).fit(rows, labels)
-    mlflow.sklearn.autolog(disable=True)
-    data = client.get_run(run.info.run_id).data
-    check("autolog", (data.params["C"], data.metrics["training_score"]), ("0.25", 1.0))
-
-
-for part in [experiments, runs, records, search, artifacts, fluent, logged_models, registry, scikit_learn]:
-    try:
-        part()
-    except Exception as error:
-        problems.append(f"{part.__name__} broke off: {type(error).__name__}: {error}")
-for problem in problems:
-    print(problem)
-print(f"{count} checks, {len(problems)} problems")
-sys.exit(1 if problems else 0)
+play(experiments, runs, records, search, artifacts, fluent, logged_models, registry)

@@ -84,6 +84,7 @@ import Workshop
                 Case(name: "other store's scheme", store: .objects, address: "redis://h", told: ["scheme", "s3"]),
                 Case(name: "streams", store: .streams, address: "amqp://h", told: ["scheme", "kafka"]),
                 Case(name: "jobs", store: .jobs, address: "cron:", told: ["scheme", "slurm"]),
+                Case(name: "offline", store: .offline, address: "hive://h", told: ["scheme", "spark"]),
                 Case(
                     name: "unknown setting", store: .online, address: "redis://127.0.0.1?namespce=x",
                     told: ["'namespce'", "Did you mean 'namespace'"]),
@@ -235,7 +236,7 @@ import Workshop
             let outcome = try await Program.run(["doctor", "--json", "--root", folder("root")], folder: folder.path)
             #expect(outcome.code == 0, "\(outcome.all)")
             let checks = outcome.json.array ?? []
-            let names = ["root", "sql", "objects", "online", "streams", "jobs", "analytic engine", "disk"]
+            let names = ["root", "sql", "objects", "online", "streams", "jobs", "offline", "analytic engine", "disk"]
             #expect(checks.map { $0["check"]?.string } == names)
             #expect(checks.first?["detail"]?.string?.contains("in use by the server at http://\(url)") == true)
             #expect(checks[1].at("store.engine") == "sqlite" && checks[1].at("store.version")?.string != nil)
@@ -253,7 +254,7 @@ import Workshop
         #expect(!outcome.all.contains(engines.postgres.password))
         let checks = outcome.json.array ?? []
         let found = checks.compactMap { $0.at("store.engine")?.string }
-        #expect(found == ["postgresql", "s3", "redis", "kafka", "local processes"], "\(outcome.all)")
+        #expect(found == ["postgresql", "s3", "redis", "kafka", "local processes", "duckdb"], "\(outcome.all)")
         #expect(checks[1].at("store.version")?.string?.hasPrefix("15") == true)
         #expect(checks[3].at("store.version")?.string?.hasPrefix("7") == true)
         // A directory names the stores as for `up`, and a password is never written down.

@@ -15,7 +15,7 @@ import Testing
             urls.mapValues(\.description) == [
                 .sql: "sqlite:///srv/works/works.db", .objects: "file:///srv/works/objects",
                 .online: "lmdb:///srv/works/online?durable=false", .streams: "log:///srv/works/streams",
-                .jobs: "local:",
+                .jobs: "local:", .offline: "duckdb:",
             ])
     }
 

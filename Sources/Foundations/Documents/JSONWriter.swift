@@ -33,6 +33,14 @@ public struct JSONWriter {
         }
     }
 
+    /// Writes a text member whose key came from outside.
+    public mutating func member(named key: String, _ text: String) {
+        begin(nil)
+        string(key)
+        bytes.append(UInt8(ascii: ":"))
+        string(text)
+    }
+
     /// Writes a text member.
     public mutating func member(_ key: StaticString, _ text: String) {
         begin(key)
@@ -65,6 +73,12 @@ public struct JSONWriter {
     public mutating func element(_ text: String) {
         begin(nil)
         string(text)
+    }
+
+    /// Writes a whole JSON document as an element of an array.
+    public mutating func element(json document: [UInt8]) {
+        begin(nil)
+        bytes.append(contentsOf: document)
     }
 
     private mutating func begin(_ key: StaticString?) {

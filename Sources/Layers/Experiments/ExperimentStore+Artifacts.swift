@@ -101,11 +101,13 @@ extension ExperimentStore {
 
     /// Removes the name of a file, or of all files below a folder; none there is no failure.
     public func deleteArtifacts(at path: ArtifactPath) async throws {
-        try await database.write { transaction in
-            try transaction.execute(
-                "DELETE FROM artifacts WHERE path = ? OR (path > ? AND path < ?)",
-                [.text(path.description)] + Self.range(below: path))
-        }
+        try await database.write { try Self.deleteArtifacts(at: path, in: $0) }
+    }
+
+    static func deleteArtifacts(at path: ArtifactPath, in transaction: Transaction) throws {
+        try transaction.execute(
+            "DELETE FROM artifacts WHERE path = ? OR (path > ? AND path < ?)",
+            [.text(path.description)] + range(below: path))
     }
 
     /// The files of a run, by path.

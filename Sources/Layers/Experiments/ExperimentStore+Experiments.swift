@@ -24,6 +24,18 @@ extension ExperimentStore {
         }
     }
 
+    /// Dates the default experiment, which comes with the tables, to the first start of the factory.
+    public func dateDefault() async throws {
+        let undated = "SELECT id FROM experiments WHERE id = 0 AND created = 0"
+        guard try await database.read({ try $0.first(undated) }) != nil else { return }
+        let now = time.now
+        _ = try await database.write { transaction in
+            try transaction.execute(
+                "UPDATE experiments SET created = ?, updated = ? WHERE id = 0 AND created = 0",
+                [.init(now), .init(now)])
+        }
+    }
+
     /// An experiment, deleted or not.
     /// - Throws: ``ExperimentsFailure/unknownExperiment(_:)``.
     public func experiment(_ id: Int64) async throws -> Experiment {

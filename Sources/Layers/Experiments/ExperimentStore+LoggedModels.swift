@@ -51,23 +51,34 @@ extension ExperimentStore {
         }
     }
 
-    /// Deletes a logged model; it is kept, but found no more.
+    /// Deletes a logged model; it is kept, but found no more. One that is deleted stays so.
     /// - Throws: ``ExperimentsFailure/unknownLoggedModel(_:)``.
     public func deleteLoggedModel(_ id: String) async throws {
         let now = time.now
         try await database.write { transaction in
-            _ = try Self.loggedModel(id, in: transaction)
+            guard try Self.loggedModel(id, allowingDeleted: true, in: transaction).stage == .active else { return }
             try transaction.execute(
                 "UPDATE logged_models SET stage = ?, updated = ? WHERE id = ?",
                 [.text(LifecycleStage.deleted.rawValue), .init(now), .text(id)])
         }
     }
 
-    /// Sets tags of a logged model, or its parameters.
+    /// Sets tags of a logged model, or its parameters, which never change their values.
     /// - Throws: ``ExperimentsFailure/unknownLoggedModel(_:)``, `.invalid(_:remedy:)`.
     public func log(_ batch: RunBatch, toModel id: String) async throws -> LoggedModel {
         let batch = try RecordRules.checked(batch)
         return try await change(id) { transaction in
+            for pair in batch.parameters {
+                let old = try transaction.first(
+                    "SELECT value FROM logged_model_parameters WHERE model = ? AND key = ?",
+                    [.text(id), .text(pair.key)]
+                )?.string("value")
+                guard old == nil || old == pair.value else {
+                    throw ExperimentsFailure.invalid(
+                        "Changing param values is not allowed. Param with key='\(pair.key)' was already logged for "
+                            + "model ID='\(id)'", remedy: "Create a new logged model.")
+                }
+            }
             try Self.insert(batch.parameters, "logged_model_parameters", of: id, in: transaction)
             try Self.insert(batch.tags, "logged_model_tags", of: id, in: transaction)
         }
@@ -83,11 +94,14 @@ extension ExperimentStore {
         }
     }
 
-    /// Notes that a metric point is about a logged model; a model that is not known is passed over.
+    /// Notes that a metric point is about a logged model.
+    /// - Throws: ``ExperimentsFailure/unknownLoggedModel(_:)``.
     static func insert(
         _ entry: MetricEntry, about model: String, run: String, in transaction: Transaction
     ) throws {
-        guard try transaction.first("SELECT id FROM logged_models WHERE id = ?", [.text(model)]) != nil else { return }
+        guard try transaction.first("SELECT id FROM logged_models WHERE id = ?", [.text(model)]) != nil else {
+            throw ExperimentsFailure.unknownLoggedModel(model)
+        }
         try transaction.execute(
             """
             INSERT INTO logged_model_metrics
@@ -102,8 +116,8 @@ extension ExperimentStore {
     }
 
     static let selectLoggedModels = """
-        SELECT m.id, m.experiment, m.name, m.location, m.status, m.model_type, m.source_run, m.created, m.updated
-        FROM logged_models AS m
+        SELECT m.id, m.experiment, m.name, m.location, m.status, m.model_type, m.source_run, m.created, m.updated,
+          m.stage FROM logged_models AS m
         """
 
     static func loggedModel(_ row: Row, in transaction: Transaction) throws -> LoggedModel {
@@ -126,6 +140,7 @@ extension ExperimentStore {
             location: try row.string("location"),
             status: LoggedModelStatus(rawValue: try row.string("status")) ?? .failed,
             type: try row.string("model_type"), sourceRun: try row.string("source_run"),
+            stage: LifecycleStage(rawValue: try row.string("stage")) ?? .deleted,
             created: try row.timestamp("created"), updated: try row.timestamp("updated"),
             parameters: try pairs("logged_model_parameters"), tags: try pairs("logged_model_tags"), metrics: metrics)
     }

@@ -29,11 +29,14 @@ public enum ExperimentsFailure: Failure {
     case unknownLoggedModel(String)
     /// Stored points of a metric can not be read.
     case damagedHistory(String)
+    case unknownTrace(String)
+    /// Some of its spans have not come yet.
+    case unfinishedTrace(String)
 
     public var code: FailureCode {
         switch self {
         case .unknownRun, .unknownExperiment, .unknownExperimentName, .unknownTag, .unknownArtifact,
-            .unknownLoggedModel:
+            .unknownLoggedModel, .unknownTrace, .unfinishedTrace:
             .notFound
         case .runEnded, .runDeleted, .experimentDeleted, .renameOfDeleted: .failedPrecondition
         case .experimentExists: .alreadyExists
@@ -61,6 +64,8 @@ public enum ExperimentsFailure: Failure {
         case .unknownArtifact(let path): "No such artifact: '\(path)'"
         case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
         case .damagedHistory(let key): "the stored history of the metric '\(key)' can not be read"
+        case .unknownTrace(let id): "Trace with ID '\(id)' not found."
+        case .unfinishedTrace(let id): "Trace with ID \(id) is not fully exported yet, please try again later."
         }
     }
 

@@ -20,6 +20,7 @@ public struct LoggedModel: Sendable, Equatable {
     public var type: String
     /// The run that made it; may be empty.
     public var sourceRun: String
+    public var stage: LifecycleStage
     public var created: Timestamp
     public var updated: Timestamp
     public var parameters: [Pair] = []

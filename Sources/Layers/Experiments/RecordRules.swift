@@ -25,7 +25,8 @@ public enum RecordRules {
                     + "underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).", remedy: nil)
         }
         let parts = key.split(separator: "/", omittingEmptySubsequences: false)
-        guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
+        let isOdd = key.hasPrefix("..") || parts.contains { $0.isEmpty || $0 == "." || $0 == ".." }
+        guard !isOdd else {
             throw ExperimentsFailure.invalid(
                 "Invalid value \"\(key)\" for parameter '\(field())' supplied: Names may be treated as files in certain "
                     + "cases, and must not resolve to other names when treated as such.", remedy: nil)

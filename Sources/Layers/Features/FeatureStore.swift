@@ -24,6 +24,8 @@ public final class FeatureStore: Sendable {
     let batchRows: Int
     /// What ``batchRows`` is where nothing else is said.
     public static let batchRows = 50_000
+    /// Where histories are joined to entity rows.
+    let offline: OfflineEngine
     /// A folder for files under way.
     public let scratch: String
     public let datasets: DatasetStore
@@ -48,12 +50,15 @@ public final class FeatureStore: Sendable {
         var wanted: Set<Digest> = []
     }
 
-    /// - Parameter batchRows: rows of a history that are brought online in one change of the online store; memory holds three
-    ///   times as many.
+    /// - Parameters:
+    ///   - batchRows: rows of a history that are brought online in one change of the online store; memory holds three times
+    ///     as many.
+    ///   - offline: where histories are joined to entity rows. Those that models learn from are joined in this process.
     public init(
         database: Database, objects: any ObjectStore, engine: ColumnarEngine,
         online: any KeyValueStore, onlineTable: KeyValueTable, time: any TimeSource, random: any RandomSource,
-        scratch: String, environment: [String: String] = [:], batchRows: Int = FeatureStore.batchRows
+        scratch: String, environment: [String: String] = [:], batchRows: Int = FeatureStore.batchRows,
+        offline: OfflineEngine = .local
     ) {
         self.database = database
         self.objects = objects
@@ -63,6 +68,7 @@ public final class FeatureStore: Sendable {
         self.time = time
         self.scratch = scratch
         self.batchRows = max(1, batchRows)
+        self.offline = offline
         datasets = DatasetStore(
             database: database, objects: objects, engine: engine, time: time, random: random, scratch: scratch,
             environment: environment)

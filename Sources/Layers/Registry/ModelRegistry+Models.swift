@@ -46,7 +46,8 @@ extension ModelRegistry {
         try RegistryRules.checkName(new)
         let now = time.now
         return try await database.write { transaction in
-            _ = try Self.model(name, in: transaction)
+            let found = try Self.model(name, in: transaction)
+            guard name != new else { return found }
             guard try transaction.first("SELECT name FROM models WHERE name = ?", [.text(new)]) == nil else {
                 throw RegistryFailure.modelExists(new)
             }
@@ -135,18 +136,19 @@ extension ModelRegistry {
     }
 
     /// The version that an alias stands for; `latest` stands for the highest.
-    /// - Throws: ``RegistryFailure/unknownAlias(_:model:)``, ``RegistryFailure/unknownModel(_:)``.
+    /// - Throws: ``RegistryFailure/unknownAlias(_:model:)``, `.noVersions(_:)`, `.unknownModel(_:)`.
     public func version(of name: String, alias: String) async throws -> RegisteredVersion {
         try await database.read { transaction in
             _ = try Self.model(name, in: transaction)
+            let isLatest = alias.lowercased() == "latest"
             let row =
-                alias.lowercased() == "latest"
+                isLatest
                 ? try transaction.first(
                     "SELECT max(version) AS version FROM model_versions WHERE model = ? AND deleted = 0", [.text(name)])
                 : try transaction.first(
                     "SELECT version FROM model_aliases WHERE model = ? AND alias = ?", [.text(name), .text(alias)])
             guard let number = try row?.optionalInteger("version") else {
-                throw RegistryFailure.unknownAlias(alias, model: name)
+                throw isLatest ? RegistryFailure.noVersions(name) : .unknownAlias(alias, model: name)
             }
             return try Self.registered(ModelVersionID(model: name, version: number), in: transaction)
         }

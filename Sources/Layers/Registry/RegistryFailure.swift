@@ -10,6 +10,7 @@ public enum RegistryFailure: Failure {
     case noProfile(Digest)
     case modelExists(String)
     case unknownAlias(String, model: String)
+    case noVersions(String)
     case inProduction(ModelVersionID)
     /// A name or value that its rules do not allow.
     case invalid(String)
@@ -17,7 +18,7 @@ public enum RegistryFailure: Failure {
 
     public var code: FailureCode {
         switch self {
-        case .unknownModel, .unknownVersion, .noProfile: .notFound
+        case .unknownModel, .unknownVersion, .noVersions, .noProfile: .notFound
         case .forbiddenTransition, .incomplete: .failedPrecondition
         case .modelExists: .alreadyExists
         // As MLflow has it.
@@ -33,6 +34,7 @@ public enum RegistryFailure: Failure {
         case .unknownVersion(let id): "Model Version (name=\(id.model), version=\(id.version)) not found"
         case .modelExists(let name): "Registered Model (name=\(name)) already exists."
         case .unknownAlias(let alias, _): "Registered model alias \(alias) not found."
+        case .noVersions(let name): "Registered Model with name=\(name) has no versions"
         case .inProduction(let id): "\(id) is in Production"
         case .invalid(let text): text
         case .badSource(let source, let reason): "Invalid model version source: '\(source)'. \(reason)"
@@ -51,7 +53,7 @@ public enum RegistryFailure: Failure {
         case .forbiddenTransition: "Allowed: None, Staging, Production and Archived, but nothing returns to None."
         case .incomplete: "Register a version from a tracked run."
         case .inProduction: "Archive it first."
-        case .modelExists, .unknownAlias, .invalid, .badSource: nil
+        case .modelExists, .unknownAlias, .noVersions, .invalid, .badSource: nil
         case .noProfile: "Register a version trained here."
         case .badReference: "Write MODEL/VERSION, for example flight-delay/3."
         }

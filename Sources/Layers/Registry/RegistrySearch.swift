@@ -12,7 +12,7 @@ extension SearchVocabulary {
     public static let modelVersions = SearchVocabulary(
         entities: [.tag],
         attributes: [
-            "name": .listedText, "run_id": .listedText, "source_path": .listedText, "version_number": .number,
+            "name": .listedText, "run_id": .listedText, "source_path": .listedText, "version_number": .quotableNumber,
             "creation_timestamp": .number, "last_updated_timestamp": .number,
         ])
 }

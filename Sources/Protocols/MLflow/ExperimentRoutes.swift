@@ -13,10 +13,7 @@ extension MLflow {
                 by: Self.principal(request))
             return Answer { $0.member("experiment_id", String(id)) }
         }
-        call(.get, "/experiments/get", needs: .read, on: router) { fields, _ in
-            let found = try await experiments.experiment(try Self.experimentID(fields))
-            return Answer { $0.object("experiment") { $0.members(of: found) } }
-        }
+        call(.get, "/experiments/get", needs: .read, on: router) { fields, _ in try await getExperiment(fields) }
         call(.get, "/experiments/get-by-name", needs: .read, on: router) { fields, _ in
             let found = try await experiments.experiment(named: try fields.text("experiment_name"))
             return Answer { $0.object("experiment") { $0.members(of: found) } }
@@ -53,13 +50,19 @@ extension MLflow {
 
     /// The id of the experiment that is meant.
     static func experimentID(_ fields: Fields, _ name: String = "experiment_id") throws -> Int64 {
-        try experimentID(try fields.identifier(name))
+        try experimentID(try fields.text(name))
     }
 
     /// - Throws: ``ExperimentsFailure/badExperimentID(_:)``.
     static func experimentID(_ text: String) throws -> Int64 {
         guard let id = Int64(text) else { throw ExperimentsFailure.badExperimentID(text) }
         return id
+    }
+
+    /// An experiment, deleted or not.
+    func getExperiment(_ fields: Fields) async throws -> Answer {
+        let found = try await experiments.experiment(try Self.experimentID(fields))
+        return Answer { $0.object("experiment") { $0.members(of: found) } }
     }
 
     private func searchExperiments(_ fields: Fields) async throws -> Answer {
@@ -82,6 +85,7 @@ extension JSONWriter {
         member("lifecycle_stage", experiment.stage.rawValue)
         member("last_update_time", experiment.updated.milliseconds)
         member("creation_time", experiment.created.milliseconds)
+        member("workspace", "default")
         pairs("tags", experiment.tags)
     }
 

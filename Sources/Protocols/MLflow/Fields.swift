@@ -44,6 +44,9 @@ struct Fields {
         isQuery = false
     }
 
+    /// The members of a message, such as one that came within another.
+    init(_ members: [String: JSONValue]) { self.init(members, Place()) }
+
     private init(_ members: [String: JSONValue], _ place: Place) {
         self.members = members
         self.place = place
@@ -113,7 +116,12 @@ struct Fields {
         case .integer(let number)?: return Double(number)
         case .number(let number)?: return number
         case .string(let text)?:
-            guard let number = Double(text.replacing("Infinity", with: "inf")) else { throw wrong("\"\(text)\"", name) }
+            if text == "NaN" { return .nan }
+            let isDecimal =
+                !text.contains { "xXnN".contains($0) } || text.hasSuffix("Infinity") || text.hasSuffix("inf")
+            guard isDecimal, let number = Double(text.replacing("Infinity", with: "inf")) else {
+                throw wrong("\"\(text)\"", name)
+            }
             return number
         case let other?: throw wrong(Self.brief(other), name)
         }
@@ -125,8 +133,9 @@ struct Fields {
         switch try scalar(name) {
         case nil: return nil
         case .bool(let truth)?: return truth
-        case .string("true")?: return true
-        case .string("false")?: return false
+        // Python's clients write the truth in a query with a capital letter.
+        case .string("true")?, .string("True")?: return true
+        case .string("false")?, .string("False")?: return false
         case let other?: throw wrong(Self.brief(other), name)
         }
     }
@@ -181,12 +190,33 @@ struct Fields {
         try messages(name).map { Pair(key: try $0.text("key"), value: try $0.optionalText("value") ?? "") }
     }
 
+    /// Texts by key, in the order of the keys.
+    func map(_ name: String) throws -> [Pair] {
+        switch try member(name) {
+        case nil, .null?: return []
+        case .object(let members)?:
+            return try members.sorted { $0.key < $1.key }.map { key, value in
+                guard let text = value.string, !(key + text).utf8.contains(0) else {
+                    throw wrong(Self.brief(value), "\(name).\(key)")
+                }
+                return Pair(key: key, value: text)
+            }
+        case let other?: throw wrong(Self.brief(other), name)
+        }
+    }
+
+    /// One of some names, or its number.
+    /// - Parameter choices: in the order of their numbers, from one on.
     /// - Throws: ``MLflowFailure/wrong(_:name:reason:)``.
     func choice<Choice: RawRepresentable>(
-        _ name: String, _ type: Choice.Type
+        _ name: String, _ choices: [Choice]
     ) throws -> Choice? where Choice.RawValue == String {
+        if case .integer(let number)? = try scalar(name) {
+            guard number > 0, number <= choices.count else { throw wrong("\(number)", name) }
+            return choices[Int(number) - 1]
+        }
         guard let text = try optionalText(name) else { return nil }
-        guard let choice = Choice(rawValue: text) else { throw wrong("\"\(text)\"", name) }
+        guard let choice = choices.first(where: { $0.rawValue == text }) else { throw wrong("\"\(text)\"", name) }
         return choice
     }
 
@@ -209,6 +239,8 @@ struct Fields {
         return Int(clamping: limit)
     }
 
+    func missing(_ name: String) -> MLflowFailure { .missing(prefix + name) }
+
     func wrong(_ value: String, _ name: String, _ reason: String? = nil) -> MLflowFailure {
         .wrong(value, name: prefix + name, reason: reason)
     }
@@ -226,7 +258,8 @@ struct Fields {
 
     private func member(_ name: String) throws -> JSONValue? {
         let plain = members[name]
-        guard name.contains("_") else { return plain }
+        // A query has one spelling only.
+        guard !isQuery, name.contains("_") else { return plain }
         let words = name.split(separator: "_")
         let camel = words.prefix(1).joined() + words.dropFirst().map(\.capitalized).joined()
         guard let other = members[camel] else { return plain }

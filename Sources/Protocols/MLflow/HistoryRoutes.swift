@@ -23,19 +23,14 @@ extension MLflow {
             return try await history(of: key, run: run, from: try PageToken.offset(fields), limit: limit)
         }
         call(.get, "/metrics/get-history-bulk", needs: .read, on: router) { fields, _ in
-            let runs = try Self.runIDs(fields, "run_id")
+            let runs = try Self.runIDs(fields, "run_id").sorted()
             let asked = try fields.limit(standard: Self.historyLimit, most: Int64(Int32.max))
             let histories = try await experiments.histories(
                 of: try fields.text("metric_key"), runs: runs, limit: min(asked, Int(Self.historyLimit)))
-            return Self.answer(histories)
+            return Self.answer(histories, evenEmpty: true)
         }
         call(.get, "/metrics/get-history-bulk-interval", needs: .read, on: router) { fields, _ in
-            let runs = try Self.runIDs(fields, "run_ids")
-            let key = try fields.text("metric_key")
-            let steps = try Self.steps(fields)
-            let limit = try fields.limit(standard: Self.sampleLimit, most: Self.sampleLimit)
-            return Self.answer(
-                try await experiments.sampledHistories(of: key, runs: runs, steps: steps, limit: limit))
+            try await sampleHistories(fields)
         }
     }
 
@@ -76,12 +71,27 @@ extension MLflow {
         })
     }
 
-    private static func answer(_ histories: [RunHistory]) -> Answer {
+    /// The histories of a metric of several runs, each of at most so many points.
+    func sampleHistories(_ fields: Fields) async throws -> Answer {
+        let runs = try Self.runIDs(fields, "run_ids")
+        let key = try fields.text("metric_key")
+        let steps = try Self.steps(fields)
+        let limit = try fields.limit(standard: Self.sampleLimit, most: Self.sampleLimit)
+        return Self.answer(try await experiments.sampledHistories(of: key, runs: runs, steps: steps, limit: limit))
+    }
+
+    /// - Parameter evenEmpty: whether the list is there where no points are.
+    private static func answer(_ histories: [RunHistory], evenEmpty: Bool = false) -> Answer {
         let points = histories.flatMap { history in history.points.map { (history.run, $0) } }
+        guard evenEmpty || !points.isEmpty else { return .empty }
         return Answer(capacity: 64 + points.count * 144) { writer in
-            writer.objects("metrics", points) {
-                $0.members(of: $1.1)
-                $0.member("run_id", $1.0)
+            writer.array("metrics") { writer in
+                for (run, point) in points {
+                    writer.object {
+                        $0.members(of: point)
+                        $0.member("run_id", run)
+                    }
+                }
             }
         }
     }

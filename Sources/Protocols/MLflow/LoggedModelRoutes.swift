@@ -36,7 +36,8 @@ extension MLflow {
         }
         call(.patch, "\(path)/{id}/tags", needs: .experiment, on: router) { fields, request in
             let batch = RunBatch(tags: try fields.pairs("tags"))
-            return Self.answer(try await experiments.log(batch, toModel: try request.parameter("id")))
+            _ = try await experiments.log(batch, toModel: try request.parameter("id"))
+            return .empty
         }
         call(.delete, "\(path)/{id}/tags/{key}", needs: .experiment, on: router) { _, request in
             try await experiments.deleteTag(try request.parameter("key"), ofModel: try request.parameter("id"))
@@ -65,12 +66,16 @@ extension MLflow {
             first.isAscending = isAscending
             return (first, try dataset(field))
         }
+        let groups = try fields.texts("experiment_ids").map { try Self.experimentID($0) }
+        guard !groups.isEmpty else { throw MLflowFailure.missing("experiment_ids") }
+        // Zero is what is not said.
+        let limit = try fields.optionalInteger("max_results") == 0 ? 100 : fields.limit(standard: 100, most: 50_000)
         let page = try await experiments.searchLoggedModels(
             ExperimentStore.LoggedModelQuery(
-                experiments: try fields.texts("experiment_ids").map { try Self.experimentID($0) },
+                experiments: groups,
                 filter: try SearchFilter(try fields.optionalText("filter") ?? "", .loggedModels),
                 datasets: try fields.messages("datasets").compactMap(dataset), order: order,
-                limit: try fields.limit(standard: 100, most: 50_000), offset: try PageToken.offset(fields)))
+                limit: limit, offset: try PageToken.offset(fields)))
         return Answer { writer in
             writer.objects("models", page.items) { $0.members(of: $1) }
             if let next = page.next { writer.member("next_page_token", PageToken.text(next)) }

@@ -38,6 +38,7 @@ extension MLflow {
         }
         call(.post, "/runs/log-batch", needs: .experiment, on: router) { fields, _ in
             let run = try Self.runID(fields)
+            guard run.unicodeScalars.count <= 256 else { throw fields.wrong("\"\(run)\"", "run_id") }
             try await experiments.log(try Self.batch(fields), to: run)
             return .empty
         }
@@ -57,7 +58,7 @@ extension MLflow {
     private static func metric(_ fields: Fields) throws -> MetricEntry {
         let key = try fields.text("key")
         let value = try fields.double("value")
-        guard let time = try fields.optionalMoment("timestamp") else { throw MLflowFailure.missing("timestamp") }
+        guard let time = try fields.optionalMoment("timestamp") else { throw fields.missing("timestamp") }
         guard time.microseconds >= 0 else {
             throw fields.wrong("\(time.milliseconds)", "timestamp", "it must be a nonnegative integer")
         }

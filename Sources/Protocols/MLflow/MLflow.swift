@@ -14,15 +14,21 @@ public struct MLflow: Sendable {
     let experiments: ExperimentStore
     let registry: ModelRegistry
     let time: any TimeSource
+    private let pages: WebPages?
 
     /// The version of MLflow whose protocol this is.
     static let version = "3.17.2"
 
-    /// - Parameter time: dates what a client gives no time for.
-    public init(experiments: ExperimentStore, registry: ModelRegistry, time: any TimeSource) {
+    /// - Parameters:
+    ///   - time: dates what a client gives no time for.
+    ///   - pages: MLflow's web pages; nil where none are shown.
+    public init(
+        experiments: ExperimentStore, registry: ModelRegistry, time: any TimeSource, pages: WebPages? = nil
+    ) {
         self.experiments = experiments
         self.registry = registry
         self.time = time
+        self.pages = pages
     }
 
     /// Puts the protocol's routes on a router, with its own shape of errors.
@@ -42,6 +48,10 @@ public struct MLflow: Sendable {
         installLoggedModels(on: router)
         installModels(on: router)
         installVersions(on: router)
+        installTraces(on: router)
+        installPageRoutes(on: router)
+        installPageQueries(on: router)
+        pages?.install(on: router)
     }
 
     /// Python's clients use the first, web pages the second, of each version of the protocol.
@@ -65,10 +75,10 @@ public struct MLflow: Sendable {
 
     /// Registers a handler that takes fields and writes the members of its answer.
     func call(
-        _ method: HTTPMethod, _ path: String, needs action: Action, on router: Router,
+        _ method: HTTPMethod, _ path: String, version: String = "2.0", needs action: Action, on router: Router,
         _ handler: @escaping @Sendable (Fields, HTTPRequest) async throws -> Answer
     ) {
-        route(method, "/mlflow\(path)", needs: action, on: router) { request in
+        route(method, "/mlflow\(path)", version: version, needs: action, on: router) { request in
             try await handler(try Fields(request), request).response
         }
     }
@@ -106,6 +116,12 @@ struct Answer {
 
     /// A long one, written piece by piece with its braces.
     init(pieces: @escaping @Sendable (ResponseWriter) async throws -> Void) { body = .stream(pieces) }
+
+    /// The answer as a document.
+    var document: JSONValue {
+        guard case .bytes(let bytes) = body else { return .null }
+        return (try? JSONTree.value(bytes)) ?? .null
+    }
 
     var response: HTTPResponse {
         HTTPResponse(

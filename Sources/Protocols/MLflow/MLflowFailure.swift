@@ -9,6 +9,7 @@ enum MLflowFailure: Failure {
     case pageToken
     case invalid(String)
     case notImplemented(String)
+    case noPages(String)
 
     var code: FailureCode { .invalidArgument }
 
@@ -21,6 +22,12 @@ enum MLflowFailure: Failure {
         case .mediaType(let type): "Bad Request. Content-Type must be 'application/json', not '\(type)'."
         case .pageToken: "Invalid page token, decoding failed"
         case .invalid(let text), .notImplemented(let text): text
+        case .noPages(let directory): "there are no web pages of MLflow in '\(directory)'"
         }
+    }
+
+    var remedy: String? {
+        guard case .noPages = self else { return nil }
+        return "Name the folder 'mlflow/server/js/build' of an installed mlflow; 'index.html' is in it."
     }
 }

@@ -8,7 +8,6 @@ struct MLflowProblem {
     /// The names of MLflow's errors, each with its status.
     enum Name: String {
         case invalidParameterValue = "INVALID_PARAMETER_VALUE"
-        case badRequest = "BAD_REQUEST"
         case resourceAlreadyExists = "RESOURCE_ALREADY_EXISTS"
         case resourceDoesNotExist = "RESOURCE_DOES_NOT_EXIST"
         case endpointNotFound = "ENDPOINT_NOT_FOUND"
@@ -24,7 +23,7 @@ struct MLflowProblem {
 
         var status: HTTPStatus {
             switch self {
-            case .invalidParameterValue, .badRequest, .resourceAlreadyExists: .badRequest
+            case .invalidParameterValue, .resourceAlreadyExists: .badRequest
             case .resourceDoesNotExist, .endpointNotFound: .notFound
             case .unauthenticated: .unauthorized
             case .permissionDenied: .forbidden
@@ -39,18 +38,18 @@ struct MLflowProblem {
 
     let name: Name
     let text: String
-    private var status: HTTPStatus { name.status }
+    private let status: HTTPStatus
 
     /// What a handler threw.
     init(_ error: any Error, requestID: String) {
         let problem = HTTPProblem(error, requestID: requestID)
         text = problem.text
         switch error {
-        case MLflowFailure.mediaType: name = .badRequest
         case MLflowFailure.notImplemented: name = .notImplemented
         case ExperimentsFailure.renameOfDeleted: name = .invalidState
         default: name = Self.name(of: problem.code)
         }
+        status = name.status
     }
 
     /// What never reached a handler.
@@ -62,6 +61,7 @@ struct MLflowProblem {
             case .unauthorized: .unauthenticated
             default: Self.name(of: problem.code)
             }
+        status = problem.status == .methodNotAllowed ? .methodNotAllowed : name.status
     }
 
     var response: HTTPResponse {

@@ -45,11 +45,8 @@ extension MLflow {
             call(method, "\(path)/get-latest-versions", needs: .read, on: router) { fields, _ in
                 let stages = try fields.texts("stages").map(Self.stage)
                 let latest = try await registry.model(try fields.text("name")).latest
-                return Answer {
-                    $0.objects("model_versions", latest.filter { stages.isEmpty || stages.contains($0.stage) }) {
-                        $0.members(of: $1)
-                    }
-                }
+                let asked = stages.isEmpty ? latest : stages.flatMap { stage in latest.filter { $0.stage == stage } }
+                return Answer { $0.objects("model_versions", asked) { $0.members(of: $1) } }
             }
         }
         call(.post, "\(path)/set-tag", needs: .register, on: router) { fields, _ in
@@ -114,16 +111,7 @@ extension MLflow {
             try await registry.deleteVersion(try Self.versionID(fields), by: Self.principal(request))
             return .empty
         }
-        call(.get, "\(path)/search", needs: .read, on: router) { fields, _ in
-            let page = try await registry.searchVersions(
-                try SearchFilter(try fields.optionalText("filter") ?? "", .modelVersions),
-                order: try SearchOrder.keys(try fields.texts("order_by"), .modelVersions),
-                limit: try fields.limit(standard: 10_000, most: 200_000), offset: try PageToken.offset(fields))
-            return Answer { writer in
-                writer.objects("model_versions", page.items) { $0.members(of: $1) }
-                if let next = page.next { writer.member("next_page_token", PageToken.text(next)) }
-            }
-        }
+        call(.get, "\(path)/search", needs: .read, on: router) { fields, _ in try await searchVersions(fields) }
         call(.get, "\(path)/get-download-uri", needs: .read, on: router) { fields, _ in
             let version = try await registry.registered(try Self.versionID(fields))
             return Answer { $0.member("artifact_uri", version.location) }
@@ -139,9 +127,21 @@ extension MLflow {
         }
     }
 
-    private static func versionID(_ fields: Fields) throws -> ModelVersionID {
+    /// A page of the versions that match.
+    func searchVersions(_ fields: Fields) async throws -> Answer {
+        let page = try await registry.searchVersions(
+            try SearchFilter(try fields.optionalText("filter") ?? "", .modelVersions),
+            order: try SearchOrder.keys(try fields.texts("order_by"), .modelVersions),
+            limit: try fields.limit(standard: 10_000, most: 200_000), offset: try PageToken.offset(fields))
+        return Answer { writer in
+            writer.objects("model_versions", page.items) { $0.members(of: $1) }
+            if let next = page.next { writer.member("next_page_token", PageToken.text(next)) }
+        }
+    }
+
+    static func versionID(_ fields: Fields) throws -> ModelVersionID {
         let name = try fields.text("name")
-        let text = try fields.identifier("version")
+        let text = try fields.text("version")
         guard let number = Int64(text) else {
             throw MLflowFailure.invalid("Parameter 'version' must be an integer, got '\(text)'.")
         }
@@ -170,7 +170,7 @@ extension JSONWriter {
         member("name", model.name)
         member("creation_timestamp", model.created.milliseconds)
         member("last_updated_timestamp", model.updated.milliseconds)
-        member("description", model.description)
+        if !model.description.isEmpty { member("description", model.description) }
         objects("latest_versions", model.latest) { $0.members(of: $1) }
         pairs("tags", model.tags)
         objects("aliases", model.aliases) {

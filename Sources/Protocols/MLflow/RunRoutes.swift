@@ -12,15 +12,12 @@ extension MLflow {
                 user: try fields.optionalText("user_id") ?? "",
                 started: try fields.optionalMoment("start_time") ?? Timestamp(microseconds: 0),
                 tags: try fields.pairs("tags"), by: Self.principal(request))
-            return Answer { $0.object("run") { $0.members(of: run) } }
+            return Answer { $0.object("run") { $0.members(of: run, isNew: true) } }
         }
-        call(.get, "/runs/get", needs: .read, on: router) { fields, _ in
-            let run = try await experiments.record(try Self.runID(fields))
-            return Answer(capacity: 4096) { $0.object("run") { $0.members(of: run) } }
-        }
+        call(.get, "/runs/get", needs: .read, on: router) { fields, _ in try await getRun(fields) }
         call(.post, "/runs/update", needs: .experiment, on: router) { fields, request in
             let info = try await experiments.updateRun(
-                try Self.runID(fields), status: try fields.choice("status", RunStatus.self),
+                try Self.runID(fields), status: try fields.choice("status", Self.statuses),
                 ended: try fields.optionalMoment("end_time"), name: try fields.optionalText("run_name"),
                 by: Self.principal(request))
             return Answer { $0.object("run_info") { $0.members(of: info) } }
@@ -34,6 +31,9 @@ extension MLflow {
         call(.post, "/runs/search", needs: .read, on: router) { fields, _ in try await searchRuns(fields) }
     }
 
+    /// In the order of their numbers in the protocol, from one on.
+    private static let statuses: [RunStatus] = [.running, .scheduled, .finished, .failed, .killed]
+
     /// The id of the run that is meant; old clients write `run_uuid`.
     static func runID(_ fields: Fields) throws -> String {
         if let id = try fields.optionalText("run_id"), !id.isEmpty { return id }
@@ -41,7 +41,14 @@ extension MLflow {
         throw MLflowFailure.missing("run_id")
     }
 
-    private func searchRuns(_ fields: Fields) async throws -> Answer {
+    /// A run with what was logged to it.
+    func getRun(_ fields: Fields) async throws -> Answer {
+        let run = try await experiments.record(try Self.runID(fields))
+        return Answer(capacity: 4096) { $0.object("run") { $0.members(of: run) } }
+    }
+
+    /// A page of the runs that match.
+    func searchRuns(_ fields: Fields) async throws -> Answer {
         let page = try await experiments.search(
             ExperimentStore.RunQuery(
                 experiments: try fields.texts("experiment_ids").map { try Self.experimentID($0) },
@@ -57,7 +64,7 @@ extension MLflow {
 }
 
 extension JSONWriter {
-    fileprivate mutating func members(of run: RunRecord) {
+    fileprivate mutating func members(of run: RunRecord, isNew: Bool = false) {
         object("info") { $0.members(of: run.info) }
         object("data") { writer in
             writer.objects("metrics", run.metrics) { $0.members(of: $1) }
@@ -71,6 +78,7 @@ extension JSONWriter {
             }
             writer.objects("model_inputs", run.modelInputs) { $0.member("model_id", $1.model) }
         }
+        guard !isNew else { return }
         object("outputs") { writer in
             writer.objects("model_outputs", run.modelOutputs) {
                 $0.member("model_id", $1.model)

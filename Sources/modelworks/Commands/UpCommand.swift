@@ -18,6 +18,9 @@ struct UpCommand: Command {
             .init(name: "tls-client-ca", value: "FILE", help: "let in only clients with a certificate of these, PEM"),
             .init(name: "insecure", value: nil, help: "allow a network address without authentication and TLS"),
             .init(name: "end-jobs", value: nil, help: "end running jobs at shutdown (default: the next start goes on)"),
+            .init(
+                name: "mlflow-pages", value: "DIR", help: "show MLflow's web pages, mlflow/server/js/build of its wheel"
+            ),
             .init(name: "log-level", value: "LEVEL", help: "debug, info, warning or error (default warning)"),
         ], example: "modelworks up Examples/flights --root /var/lib/modelworks --http-port 5000")
 
@@ -39,6 +42,7 @@ struct UpCommand: Command {
         var options = try context.works(arguments, definedIn: arguments.positional(0))
         options.threads = threads
         options.logLevel = logLevel
+        options.mlflowPages = arguments.option("mlflow-pages").map(context.absolute)
         let works = try await Works.open(options)
         if security.access == .on, try await !works.access.hasAdmin() {
             let root = context.root(arguments)

@@ -42,9 +42,8 @@ import Testing
                        CAST(item AS INTEGER) AS item, other, CAST(moment AS TIMESTAMP) AT TIME ZONE 'UTC' AS moment
                 FROM read_csv('\(text)', all_varchar = true)
                 """, to: "\(folder)/asked.parquet")
-        let spark = try OfflineEngine(
-            "local-cluster[2,1,1024]", python: try tools.python("spark"),
-            script: "\(tools.root)/Tests/Conformance/spark_history.py")
+        let url = "spark:?master=local-cluster[2,1,1024]&python=\(try tools.python("spark"))"
+        let spark = try OfflineEngine(StoreURL(url, secrets: SecretSource(environment: [:])))
         let summary = try await factory.store.historicalFeatures(
             HistoryRequest(.service("all")), of: EntityFile(path: "\(folder)/asked.parquet"),
             to: "\(folder)/spark.parquet", engine: spark)
@@ -58,11 +57,17 @@ import Testing
 
     @Test func aSparkThatIsNotThereIsNamed() async throws {
         let folder = try TemporaryFolder()
-        let spark = SparkEngine(python: "/nowhere/python", script: "none.py", master: "spark://nowhere:1")
+        let spark = SparkEngine(python: "/nowhere/python", master: "spark://nowhere:1")
         await #expect { try await spark.run([], workingFile: folder("job")) } throws: { error in
             "\(error)".contains("/nowhere/python can not be started")
         }
-        #expect(throws: FeaturesFailure.self) { try OfflineEngine("hive", python: "", script: "") }
+        for wrong in [
+            "hive://a:1", "spark:", "spark://a:7077?master=yarn", "spark:?master=yarn&pyhton=x", "duckdb:?a=1",
+        ] {
+            #expect(throws: StoreURLFailure.self, "\(wrong)") {
+                try OfflineEngine(StoreURL(wrong, secrets: SecretSource(environment: [:])))
+            }
+        }
     }
 
     /// Feast leaves ties open, so these cases have none; `filter_by_created_timestamp` is what we do by default.

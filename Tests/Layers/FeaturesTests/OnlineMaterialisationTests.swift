@@ -144,4 +144,23 @@ import Testing
         #expect(entries.count == 2)
         await factory.close()
     }
+
+    @Test func hoursWithoutEventsMakeNothingStale() async throws {
+        let factory = try await OnlineFactory([OnlineFactory.row("a", 1, "2020-01-01T10:00:00Z")])
+        let store = factory.store
+        let start = factory.clock.now
+        let materialisation = Materialisation(features: store)
+        #expect(try await materialisation.advance(services: ["shops"], to: start) > 0)
+        for minutes in stride(from: 0, through: 600, by: 10) as StrideThrough<Int64> {
+            let moment = start.advanced(bySeconds: minutes * 60)
+            #expect(try await materialisation.advance(services: ["shops"], to: moment) == 0)
+            // As another process sees it.
+            let stock = try await store.freshness(at: moment).first { $0.view == "stock" }
+            #expect(stock?.isStale == false, "\(minutes) min")
+        }
+        #expect(
+            try await store.freshness(at: start.advanced(bySeconds: 18 * 3600)).first { $0.view == "stock" }?.isStale
+                == true)
+        await factory.close()
+    }
 }

@@ -86,10 +86,8 @@ extension ExperimentStore {
             if items.indices.contains(start) { sampled.append(items[start]) }
             start += part < longer ? length + 1 : length
         }
-        if limit > 1 || sampled.isEmpty {
-            sampled.removeLast()
-            sampled.append(last)
-        }
+        sampled.removeLast()
+        sampled.append(last)
         return sampled
     }
 }

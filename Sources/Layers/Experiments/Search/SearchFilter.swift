@@ -100,7 +100,12 @@ private struct SearchParser {
         }
         let (entity, key) = try vocabulary.key(path)
         let comparison = try comparison()
-        let value = try value(of: comparison)
+        var value = try value(of: comparison)
+        if entity == .attribute, vocabulary.attributes[key] == .quotableNumber, case .text(let text) = value,
+            let number = Int64(text)
+        {
+            value = .number(.integer(number))
+        }
         let clause = SearchFilter.Clause(entity: entity, key: key, comparison: comparison, value: value)
         try check(clause)
         return clause
@@ -189,7 +194,7 @@ private struct SearchParser {
             try needText("dataset")
         case .attribute:
             switch vocabulary.attributes[clause.key] {
-            case .number?: try needNumber("numeric attribute: \(clause.key)")
+            case .number?, .quotableNumber?: try needNumber("numeric attribute: \(clause.key)")
             case .listedText?:
                 try allow(texts + [.among, .notAmong], "attribute")
                 try needText("attributes")

@@ -3,6 +3,9 @@ import SQL
 /// A statement of a search that is put together from conditions. What comes from outside is a parameter, never text of
 /// the statement.
 package struct SearchStatement {
+    /// How many conditions may be subqueries that a database joins.
+    private static let joinLimit = 8
+
     private(set) var joins = ""
     private(set) var conditions: [String] = []
     private(set) var order: [String] = []
@@ -12,7 +15,10 @@ package struct SearchStatement {
     package init() {}
 
     package mutating func require(_ condition: String, _ values: [SQLValue] = []) {
-        conditions.append(condition)
+        // PostgreSQL joins subqueries that are conditions of their own, and a hundred joins take it seconds to plan. What
+        // is a part of an expression it does not join.
+        let isPlain = conditions.count < Self.joinLimit || !condition.contains("SELECT")
+        conditions.append(isPlain ? condition : "(\(condition)) IS TRUE")
         self.values += values
     }
 

@@ -14,6 +14,8 @@ public struct SearchVocabulary: Sendable {
         /// Text that takes `=`, `!=`, IN and NOT IN only.
         case identifier
         case number
+        /// A number that may stand in quotes.
+        case quotableNumber
     }
 
     let prefixes: [String: Entity]
@@ -24,8 +26,10 @@ public struct SearchVocabulary: Sendable {
     ///   - entities: the kinds of keys besides attributes.
     ///   - attributes: by name.
     ///   - aliases: other names of attributes.
+    ///   - own: further prefixes of keys.
     public init(
-        entities: [Entity], attributes: [String: AttributeKind], aliases: [String: String] = [:]
+        entities: [Entity], attributes: [String: AttributeKind], aliases: [String: String] = [:],
+        prefixes own: [String: Entity] = [:]
     ) {
         let names: [Entity: [String]] = [
             .metric: ["metric", "metrics"], .parameter: ["parameter", "parameters", "param", "params"],
@@ -36,7 +40,7 @@ public struct SearchVocabulary: Sendable {
         for entity in entities + [.attribute] {
             for name in names[entity] ?? [] { prefixes[name] = entity }
         }
-        self.prefixes = prefixes
+        self.prefixes = prefixes.merging(own) { _, added in added }
         self.attributes = attributes
         self.aliases = aliases
     }

@@ -12,17 +12,18 @@ import ObjectStorage
 extension FeatureStore {
     /// - Parameters:
     ///   - path: the file to write; one of that name is replaced.
-    ///   - engine: where the join is computed. Reading the entity rows, transforms and writing stay here.
+    ///   - engine: where the join is computed; nil for where the store computes all of them. Reading the entity rows, transforms and writing stay here.
     /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for what can not be asked, before anything is written.
     public func historicalFeatures(
         _ request: HistoryRequest, of entities: EntityFile, to path: String,
-        format: RowFormat = .parquet, engine offline: OfflineEngine = .local
+        format: RowFormat = .parquet, engine chosen: OfflineEngine? = nil
     ) async throws -> HistorySummary {
         let wanted = try catalogue.selection(of: request)
         let staging = scratchPath("entities.parquet")
         let joined = scratchPath("joined.parquet")
         let transformed = scratchPath("transformed.parquet")
         defer { for file in [staging, joined, transformed] { try? FileManager.default.removeItem(atPath: file) } }
+        let offline = chosen ?? offline
         var isLocal = false
         if case .local = offline { isLocal = true }
         let prepared = try await prepare(wanted, request, entities, staging: staging, mayCompute: isLocal)

@@ -1,20 +1,18 @@
 import Basics
 import Foundation
 
-/// Spark, driven by the script `spark_history.py` through the Python of an installation of pyspark.
-public struct SparkEngine: Sendable {
-    /// The Python that has pyspark.
+/// Spark, driven by the script `spark_history.py`, which is part of this program, through the Python of an installation of
+/// pyspark. Spark has to see the files of the object store and of the scratch folder under their paths.
+public struct SparkEngine: Sendable, Hashable {
+    /// The Python that has pyspark: a path, or a name that is looked for.
     public var python: String
-    /// The path of `spark_history.py`.
-    public var script: String
     /// Spark's address, such as `spark://host:7077`, `local-cluster[2,1,1024]` or `yarn`.
     public var master: String
     /// Spark's settings, in addition to the script's own.
     public var settings: [String: String]
 
-    public init(python: String, script: String, master: String, settings: [String: String] = [:]) {
+    public init(python: String, master: String, settings: [String: String] = [:]) {
         self.python = python
-        self.script = script
         self.master = master
         self.settings = settings
     }
@@ -45,18 +43,34 @@ public struct SparkEngine: Sendable {
             var settings: [String: String]
             var jobs: [Job]
         }
+        let script = "\(workingFile).py"
         let orders = "\(workingFile).json"
+        defer { for file in [script, orders] { try? FileManager.default.removeItem(atPath: file) } }
+        try Data(PackageResources.spark_history_py).write(to: URL(fileURLWithPath: script))
+        try Data(try JSON.canonical(Order(settings: settings, jobs: jobs))).write(to: URL(fileURLWithPath: orders))
+        _ = try await told([script, "--master", master, "--cases", orders], workingFile: workingFile)
+    }
+
+    /// The version of pyspark that the Python has. No cluster is asked.
+    /// - Throws: ``FeaturesFailure/offlineEngine(_:remedy:)`` where it has none.
+    public func version(workingFile: String) async throws -> String {
+        try await told(["-c", "import pyspark; print(pyspark.__version__)"], workingFile: workingFile)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// Runs Python to its end.
+    /// - Returns: what it printed.
+    private func told(_ arguments: [String], workingFile: String) async throws -> String {
         let log = "\(workingFile).log"
         let answer = "\(workingFile).out"
-        defer { for file in [orders, log, answer] { try? FileManager.default.removeItem(atPath: file) } }
-        try Data(try JSON.canonical(Order(settings: settings, jobs: jobs))).write(to: URL(fileURLWithPath: orders))
+        defer { for file in [log, answer] { try? FileManager.default.removeItem(atPath: file) } }
         for file in [log, answer] where !FileManager.default.createFile(atPath: file, contents: nil) {
             throw FeaturesFailure.offlineEngine(
                 "the file \(file) can not be written", remedy: "Check the folder's permissions and free space.")
         }
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: python)
-        process.arguments = [script, "--master", master, "--cases", orders]
+        process.executableURL = URL(fileURLWithPath: python.contains("/") ? python : "/usr/bin/env")
+        process.arguments = (python.contains("/") ? [] : [python]) + arguments
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle(forWritingAtPath: answer)
         process.standardError = FileHandle(forWritingAtPath: log)
@@ -68,6 +82,7 @@ public struct SparkEngine: Sendable {
         }
         try Task.checkCancellation()
         guard status == 0 else { throw failure(status, answer: answer, log: log) }
+        return String(decoding: FileManager.default.contents(atPath: answer) ?? Data(), as: UTF8.self)
     }
 
     private func failure(_ status: Int32, answer: String, log: String) -> FeaturesFailure {
@@ -126,18 +141,29 @@ public struct SparkEngine: Sendable {
 }
 
 extension OfflineEngine {
-    /// Reads the setting `offline`: `duckdb`, or the address of a Spark.
+    /// Reads the address of an engine that histories are computed on.
     ///
-    /// - Throws: ``FeaturesFailure/request(_:remedy:)`` for anything else.
-    public init(_ text: String, python: String, script: String) throws {
-        if text == "duckdb" {
+    /// `duckdb:` is this process; `spark://HOST:PORT` a cluster of Spark's own, and `spark:?master=TEXT` any that Spark
+    /// knows, such as `yarn` or `local-cluster[2,1,1024]`. Settings: `python`, the Python that has pyspark (default
+    /// `python3`), and Spark's own, whose names begin with `spark.`.
+    ///
+    /// - Throws: `StoreURLFailure` for anything else.
+    public init(_ url: StoreURL) throws {
+        switch url.scheme {
+        case "duckdb":
+            try url.allow([])
             self = .local
-        } else if ["spark://", "local[", "local-cluster[", "k8s://"].contains(where: text.hasPrefix) || text == "yarn" {
-            self = .spark(SparkEngine(python: python, script: script, master: text))
-        } else {
-            throw FeaturesFailure.request(
-                "'\(text)' is no engine that histories can be computed on",
-                remedy: "Write duckdb, spark://HOST:PORT, yarn or local-cluster[WORKERS,CORES,MEGABYTES].")
+        case "spark":
+            let own = url.settings.filter { $0.key.hasPrefix("spark.") }
+            try url.allow(Set(own.keys).union(["master", "python"]))
+            let hosted = url.host.map { "spark://\($0):\(url.port ?? 7077)" }
+            guard let master = url.settings["master"] ?? hosted, hosted == nil || url.settings["master"] == nil else {
+                throw StoreURLFailure.malformed(
+                    url.description, reason: "it names a cluster once: spark://HOST:PORT or spark:?master=TEXT")
+            }
+            self = .spark(SparkEngine(python: url.settings["python"] ?? "python3", master: master, settings: own))
+        default:
+            throw StoreURLFailure.unknownScheme(url.description, store: "offline", known: ["duckdb", "spark"])
         }
     }
 }

@@ -28,10 +28,17 @@ public actor Materialisation {
         /// Rows after the watermark, in the order they became known, that have been read but not yet written.
         var rows = BufferedRows()
         var watermark: Int64
+        /// How far the mark in the online store says that rows have been written, and how much further they may be.
+        var noted: Int64
+        var noteSeconds: Double
         /// The mark as the online store holds it.
         var stored: [UInt8]?
         /// Everything up to here has been read.
         var readThrough: Int64
+
+        var isNoteDue: Bool {
+            Timestamp(microseconds: watermark).seconds(since: Timestamp(microseconds: noted)) >= noteSeconds
+        }
     }
 
     /// - Parameters:
@@ -73,16 +80,18 @@ public actor Materialisation {
             cursor.watermark = target
             changed[name] = cursor
         }
-        guard !changed.isEmpty else { return written }
-        guard !batch.isEmpty else {
-            cursors.merge(changed) { $1 }
-            return written
+        if batch.isEmpty {
+            for (name, cursor) in changed where !cursor.isNoteDue {
+                cursors[name] = cursor
+                changed[name] = nil
+            }
         }
+        guard !changed.isEmpty else { return written }
         for cursor in changed.values where try await !isOurs(cursor) {
             forget()
             return written
         }
-        let count = try await features.online.putNewer(batch, in: features.onlineTable)
+        if !batch.isEmpty { written += try await features.online.putNewer(batch, in: features.onlineTable).put }
         for (name, var cursor) in changed {
             let through = cursor.watermark
             let newest = cursor.rows.newest?.numbers.first
@@ -92,9 +101,10 @@ public actor Materialisation {
                 $0.through = max($0.through ?? .min, through)
                 $0.saw(newest)
             }
+            cursor.noted = through
             cursors[name] = cursor
         }
-        return written + count.put
+        return written
     }
 
     /// Whether no other has moved a view's mark since it was read.
@@ -133,7 +143,11 @@ public actor Materialisation {
             try OnlineHistory(view, definition: definition, history: history.digest, path: path, on: connection)
         }
         features.onlineState.learn(source.keyTypes, of: prefix)
-        let cursor = Cursor(source: source, watermark: through, stored: stored, readThrough: through)
+        // Often enough that nobody who looks takes a quiet stretch for stale values.
+        let noteSeconds = Double(view.freshness.withinMilliseconds) / 4000
+        let cursor = Cursor(
+            source: source, watermark: through, noted: through, noteSeconds: noteSeconds, stored: stored,
+            readThrough: through)
         cursors[view.name] = cursor
         return cursor
     }

@@ -101,7 +101,8 @@ struct FeatureTestRun {
             case .view(let name), .transform(let name): HistoryRequest(.features([name]), time: Self.moment)
             }
         let answer = "\(folder)/answer.parquet"
-        let summary = try await store.historicalFeatures(request, of: EntityFile(path: entities), to: answer)
+        let summary = try await store.historicalFeatures(
+            request, of: EntityFile(path: entities), to: answer, engine: .local)
         let columns = (asked.columns.map(\.name) + summary.features).map {
             "CAST(\(SQLText.identifier($0)) AS VARCHAR) AS \(SQLText.identifier($0))"
         }
