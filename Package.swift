@@ -135,7 +135,9 @@ let package = Package(
             "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Documents", "Datasets",
             "Features"),
         room(
-            "MLflow", in: "Protocols", "Basics", "HTTP", "Security", "Sealing", "Documents", "Experiments", "Registry"),
+            "MLflow", in: "Protocols", "Basics", "HTTP", "Security", "Sealing", "ObjectStorage", "Documents",
+            "Experiments",
+            "Registry"),
         room(
             "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Jobs", "Security",
             "Inference", "Datasets", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring",
@@ -273,6 +275,9 @@ let package = Package(
                 "Engines", "TestSupport",
             ], path: "Benchmarks/features", exclude: ["feast_peer.py", "feast_history.py"], swiftSettings: swiftSettings
         ),
+        .executableTarget(
+            name: "bench-tracking", dependencies: ["Basics", "Documents", "Engines", "TestSupport"],
+            path: "Benchmarks/tracking", exclude: ["mlflow_fill.py"], swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
             name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],

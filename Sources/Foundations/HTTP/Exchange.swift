@@ -41,6 +41,7 @@ struct Exchange: @unchecked Sendable {
             requestID: given ?? random.identifier(), remoteAddress: String(mw_exchange_remote(pointer)))
         let subject = mw_exchange_client_subject(pointer)
         if subject.size > 0 { request.clientSubject = String(subject) }
+        if mw_exchange_is_piecewise(pointer) != 0 { request.source = RequestPieces(self) }
         return (request, problem)
     }
 
@@ -52,6 +53,23 @@ struct Exchange: @unchecked Sendable {
                 guard let context else { return }
                 Unmanaged<LoopWork>.fromOpaque(context).takeRetainedValue().body()
             }, Unmanaged.passRetained(LoopWork(body)).toOpaque())
+    }
+
+    /// Hands over the next piece of a body that is taken piece by piece, on the loop: one of no bytes is the end.
+    func takePiece(_ take: @escaping @Sendable (Result<[UInt8], HTTPFailure>) -> Void) {
+        mw_exchange_take_piece(
+            pointer,
+            { context, outcome, bytes, size in
+                guard let context else { return }
+                let work = Unmanaged<PieceWork>.fromOpaque(context).takeRetainedValue()
+                switch outcome {
+                case MW_OK: work.take(.success([UInt8](UnsafeRawBufferPointer(start: bytes, count: size))))
+                case MW_TIMED_OUT: work.take(.failure(.badBody("the next of it did not come in time")))
+                case MW_TOO_LARGE: work.take(.failure(.badBody("it is longer than bodies may be")))
+                case MW_CLOSED: work.take(.failure(.peerGone))
+                default: work.take(.failure(.badBody("its chunks are malformed")))
+                }
+            }, Unmanaged.passRetained(PieceWork(take)).toOpaque())
     }
 
     /// Gives a whole answer; the exchange is gone afterwards.
@@ -164,6 +182,12 @@ private final class StreamSink: ResponseSink {
             if !waits { continuation.resume() }
         }
     }
+}
+
+private final class PieceWork: Sendable {
+    let take: @Sendable (Result<[UInt8], HTTPFailure>) -> Void
+
+    init(_ take: @escaping @Sendable (Result<[UInt8], HTTPFailure>) -> Void) { self.take = take }
 }
 
 private final class LoopWork: Sendable {

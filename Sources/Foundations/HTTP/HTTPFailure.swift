@@ -29,12 +29,15 @@ public enum HTTPFailure: Failure, Equatable {
     case badAnswer(String, String)
     /// It is not known who asks, and why; and what to do about it.
     case unauthenticated(String, remedy: String)
-    /// Nobody reads the streamed answer any more.
+    /// The body of a request can not be read to its end, and why.
+    case badBody(String)
+    /// The peer has left in the middle of a body or of a streamed answer.
     case peerGone
 
     public var code: FailureCode {
         switch self {
-        case .badTarget, .badParameter, .badRoutes, .badHost, .badCertificate, .badURL, .methodNotAllowed:
+        case .badTarget, .badParameter, .badRoutes, .badHost, .badCertificate, .badURL, .methodNotAllowed,
+            .badBody:
             .invalidArgument
         case .unknownPath: .notFound
         case .portInUse, .cannotListen: .failedPrecondition
@@ -63,6 +66,7 @@ public enum HTTPFailure: Failure, Equatable {
         case .connectionLost(let server, let reason): "the connection to \(server) was lost: \(reason)"
         case .badAnswer(let server, let reason): "the answer of \(server) can not be used: \(reason)"
         case .unauthenticated(let reason, _): reason
+        case .badBody(let reason): "the body can not be read: \(reason)"
         case .peerGone: "the peer has closed the connection"
         }
     }

@@ -1,6 +1,6 @@
 import Basics
 
-/// A request that has been read whole.
+/// A request that has been read whole, or whose body its handler takes piece by piece.
 public struct HTTPRequest: Sendable {
     public var method: HTTPMethod
     /// Decoded, without the query.
@@ -8,6 +8,7 @@ public struct HTTPRequest: Sendable {
     /// Decoded names and values in the order they came.
     public let query: [(String, String)]
     public var headers: HTTPHeaders
+    /// Empty where the body is longer than what came with the headers and its route takes ``pieces``.
     public var body: [UInt8]
     /// The caller's `X-Request-Id` where it is fit for a log, else one made for this request.
     public var requestID: String
@@ -21,6 +22,12 @@ public struct HTTPRequest: Sendable {
     public internal(set) var parameters: [String: String] = [:]
     /// The pattern of the route that answers, such as `/v2/models/{name}`; empty before the router has found one.
     public internal(set) var route = ""
+
+    /// Where the pieces come from; nil where the body is whole.
+    var source: RequestPieces?
+
+    /// The body piece by piece; one that is whole is one piece. Each piece is handed out once.
+    public var pieces: RequestPieces { source ?? RequestPieces(body) }
 
     let segments: [String]
 

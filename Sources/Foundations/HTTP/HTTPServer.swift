@@ -103,6 +103,7 @@ public final class HTTPServer: Sendable {
         options.threads = Int32(clamping: configuration.threads)
         options.header_limit = max(256, configuration.headerLimit)
         options.body_limit = max(0, configuration.bodyLimit)
+        options.piecewise_limit = max(0, configuration.piecewiseBodyLimit)
         options.connection_limit = max(1, configuration.connectionLimit)
         options.header_timeout_ms = milliseconds(configuration.headerTimeout)
         options.body_timeout_ms = milliseconds(configuration.bodyTimeout)
@@ -110,6 +111,10 @@ public final class HTTPServer: Sendable {
         options.write_timeout_ms = milliseconds(configuration.writeTimeout)
         options.minimum_rate = Int32(clamping: max(1, configuration.minimumRate))
         options.context = Unmanaged.passUnretained(core).toOpaque()
+        options.on_header = { context, exchange in
+            guard let context, let exchange else { return 0 }
+            return Unmanaged<ServerCore>.fromOpaque(context).takeUnretainedValue().takesPieces(exchange) ? 1 : 0
+        }
         options.on_request = { context, exchange in
             guard let context, let exchange else { return }
             Unmanaged<ServerCore>.fromOpaque(context).takeUnretainedValue().handle(exchange)

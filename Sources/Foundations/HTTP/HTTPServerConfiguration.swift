@@ -43,6 +43,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var headerLimit = 32 << 10
     /// Above it a request is answered by 413, before the body is read where its length is known.
     public var bodyLimit = 64 << 20
+    /// The same for bodies that their handler takes piece by piece.
+    public var piecewiseBodyLimit = 1 << 40
     /// Above it a new connection is answered by 503 and closed.
     public var connectionLimit = 4096
     /// From the first byte of a request to the end of its header; after it the answer is 408.

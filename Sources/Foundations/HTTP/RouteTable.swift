@@ -6,6 +6,7 @@ struct RouteTable: Sendable {
     struct Endpoint: Sendable {
         let pattern: RoutePattern
         let need: RouteNeed?
+        let takesPieces: Bool
         let handler: HTTPHandler
     }
 
@@ -36,7 +37,7 @@ struct RouteTable: Sendable {
 
     mutating func add(
         _ method: HTTPMethod, _ text: String, needs need: RouteNeed?, about: RouteDocumentation?,
-        _ handler: @escaping HTTPHandler
+        takesPieces: Bool = false, _ handler: @escaping HTTPHandler
     ) {
         switch RoutePattern.parse(text) {
         case .failure(let problem): problems.append(problem.text)
@@ -48,7 +49,8 @@ struct RouteTable: Sendable {
                 return
             }
             noteMissing(need, pattern)
-            nodes[place].endpoints[method] = Endpoint(pattern: pattern, need: need, handler: handler)
+            nodes[place].endpoints[method] = Endpoint(
+                pattern: pattern, need: need, takesPieces: takesPieces, handler: handler)
             routes.append(
                 RouteDescription(method: method, pattern: text, need: need, isInline: false, documentation: about))
         }

@@ -64,11 +64,15 @@ public final class Router: Sendable {
     /// - Parameters:
     ///   - need: what it asks of its caller. Where there is none, a guard lets only callers with every right in.
     ///   - about: what it does, for descriptions of the whole interface.
+    ///   - takesPieces: whether the handler reads the body by `HTTPRequest.pieces`, and is called as soon as the headers have
+    ///     come. Such a body may be longer than memory.
     public func route(
         _ method: HTTPMethod, _ pattern: String, needs need: RouteNeed? = nil, about: RouteDocumentation? = nil,
-        _ handler: @escaping HTTPHandler
+        takesPieces: Bool = false, _ handler: @escaping HTTPHandler
     ) {
-        state.withLock { $0.table.add(method, pattern, needs: need, about: about, handler) }
+        state.withLock {
+            $0.table.add(method, pattern, needs: need, about: about, takesPieces: takesPieces, handler)
+        }
     }
 
     /// Puts a guard before every route, those registered later too. Give it before the server starts.

@@ -22,6 +22,15 @@ final class ServerCore: Sendable {
 
     func refused(status: Int) { metrics.refused(status: status) }
 
+    /// Whether the handler of a request takes its body piece by piece.
+    func takesPieces(_ pointer: OpaquePointer) -> Bool {
+        guard let method = HTTPMethod(rawValue: String(mw_exchange_method(pointer))),
+            let target = try? RequestTarget(UnsafeRawBufferPointer(mw_exchange_target(pointer))),
+            case .found(let match) = table.find(method, target.segments)
+        else { return false }
+        return match.endpoint.takesPieces
+    }
+
     func handle(_ pointer: OpaquePointer) {
         let start = SystemTime.monotonicNanoseconds
         if answerInline(pointer, start: start) { return }
@@ -124,6 +133,7 @@ final class ServerCore: Sendable {
             } else {
                 await router.dispatch(request, in: table)
             }
+        request.source?.close()
         if response.headers["X-Request-Id"] == nil { response.headers.add("X-Request-Id", request.requestID) }
         let lines = response.headers.lines(leavingOut: HTTPHeaders.transportOwned)
         var broken: (any Error)?

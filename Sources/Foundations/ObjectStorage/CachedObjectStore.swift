@@ -37,6 +37,18 @@ public final class CachedObjectStore: ObjectStore {
         }
     }
 
+    public func intake() async throws -> any ObjectIntake {
+        try await gate.pass {
+            let staging = cache.staging
+            return try await threads.run { try PassingIntake(try StagedCopy(in: staging), into: self) }
+        }
+    }
+
+    public func reader(_ digest: Digest) async throws -> ObjectReader {
+        let path = try await localPath(digest)
+        return try await threads.run { try ObjectReader(digest, at: path) }
+    }
+
     public func get(_ digest: Digest) async throws -> [UInt8] {
         try await noticingDamage(digest) {
             let bytes = try await blobs.get(digest)

@@ -48,6 +48,24 @@ public final class FileObjectStore: ObjectStore {
         }
     }
 
+    public func intake() async throws -> any ObjectIntake {
+        try await run("put") { folder, metrics in
+            try FileIntake(in: folder.staging, mode: 0o444) { staged, digest, size in
+                if FileObjectStore.isStored(digest, size: size, in: folder) { return }
+                try staged.publish(as: folder.place(digest))
+                metrics?.written(size)
+            }
+        }
+    }
+
+    public func reader(_ digest: Digest) async throws -> ObjectReader {
+        try await run("get") { folder, metrics in
+            let reader = try folder.naming(digest) { try ObjectReader(digest, at: folder.path(digest)) }
+            metrics?.read(reader.size)
+            return reader
+        }
+    }
+
     public func get(_ digest: Digest) async throws -> [UInt8] {
         try await run("get") { folder, metrics in
             let path = folder.path(digest)

@@ -10,6 +10,13 @@ public protocol ObjectStore: Sendable {
     /// Stores the content of a local file; the file stays where it is. Memory stays bounded, however long the file is.
     func put(file path: String) async throws -> Digest
 
+    /// Begins an object that comes piece by piece. Memory stays bounded.
+    func intake() async throws -> any ObjectIntake
+
+    /// The bytes of an object piece by piece, checked against its name by the last. Memory stays bounded.
+    /// - Throws: `StorageFailure.objectNotFound`.
+    func reader(_ digest: Digest) async throws -> ObjectReader
+
     /// The bytes of an object, checked against its name.
     /// - Throws: `StorageFailure.objectNotFound`, or `.damaged` where the stored bytes are others.
     func get(_ digest: Digest) async throws -> [UInt8]

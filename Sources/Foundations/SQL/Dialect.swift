@@ -8,6 +8,7 @@ import Basics
 /// - keys are given, never counted up by the engine; a floating-point number is never put into an INTEGER column;
 /// - `ORDER BY` over a column that may be null says NULLS FIRST or NULLS LAST;
 /// - LIKE minds the case and says `ESCAPE '\'`; without case it compares by lower(), which knows ASCII letters only;
+/// - `WITHOUT ROWID` keeps the rows of a table in the order of its key; PostgreSQL has nothing of the kind and does without;
 /// - the one trigger form is `CREATE TRIGGER n BEFORE UPDATE|DELETE ON t BEGIN SELECT RAISE(ABORT, 'why'); END`.
 enum Dialect {
     /// One statement as an engine takes it.
@@ -132,6 +133,7 @@ enum Dialect {
             case .close: depth -= 1
             case .word:
                 let word = token.keyword
+                if definesColumns, depth == 0, ["WITHOUT", "ROWID"].contains(word) { piece = "" }
                 if depth == 0, ["LIMIT", "FETCH", "FOR"].contains(word) { isLimited = true }
                 if let type = types[word] {
                     if definesColumns, namesColumn(previous) { piece = type }

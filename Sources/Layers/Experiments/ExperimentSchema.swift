@@ -1,8 +1,10 @@
 import SQL
 
 extension ExperimentStore {
-    /// The tables of experiments. `run_metrics` has the latest value of each metric, `metric_points` all of them; both
-    /// `run_metrics` and `run_parameters` repeat the experiment, so that a search walks only the keys of its own.
+    /// The tables of experiments. `run_metrics` has the latest value of each metric; all of them are in `metric_blocks`, packed,
+    /// and in `metric_points` until there are enough of a metric to pack (`run_metrics.loose` counts them, and may count a
+    /// point that came twice as two). `run_metrics` and `run_parameters` repeat the experiment, so that a search walks only
+    /// the keys of its own.
     public static let migrations =
         [
             Migration(
@@ -133,6 +135,58 @@ extension ExperimentStore {
                       step INTEGER NOT NULL, value REAL NOT NULL, is_nan INTEGER NOT NULL, run TEXT NOT NULL,
                       dataset_name TEXT NOT NULL, dataset_digest TEXT NOT NULL,
                       PRIMARY KEY (model, key, time, step, run));
+                    """),
+            Migration(
+                room: "experiments", version: 5,
+                sql: """
+                    CREATE TABLE metric_blocks (
+                      run INTEGER NOT NULL REFERENCES runs (number), key TEXT NOT NULL, number INTEGER NOT NULL,
+                      points INTEGER NOT NULL, least_step INTEGER NOT NULL, greatest_step INTEGER NOT NULL,
+                      first_time INTEGER NOT NULL, first_step INTEGER NOT NULL, first_value REAL,
+                      last_time INTEGER NOT NULL, last_step INTEGER NOT NULL, last_value REAL,
+                      low_time INTEGER, low_step INTEGER, low_value REAL,
+                      high_time INTEGER, high_step INTEGER, high_value REAL,
+                      data BLOB NOT NULL, PRIMARY KEY (run, key, number));
+
+                    DROP INDEX run_parameters_by_value;
+                    DROP INDEX run_tags_by_value;
+                    DROP INDEX run_metrics_by_value;
+                    ALTER TABLE run_parameters RENAME TO old_run_parameters;
+                    ALTER TABLE run_tags RENAME TO old_run_tags;
+                    ALTER TABLE run_metrics RENAME TO old_run_metrics;
+                    ALTER TABLE metric_points RENAME TO old_metric_points;
+
+                    CREATE TABLE run_parameters (
+                      run INTEGER NOT NULL REFERENCES runs (number), key TEXT NOT NULL, value TEXT NOT NULL,
+                      experiment INTEGER NOT NULL, PRIMARY KEY (run, key)) WITHOUT ROWID;
+                    CREATE TABLE run_tags (
+                      run INTEGER NOT NULL REFERENCES runs (number), key TEXT NOT NULL, value TEXT NOT NULL,
+                      experiment INTEGER NOT NULL, PRIMARY KEY (run, key)) WITHOUT ROWID;
+                    CREATE TABLE run_metrics (
+                      run INTEGER NOT NULL REFERENCES runs (number), key TEXT NOT NULL, value REAL NOT NULL,
+                      is_nan INTEGER NOT NULL, step INTEGER NOT NULL, time INTEGER NOT NULL, experiment INTEGER NOT NULL,
+                      loose INTEGER NOT NULL, PRIMARY KEY (run, key)) WITHOUT ROWID;
+                    CREATE TABLE metric_points (
+                      run INTEGER NOT NULL REFERENCES runs (number), key TEXT NOT NULL, time INTEGER NOT NULL,
+                      step INTEGER NOT NULL, value REAL NOT NULL, is_nan INTEGER NOT NULL,
+                      PRIMARY KEY (run, key, time, step, value, is_nan)) WITHOUT ROWID;
+                    INSERT INTO run_parameters (run, key, value, experiment)
+                      SELECT run, key, value, experiment FROM old_run_parameters;
+                    INSERT INTO run_tags (run, key, value, experiment) SELECT run, key, value, experiment FROM old_run_tags;
+                    INSERT INTO metric_points (run, key, time, step, value, is_nan)
+                      SELECT run, key, time, step, value, is_nan FROM old_metric_points;
+                    INSERT INTO run_metrics (run, key, value, is_nan, step, time, experiment, loose)
+                      SELECT run, key, value, is_nan, step, time, experiment,
+                        (SELECT count(*) FROM metric_points AS p WHERE p.run = m.run AND p.key = m.key)
+                      FROM old_run_metrics AS m;
+                    DROP TABLE old_run_parameters;
+                    DROP TABLE old_run_tags;
+                    DROP TABLE old_run_metrics;
+                    DROP TABLE old_metric_points;
+                    CREATE INDEX run_parameters_by_value ON run_parameters (experiment, key, substr(value, 1, 64), run);
+                    CREATE INDEX run_tags_by_value ON run_tags (experiment, key, substr(value, 1, 64), run);
+                    CREATE INDEX run_metrics_by_value ON run_metrics (experiment, key, is_nan, value, run);
+                    CREATE INDEX run_metrics_to_pack ON run_metrics (run) WHERE loose >= 1024;
                     """),
         ] + traceMigrations + pinMigrations
 }

@@ -21,6 +21,21 @@ extension ExperimentStore {
     @discardableResult
     public func putArtifact(_ bytes: [UInt8], at path: ArtifactPath) async throws -> Digest {
         let digest = try await objects.put(bytes)
+        try await name(path, digest, Int64(bytes.count))
+        return digest
+    }
+
+    /// The same with bytes that come piece by piece, as many as there are; memory stays bounded. Where `next` throws
+    /// nothing is stored.
+    /// - Parameter next: gives the next piece, or nil at the end.
+    @discardableResult
+    public func putArtifact(at path: ArtifactPath, _ next: () async throws -> [UInt8]?) async throws -> Digest {
+        let (digest, size) = try await objects.intake().take(next)
+        try await name(path, digest, size)
+        return digest
+    }
+
+    private func name(_ path: ArtifactPath, _ digest: Digest, _ size: Int64) async throws {
         try await database.write { transaction in
             let present = try transaction.first(
                 "SELECT digest FROM artifacts WHERE path = ?", [.text(path.description)])
@@ -40,14 +55,23 @@ extension ExperimentStore {
                 """
                 INSERT INTO artifacts (path, digest, bytes) VALUES (?, ?, ?)
                 ON CONFLICT (path) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes
-                """, [.text(path.description), .text(digest.description), .integer(Int64(bytes.count))])
+                """, [.text(path.description), .text(digest.description), .integer(size)])
         }
-        return digest
     }
 
     /// The bytes of an artifact, checked against its digest.
     /// - Throws: ``ExperimentsFailure/unknownArtifact(_:)``, `.invalid(_:remedy:)` for a folder, or the store's failure.
     public func artifact(at path: ArtifactPath) async throws -> [UInt8] {
+        try await objects.get(try await digest(of: path))
+    }
+
+    /// The bytes of an artifact piece by piece, checked against its digest by the last; memory stays bounded.
+    /// - Throws: as ``artifact(at:)``.
+    public func artifactReader(at path: ArtifactPath) async throws -> ObjectReader {
+        try await objects.reader(try await digest(of: path))
+    }
+
+    private func digest(of path: ArtifactPath) async throws -> Digest {
         let row = try await database.read { transaction in
             try transaction.first("SELECT digest FROM artifacts WHERE path = ?", [.text(path.description)])
         }
@@ -57,7 +81,7 @@ extension ExperimentStore {
             }
             throw ExperimentsFailure.invalid("Invalid path: '\(path)' is a directory", remedy: nil)
         }
-        return try await objects.get(digest)
+        return digest
     }
 
     /// What lies in a folder, by name; nothing where there is no such folder.

@@ -10,9 +10,12 @@ extension ExperimentStore {
     ///   `.invalid(_:remedy:)` for a key that may not be.
     public func log(_ batch: RunBatch, to run: String) async throws {
         let batch = try RecordRules.checked(batch)
+        // Asking costs a look-up, so that not every point asks.
+        let packs = random.next() % UInt64(MetricBlock.length / 16) < UInt64(batch.metrics.count)
         try await database.write { transaction in
             let place = try Self.requireActive(run, in: transaction)
             try Self.insert(batch, to: place, in: transaction, named: run)
+            if packs { try Self.pack(place.number, in: transaction) }
         }
     }
 
@@ -65,15 +68,10 @@ extension ExperimentStore {
         _ batch: RunBatch, to place: RunPlace, in transaction: Transaction, named run: String = ""
     ) throws {
         try insert(batch.parameters, to: place, in: transaction, named: run)
-        var latest: [String: MetricPoint] = [:]
+        try insert(batch.metrics.map(\.point), to: place, in: transaction)
         for entry in batch.metrics {
-            try insert(entry.point, to: place, in: transaction)
-            if latest[entry.point.key].map({ entry.point.isLater(than: $0) }) ?? true {
-                latest[entry.point.key] = entry.point
-            }
             if let model = entry.model { try insert(entry, about: model, run: run, in: transaction) }
         }
-        for point in latest.values { try offer(point, to: place, in: transaction) }
         for tag in batch.tags {
             try transaction.executeLater(
                 """
@@ -86,34 +84,6 @@ extension ExperimentStore {
                     "UPDATE runs SET name = ? WHERE number = ?", [.text(tag.value), .integer(place.number)])
             }
         }
-    }
-
-    private static func insert(_ point: MetricPoint, to place: RunPlace, in transaction: Transaction) throws {
-        try transaction.executeLater(
-            """
-            INSERT INTO metric_points (run, key, time, step, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT (run, key, time, step, value, is_nan) DO NOTHING
-            """,
-            [
-                .integer(place.number), .text(point.key), .init(point.time), .integer(point.step),
-                .double(point.stored), .init(point.value.isNaN),
-            ])
-    }
-
-    /// Makes a point the latest of its metric, where it is.
-    private static func offer(_ point: MetricPoint, to place: RunPlace, in transaction: Transaction) throws {
-        try transaction.executeLater(
-            """
-            INSERT INTO run_metrics (run, key, value, is_nan, step, time, experiment) VALUES (?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (run, key) DO UPDATE SET
-              value = excluded.value, is_nan = excluded.is_nan, step = excluded.step, time = excluded.time
-            WHERE (excluded.step, excluded.time, excluded.value)
-              > (run_metrics.step, run_metrics.time, run_metrics.value)
-            """,
-            [
-                .integer(place.number), .text(point.key), .double(point.stored), .init(point.value.isNaN),
-                .integer(point.step), .init(point.time), .integer(place.experiment),
-            ])
     }
 
     private static func insert(

@@ -53,7 +53,8 @@ extension ExperimentStore {
             let number = SQLValue.integer(try row.integer("number"))
             try Self.deleteFiles(below: try row.string("location"), in: transaction)
             for table in [
-                "run_parameters", "run_tags", "run_metrics", "metric_points", "run_dataset_tags", "run_datasets",
+                "run_parameters", "run_tags", "run_metrics", "metric_points", "metric_blocks", "run_dataset_tags",
+                "run_datasets",
                 "run_models",
             ] {
                 try transaction.execute("DELETE FROM \(table) WHERE run = ?", [number])

@@ -44,7 +44,13 @@ extension ExperimentStore {
         return try await database.write { transaction in
             let run = try Self.insert(draft, by: principal, at: now, in: transaction)
             try Self.insert(batch, to: run, in: transaction)
-            return try Self.record(draft.id, in: transaction)
+            let row = try transaction.first("\(Self.selectRuns) WHERE r.number = ?", [.integer(run.number)])
+            guard let row else { throw ExperimentsFailure.unknownRun(draft.id) }
+            // All that it has so far.
+            let tags = Dictionary(batch.tags.map { ($0.key, $0.value) }) { _, last in last }
+            return RunRecord(
+                info: try Self.info(row),
+                tags: tags.map { Pair(key: $0.key, value: $0.value) }.sorted { $0.key < $1.key })
         }
     }
 

@@ -33,6 +33,8 @@ public enum ExperimentsFailure: Failure {
     case artifactPinned(String, holder: String)
     /// While a version was made of what lies at a location, it became something else.
     case artifactsChanged(String)
+    /// Stored points of a metric can not be read.
+    case damagedHistory(String)
     case unknownTrace(String)
     /// Some of its spans have not come yet.
     case unfinishedTrace(String)
@@ -46,6 +48,7 @@ public enum ExperimentsFailure: Failure {
         case .artifactsChanged: .unavailable
         case .experimentExists, .takenByAnother: .alreadyExists
         case .badExperimentID, .changedParameters, .invalid, .search, .artifactPath: .invalidArgument
+        case .damagedHistory: .dataLoss
         }
     }
 
@@ -70,6 +73,7 @@ public enum ExperimentsFailure: Failure {
         case .unknownLoggedModel(let id): "Logged model with ID '\(id)' not found."
         case .artifactPinned(let path, let holder): "'\(path)' can not be changed: \(holder) is made of it"
         case .artifactsChanged(let location): "the files at '\(location)' changed while they were registered"
+        case .damagedHistory(let key): "the stored history of the metric '\(key)' can not be read"
         case .unknownTrace(let id): "Trace with ID '\(id)' not found."
         case .unfinishedTrace(let id): "Trace with ID \(id) is not fully exported yet, please try again later."
         }
@@ -87,6 +91,7 @@ public enum ExperimentsFailure: Failure {
         case .artifactPinned: "Log it under another path, or delete the version first."
         case .artifactsChanged: "Register them again when they are complete."
         case .artifactPath: "A path is relative and has no '..' in it."
+        case .damagedHistory: "Check the database with 'modelworks doctor', and restore it from a backup."
         default: nil
         }
     }

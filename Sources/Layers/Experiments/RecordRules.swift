@@ -14,23 +14,33 @@ public enum RecordRules {
     /// characters, and no path that could be written in another way.
     /// - Parameter field: how the key is called in messages.
     /// - Throws: `ExperimentsFailure.invalid(_:remedy:)`.
-    public static func checkKey(_ key: String, _ field: String) throws {
+    public static func checkKey(_ key: String, _ field: @autoclosure () -> String) throws {
+        if isPlainASCII(key.utf8), key.utf8.count <= keyLength { return }
         let isPlain = key.unicodeScalars.allSatisfy {
             $0.properties.isAlphabetic || $0.properties.numericType != nil || "_-. :/".unicodeScalars.contains($0)
         }
         guard isPlain else {
             throw ExperimentsFailure.invalid(
-                "Invalid value \"\(key)\" for parameter '\(field)' supplied: Names may only contain alphanumerics, "
+                "Invalid value \"\(key)\" for parameter '\(field())' supplied: Names may only contain alphanumerics, "
                     + "underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).", remedy: nil)
         }
         let parts = key.split(separator: "/", omittingEmptySubsequences: false)
         let isOdd = key.hasPrefix("..") || parts.contains { $0.isEmpty || $0 == "." || $0 == ".." }
         guard !isOdd else {
             throw ExperimentsFailure.invalid(
-                "Invalid value \"\(key)\" for parameter '\(field)' supplied: Names may be treated as files in certain "
+                "Invalid value \"\(key)\" for parameter '\(field())' supplied: Names may be treated as files in certain "
                     + "cases, and must not resolve to other names when treated as such.", remedy: nil)
         }
-        try checkLength(key, keyLength, field)
+        try checkLength(key, keyLength, field())
+    }
+
+    /// Whether a key is of the usual kind, which needs no closer look: ASCII letters and digits, `_`, `-` and blanks.
+    private static func isPlainASCII(_ key: String.UTF8View) -> Bool {
+        !key.isEmpty
+            && key.allSatisfy {
+                (97...122).contains($0) || (48...57).contains($0) || (65...90).contains($0) || $0 == 95 || $0 == 45
+                    || $0 == 32
+            }
     }
 
     /// - Throws: `ExperimentsFailure.invalid(_:remedy:)` where the text has more characters than the limit.

@@ -34,6 +34,15 @@ public struct CollectedObjectStore: ObjectStore {
         return try await base.put(file: path)
     }
 
+    public func intake() async throws -> any ObjectIntake {
+        SparedIntake(base: try await base.intake(), condemned: condemned)
+    }
+
+    public func reader(_ digest: Digest) async throws -> ObjectReader {
+        _ = try await condemned.spare(digest)
+        return try await base.reader(digest)
+    }
+
     public func get(_ digest: Digest) async throws -> [UInt8] {
         _ = try await condemned.spare(digest)
         return try await base.get(digest)
@@ -69,5 +78,20 @@ public struct CollectedObjectStore: ObjectStore {
             }
         }
         throw UpkeepFailure.beingRemoved(digest)
+    }
+}
+
+/// An object that comes piece by piece and is spared from the collector once it is whole.
+private struct SparedIntake: ObjectIntake {
+    let base: any ObjectIntake
+    let condemned: Condemned
+
+    func write(_ bytes: [UInt8]) async throws { try await base.write(bytes) }
+
+    func finish() async throws -> (digest: Digest, size: Int64) {
+        let stored = try await base.finish()
+        // Its bytes are not at hand to be stored a second time; who sends them has to.
+        guard try await condemned.spare(stored.digest) else { throw UpkeepFailure.beingRemoved(stored.digest) }
+        return stored
     }
 }

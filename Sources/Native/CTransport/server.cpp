@@ -16,6 +16,7 @@
 #include <condition_variable>
 #include <ctime>
 #include <functional>
+#include <limits>
 #include <list>
 #include <memory>
 #include <memory_resource>
@@ -41,10 +42,44 @@ constexpr size_t kept_capacity = 262144;
 constexpr size_t stream_full = 262144;
 constexpr size_t stream_room = 65536;
 constexpr size_t linger_limit = 1 << 20;
+constexpr size_t piece_read = 262144;
+constexpr size_t piece_least = 524288;
+constexpr size_t most_reserved = 8 << 20;
 
 using Allocator = std::pmr::polymorphic_allocator<char>;
 using Fields = http::basic_fields<Allocator>;
-using Parser = http::request_parser<http::string_body, Allocator>;
+
+// Bytes in memory. What a client says its body will have is no reason to make room for all of it.
+struct Body {
+    using value_type = std::string;
+    class reader {
+        value_type &body;
+
+      public:
+        template <bool isRequest, class F>
+        reader(http::header<isRequest, F> &, value_type &target) : body(target) {}
+
+        void init(boost::optional<std::uint64_t> const &length, error_code &error) {
+            if (length) body.reserve(static_cast<size_t>(std::min<std::uint64_t>(*length, most_reserved)));
+            error = {};
+        }
+
+        template <class Buffers>
+        size_t put(Buffers const &buffers, error_code &error) {
+            size_t size = 0;
+            for (auto part : beast::buffers_range_ref(buffers)) {
+                body.append(static_cast<const char *>(part.data()), part.size());
+                size += part.size();
+            }
+            error = {};
+            return size;
+        }
+
+        void finish(error_code &error) { error = {}; }
+    };
+};
+
+using Parser = http::request_parser<Body, Allocator>;
 
 beast::string_view reason(int status) {
     auto text = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status)));
@@ -121,6 +156,7 @@ struct mw_exchange {
     virtual ~mw_exchange() = default;
     virtual void start_reply() = 0;
     virtual void start_flush() = 0;
+    virtual void start_pull() = 0;
 
     std::shared_ptr<Loop> loop;  // first: the io_context must outlive the socket of the session
     Parser *message = nullptr;
@@ -137,6 +173,12 @@ struct mw_exchange {
     std::string out_body;
     size_t out_size = 0;
 
+    // A body that its handler takes piece by piece; touched on the loop, but for `whole`, which is settled between two
+    // pieces.
+    bool piecewise = false, whole = true;
+    mw_piece take = nullptr;
+    void *take_context = nullptr;
+
     // Streams are written from any thread.
     std::mutex stream_mutex;
     std::string stream_pending, stream_sending;
@@ -148,7 +190,8 @@ struct mw_exchange {
 
     void build_head(int code, mw_slice lines, const size_t *length) {
         status = code;
-        if (loop->server->draining.load(std::memory_order_relaxed)) keep = false;
+        // What the peer still sends of a body that nobody wants would be read as the next request.
+        if (!whole || loop->server->draining.load(std::memory_order_relaxed)) keep = false;
         char number[32];
         out_head.clear();
         out_head += "HTTP/1.1 ";
@@ -245,6 +288,8 @@ struct Connection final : Session {
     bool header_seen = false;
     bool watching = false;
     int refusal = 0;
+    mw_outcome broken = MW_OK;
+    bool awaited = false;
 
     template <class... A>
     Connection(std::shared_ptr<Loop> owner, A &&...arguments) : stream(std::forward<A>(arguments)...) {
@@ -313,7 +358,8 @@ struct Connection final : Session {
         arena.emplace(arena_start.data(), arena_start.size());
         parser.emplace(std::piecewise_construct, std::make_tuple(), std::make_tuple(Allocator(&*arena)));
         parser->header_limit(static_cast<std::uint32_t>(options().header_limit));
-        parser->body_limit(options().body_limit);
+        // Known once the header has told which handler takes it.
+        parser->body_limit(std::numeric_limits<std::uint64_t>::max());
         parser->get().body() = std::move(spare_body);
         message = &*parser;
         header_seen = false;
@@ -322,6 +368,9 @@ struct Connection final : Session {
         head = old_version = false;
         refusal = 0;
         body_received = 0;
+        piecewise = awaited = false;
+        whole = true;
+        broken = MW_OK;
         {
             std::lock_guard<std::mutex> lock(stream_mutex);
             streaming = stream_flushing = stream_ended = stream_complete = stream_gone = false;
@@ -375,6 +424,10 @@ struct Connection final : Session {
                 header_seen = true;
                 if (int code = check_header()) return refuse(code);
                 if (!parser->is_done()) {
+                    if (piecewise) {
+                        whole = false;
+                        return dispatch();
+                    }
                     body_start = Clock::now();
                     enter(Phase::body, options().body_timeout_ms);
                     if (buffer.size() == 0 && expects_continue()) return send_continue();
@@ -419,10 +472,15 @@ struct Connection final : Session {
         if (encodings && !same_text(encoding, "chunked")) return 501;
         if (encodings && old_version) return 400;
         if (hosts > 1 || (hosts == 0 && !old_version)) return 400;
-        auto length = parser->content_length();
-        if (length && *length > options().body_limit) return 413;
         auto expect = request[http::field::expect];
         if (!expect.empty() && !same_text(expect, "100-continue")) return 417;
+        auto length = parser->content_length();
+        // One that has come already is simply there.
+        if ((length ? *length > buffer.size() : encodings > 0) && options().on_header)
+            piecewise = options().on_header(options().context, this) != 0;
+        size_t limit = piecewise ? options().piecewise_limit : options().body_limit;
+        parser->body_limit(limit);
+        if (length && *length > limit) return 413;
         return 0;
     }
 
@@ -431,9 +489,61 @@ struct Connection final : Session {
     void send_continue() {
         static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
         net::async_write(stream, net::buffer(text, sizeof text - 1), [me = self()](error_code error, size_t) {
+            if (error && me->piecewise) return me->pull_failed(MW_CLOSED);
             if (error) return me->cut();
+            if (me->piecewise) return me->pull_more();
             me->read();
         });
+    }
+
+    // On the loop: hands over what has come of a body, or reads on.
+    void start_pull() override {
+        if (broken != MW_OK || is_piece()) return deliver();
+        if (phase == Phase::closing) return pull_failed(MW_CLOSED);
+        if (!awaited) {
+            awaited = true;
+            if (buffer.size() == 0 && expects_continue()) {
+                enter(Phase::body, options().body_timeout_ms);
+                return send_continue();
+            }
+        }
+        if (buffer.size() > 0) {
+            error_code error;
+            parser->eager(true);
+            buffer.consume(parser->put(buffer.data(), error));
+            if (error && error != http::error::need_more)
+                return pull_failed(error == http::error::body_limit ? MW_TOO_LARGE : MW_BAD_RESPONSE);
+            if (is_piece()) return deliver();
+        }
+        pull_more();
+    }
+
+    // Whether enough has come to be worth handing over.
+    bool is_piece() { return parser->is_done() || parser->get().body().size() >= piece_least; }
+
+    void pull_more() {
+        enter(Phase::body, options().body_timeout_ms);
+        stream.async_read_some(buffer.prepare(piece_read), [me = self()](error_code error, size_t count) {
+            if (error) return me->pull_failed(me->timed_out ? MW_TIMED_OUT : MW_CLOSED);
+            me->buffer.commit(count);
+            me->start_pull();
+        });
+    }
+
+    void pull_failed(mw_outcome outcome) {
+        broken = outcome;
+        deliver();
+    }
+
+    void deliver() {
+        if (phase != Phase::closing) enter_unlimited(Phase::handling);
+        auto &body = parser->get().body();
+        auto ready = take;
+        take = nullptr;
+        if (broken == MW_OK) whole = parser->is_done();
+        if (!ready) return;
+        ready(take_context, broken, body.data(), broken == MW_OK ? body.size() : 0);
+        body.clear();
     }
 
     void dispatch() {
@@ -487,7 +597,7 @@ struct Connection final : Session {
     void half_close() {
         error_code ignored;
         socket().shutdown(tcp::socket::shutdown_send, ignored);
-        if (!refusal && buffer.size() == 0) return cut();
+        if (!refusal && whole && buffer.size() == 0) return cut();
         enter(Phase::lingering, std::min(2000, options().write_timeout_ms));
         buffer.consume(buffer.size());
         linger();
@@ -935,6 +1045,19 @@ mw_slice mw_exchange_header(const mw_exchange *exchange, const char *name, size_
     for (auto &header : exchange->headers)
         if (same_text(header.first, {name, size})) return slice(header.second);
     return {nullptr, 0};
+}
+
+int mw_exchange_is_piecewise(const mw_exchange *exchange) { return exchange->piecewise; }
+
+void mw_exchange_take_piece(mw_exchange *exchange, mw_piece take, void *context) {
+    auto keep = static_cast<Session *>(exchange)->shared_from_this();
+    auto pull = [keep, take, context] {
+        keep->take = take;
+        keep->take_context = context;
+        keep->start_pull();
+    };
+    if (current_loop == exchange->loop.get()) return pull();
+    net::post(exchange->loop->io, pull);
 }
 
 int mw_exchange_loop(const mw_exchange *exchange) { return exchange->loop->index; }

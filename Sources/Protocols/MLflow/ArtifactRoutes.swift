@@ -2,6 +2,7 @@ import Basics
 import Documents
 import Experiments
 import HTTP
+import ObjectStorage
 import Security
 
 extension MLflow {
@@ -16,8 +17,11 @@ extension MLflow {
         route(.get, "\(store)/{path:path}", needs: .read, on: router) { request in
             try await attachment(at: try ArtifactPath(try request.parameter("path")))
         }
-        route(.put, "\(store)/{path:path}", needs: .experiment, on: router) { request in
-            try await experiments.putArtifact(request.body, at: try ArtifactPath(try request.parameter("path")))
+        route(.put, "\(store)/{path:path}", needs: .experiment, takesPieces: true, on: router) { request in
+            let pieces = request.pieces
+            try await experiments.putArtifact(at: try ArtifactPath(try request.parameter("path"))) {
+                try await pieces.next()
+            }
             return HTTPResponse()
         }
         route(.delete, "\(store)/{path:path}", needs: .experiment, on: router) { request in
@@ -49,12 +53,25 @@ extension MLflow {
     /// A file, to be kept and not to be shown: what a run wrote must not act as a page of this server.
     func attachment(at path: ArtifactPath) async throws -> HTTPResponse {
         let name = path.description.split(separator: "/").last.map(String.init) ?? "artifact"
+        let reader = try await experiments.artifactReader(at: path)
+        // Where a short file is damaged, its failure is told.
+        let first = try await reader.next() ?? []
+        var body = HTTPResponse.Body.bytes(first)
+        if reader.size > first.count {
+            body = .stream { writer in
+                var piece: [UInt8]? = first
+                while let bytes = piece {
+                    try await writer.write(bytes)
+                    piece = try await reader.next()
+                }
+            }
+        }
         return HTTPResponse(
             headers: [
                 "Content-Type": MediaType.of(name),
                 "Content-Disposition": "attachment; filename*=UTF-8''\(PercentCoding.encode(name))",
                 "X-Content-Type-Options": "nosniff",
-            ], body: .bytes(try await experiments.artifact(at: path)))
+            ], body: body)
     }
 
     /// The entries of a folder of a run or a logged model.

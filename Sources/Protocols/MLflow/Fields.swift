@@ -9,14 +9,14 @@ import HTTP
 /// `experiment_id` may be written `experimentId` too; numbers may be text; what is not known is passed over.
 struct Fields {
     private let members: [String: JSONValue]
-    /// What stands before the names in messages, such as `metrics[0].`.
-    private let prefix: String
+    /// Where they stand in the request, for messages.
+    private let place: Place
     /// Whether they came in a query, where one value and a list of one look the same.
     private let isQuery: Bool
 
     /// - Throws: ``MLflowFailure/mediaType(_:)``. A body that is no JSON object counts as empty.
     init(_ request: HTTPRequest) throws {
-        prefix = ""
+        place = Place()
         if [.get, .head].contains(request.method), request.body.isEmpty || !request.query.isEmpty {
             var members: [String: JSONValue] = [:]
             for (name, value) in request.query {
@@ -45,11 +45,28 @@ struct Fields {
     }
 
     /// The members of a message, such as one that came within another.
-    init(_ members: [String: JSONValue], _ prefix: String = "") {
+    init(_ members: [String: JSONValue]) { self.init(members, Place()) }
+
+    private init(_ members: [String: JSONValue], _ place: Place) {
         self.members = members
-        self.prefix = prefix
+        self.place = place
         isQuery = false
     }
+
+    /// A message within a request: of a batch there are thousands, and hardly one is ever told of.
+    private struct Place {
+        var above = ""
+        var name = ""
+        var index: Int?
+
+        /// What stands before the names of its fields, such as `metrics[0].`.
+        var prefix: String {
+            guard !name.isEmpty else { return "" }
+            return "\(above)\(name)\(index.map { "[\($0)]" } ?? "")."
+        }
+    }
+
+    private var prefix: String { place.prefix }
 
     /// A text that must be there and not be empty.
     func text(_ name: String) throws -> String {
@@ -158,9 +175,10 @@ struct Fields {
         switch try member(name) {
         case nil, .null?: return []
         case .array(let items)?:
+            let above = prefix
             return try items.enumerated().map { index, item in
                 guard let members = item.object else { throw wrong(Self.brief(item), "\(name)[\(index)]") }
-                return Fields(members, "\(prefix)\(name)[\(index)].")
+                return Fields(members, Place(above: above, name: name, index: index))
             }
         case let other?: throw wrong(Self.brief(other), name)
         }
@@ -169,7 +187,7 @@ struct Fields {
     /// A message within.
     func message(_ name: String) throws -> Fields {
         guard let members = try member(name)?.object else { throw MLflowFailure.missing(prefix + name) }
-        return Fields(members, "\(prefix)\(name).")
+        return Fields(members, Place(above: prefix, name: name))
     }
 
     /// Messages of a key and a value.

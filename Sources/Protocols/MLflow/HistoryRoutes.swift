@@ -8,24 +8,19 @@ extension MLflow {
     private static let historyLimit: Int64 = 25_000
     private static let sampleLimit: Int64 = 2500
     private static let runLimit = 100
+    /// How many points of a long history are read and sent at a time.
+    private static let pieceSize = 8192
+    /// About how many bytes a point takes in an answer.
+    private static let pointSize = 96
 
     func installHistories(on router: Router) {
         call(.get, "/metrics/get-history", needs: .read, on: router) { fields, _ in
             let run = try Self.runID(fields)
             let key = try fields.text("metric_key")
-            let asked = try fields.optionalInteger("max_results")
-            let limit = asked == nil ? nil : try fields.limit(standard: nil, most: Int64(Int32.max))
-            let offset = try PageToken.offset(fields)
-            var points = try await experiments.history(of: key, run: run, limit: limit.map { $0 + 1 }, offset: offset)
-            var next: Int?
-            if let limit, points.count > limit {
-                points.removeLast()
-                next = offset + limit
-            }
-            return Answer(capacity: 64 + points.count * 96) { writer in
-                writer.objects("metrics", points) { $0.members(of: $1) }
-                if let next { writer.member("next_page_token", PageToken.text(next)) }
-            }
+            let limit =
+                try fields.optionalInteger("max_results") == nil
+                ? nil : try fields.limit(standard: nil, most: Int64(Int32.max))
+            return try await history(of: key, run: run, from: try PageToken.offset(fields), limit: limit)
         }
         call(.get, "/metrics/get-history-bulk", needs: .read, on: router) { fields, _ in
             let runs = try Self.runIDs(fields, "run_id").sorted()
@@ -37,6 +32,43 @@ extension MLflow {
         call(.get, "/metrics/get-history-bulk-interval", needs: .read, on: router) { fields, _ in
             try await sampleHistories(fields)
         }
+    }
+
+    /// A page of a history: at once where it is short, else piece by piece.
+    private func history(of key: String, run: String, from offset: Int, limit: Int?) async throws -> Answer {
+        let most = limit ?? .max
+        let size = min(most, Self.pieceSize)
+        var first = try await experiments.history(of: key, run: run, limit: size + 1, offset: offset)
+        let isMore = first.count > size
+        if isMore { first.removeLast() }
+        guard isMore, size < most else {
+            return Answer(capacity: 64 + first.count * Self.pointSize) { writer in
+                writer.objects("metrics", first) { $0.members(of: $1) }
+                if isMore { writer.member("next_page_token", PageToken.text(offset + size)) }
+            }
+        }
+        let start = first
+        return Answer(pieces: { writer in
+            var points = start
+            var left = most
+            var lead = "{\"metrics\":["
+            while let last = points.last {
+                var text = JSONWriter(capacity: points.count * Self.pointSize)
+                text.array { text in for point in points { text.object { $0.members(of: point) } } }
+                try await writer.write(Array(lead.utf8) + text.bytes.dropFirst().dropLast())
+                lead = ","
+                left -= points.count
+                // What comes after the page tells whether there are more.
+                points = try await experiments.history(
+                    of: key, run: run, after: last, limit: min(max(left, 1), Self.pieceSize))
+                if left == 0 { break }
+            }
+            try await writer.write("]")
+            if !points.isEmpty {
+                try await writer.write(",\"next_page_token\":\"\(PageToken.text(offset + most))\"")
+            }
+            try await writer.write("}")
+        })
     }
 
     /// The histories of a metric of several runs, each of at most so many points.

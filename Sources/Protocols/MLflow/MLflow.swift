@@ -67,13 +67,13 @@ public struct MLflow: Sendable {
 
     /// Registers a handler below both prefixes of a version; its errors get the protocol's shape.
     func route(
-        _ method: HTTPMethod, _ path: String, version: String = "2.0", needs action: Action, on router: Router,
-        _ handler: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
+        _ method: HTTPMethod, _ path: String, version: String = "2.0", needs action: Action, takesPieces: Bool = false,
+        on router: Router, _ handler: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
     ) {
         let kind = ResourceKind(path: path)
         let need = kind.map { RouteNeed.right(to: action, onSome: $0.rawValue) } ?? .right(to: action)
         for prefix in ["/api", "/ajax-api"] {
-            router.route(method, "\(prefix)/\(version)\(path)", needs: need) { request in
+            router.route(method, "\(prefix)/\(version)\(path)", needs: need, takesPieces: takesPieces) { request in
                 do {
                     if let kind { try await authorise(action, on: kind, path, request) }
                     return try await handler(request)
@@ -114,7 +114,7 @@ public struct MLflow: Sendable {
 
 /// The members of an answer; what is not written is not there, which clients read as its default.
 struct Answer {
-    private let bytes: [UInt8]
+    private let body: HTTPResponse.Body
 
     /// The answer `{}`.
     static let empty = Answer { _ in }
@@ -122,15 +122,21 @@ struct Answer {
     init(capacity: Int = 256, _ members: (inout JSONWriter) throws -> Void) rethrows {
         var writer = JSONWriter(capacity: capacity)
         try writer.object(nil, members)
-        bytes = writer.bytes
+        body = .bytes(writer.bytes)
     }
 
+    /// A long one, written piece by piece with its braces.
+    init(pieces: @escaping @Sendable (ResponseWriter) async throws -> Void) { body = .stream(pieces) }
+
     /// The answer as a document.
-    var document: JSONValue { (try? JSONTree.value(bytes)) ?? .null }
+    var document: JSONValue {
+        guard case .bytes(let bytes) = body else { return .null }
+        return (try? JSONTree.value(bytes)) ?? .null
+    }
 
     var response: HTTPResponse {
         HTTPResponse(
-            headers: ["Content-Type": "application/json", "X-Content-Type-Options": "nosniff"], body: .bytes(bytes))
+            headers: ["Content-Type": "application/json", "X-Content-Type-Options": "nosniff"], body: body)
     }
 }
 

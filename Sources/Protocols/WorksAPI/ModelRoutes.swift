@@ -40,6 +40,25 @@ extension WorksAPI {
                 try await services.experiments.history(
                     of: try request.parameter("key"), run: try request.parameter("id")))
         }
+        router.get(
+            "\(Self.prefix)/runs/{id}/metrics/{key}/plot", needs: .right(to: .read),
+            about: .init(
+                "Gives the line of a metric by few points, with the lowest and the highest of each part",
+                query: [
+                    .optional("parts", "how many parts at most; 500 where it is left out", Int.self),
+                    .optional("start_step", "the first step that is looked at", Int.self),
+                    .optional("end_step", "the last step that is looked at", Int.self),
+                ], answer: .json(MetricPlot.self))
+        ) { request in
+            let start = try request.query("start_step", as: Int64.self) ?? .min
+            let end = try request.query("end_step", as: Int64.self) ?? .max
+            guard start <= end else { throw WorksAPIFailure.badParameter("end_step", "must not be below start_step") }
+            return try .json(
+                try await services.experiments.plot(
+                    of: try request.parameter("key"), run: try request.parameter("id"),
+                    steps: start == .min && end == .max ? nil : start...end,
+                    parts: try request.integer("parts", default: 500, in: 1...10_000)))
+        }
         router.post(
             "\(Self.prefix)/train/{name}", needs: .right(to: .train, on: "training", named: "name"),
             about: .init(

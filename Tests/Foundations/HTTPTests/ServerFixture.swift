@@ -13,6 +13,7 @@ final class ServerFixture: Sendable {
     let gate = Gate()
     let streamed = Atomic<Int>(0)
     let streamStopped = Atomic<Bool>(false)
+    let brokenBodies = Mutex<[String]>([])
 
     init(_ adjust: (inout HTTPServerConfiguration) -> Void = { _ in }) throws {
         let router = Router()
@@ -23,6 +24,23 @@ final class ServerFixture: Sendable {
         let (gate, box) = (gate, Box())
         router.get("/hello") { _ in .text("hello") }
         router.post("/echo") { request in .bytes(request.body, contentType: "application/octet-stream") }
+        router.route(.put, "/sum/{path:path}", takesPieces: true) { request in
+            let pieces = request.pieces
+            var digest = Digest.Builder()
+            var (size, count) = (0, 0)
+            do {
+                while let piece = try await pieces.next() {
+                    digest.update(piece)
+                    size += piece.count
+                    count += 1
+                }
+            } catch {
+                box.fixture?.brokenBodies.withLock { $0.append("\(error)") }
+                throw error
+            }
+            return .text("\(size) \(count > 1) \(digest.finish().short)")
+        }
+        router.route(.put, "/refuse", takesPieces: true) { _ in .text("no", status: .forbidden) }
         router.get("/wait") { _ in
             await gate.wait()
             return .text("done")

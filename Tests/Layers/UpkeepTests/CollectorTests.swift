@@ -25,6 +25,8 @@ private struct BrittleStore: ObjectStore {
 
     func put(_ bytes: [UInt8]) async throws -> Digest { try await base.put(bytes) }
     func put(file path: String) async throws -> Digest { try await base.put(file: path) }
+    func intake() async throws -> any ObjectIntake { try await base.intake() }
+    func reader(_ digest: Digest) async throws -> ObjectReader { try await base.reader(digest) }
     func get(_ digest: Digest) async throws -> [UInt8] { try await base.get(digest) }
     func localPath(_ digest: Digest) async throws -> String { try await base.localPath(digest) }
     func contains(_ digest: Digest) async throws -> Bool { try await base.contains(digest) }

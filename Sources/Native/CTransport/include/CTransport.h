@@ -48,6 +48,9 @@ typedef struct {
     int idle_timeout_ms;    // between requests
     int write_timeout_ms;   // for a whole answer, plus its bytes over `minimum_rate`; for streams per write
     int minimum_rate;       // bytes a second
+    size_t piecewise_limit;  // of a body that its handler takes piece by piece
+    /// Asked on the loop when a header has come that a body follows: 1 where the handler takes it piece by piece. NULL: none does.
+    int (*on_header)(void *context, mw_exchange *exchange);
     void (*on_request)(void *context, mw_exchange *exchange);
     void (*on_refused)(void *context, int status);  // answered by the transport itself
     void *context;
@@ -78,6 +81,13 @@ size_t mw_exchange_header_count(const mw_exchange *exchange);
 void mw_exchange_header_at(const mw_exchange *exchange, size_t index, mw_slice *name, mw_slice *value);
 /// The first header of that name, compared without case; data is NULL where there is none.
 mw_slice mw_exchange_header(const mw_exchange *exchange, const char *name, size_t size);
+/// Whether the body is taken piece by piece.
+int mw_exchange_is_piecewise(const mw_exchange *exchange);
+/// Takes a piece of a body: none of no bytes but at its end, and none where the outcome is not MW_OK.
+typedef void (*mw_piece)(void *context, mw_outcome outcome, const void *bytes, size_t size);
+/// Calls `take` once, on the loop, with the next piece of a body that is taken piece by piece. Ask for one at a time, and
+/// for none once the exchange has been answered.
+void mw_exchange_take_piece(mw_exchange *exchange, mw_piece take, void *context);
 int mw_exchange_loop(const mw_exchange *exchange);
 int mw_exchange_replied(const mw_exchange *exchange);
 /// The status of the reply that was given.

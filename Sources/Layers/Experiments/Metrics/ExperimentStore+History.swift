@@ -35,6 +35,16 @@ extension ExperimentStore {
         }
     }
 
+    /// Points of one metric after one of them, in the order of a history: the next page for who reads it piece by piece
+    /// while more points come.
+    public func history(of key: String, run: String, after point: MetricPoint, limit: Int) async throws -> [MetricPoint]
+    {
+        try await database.read { transaction in
+            guard let number = try Self.number(of: run, in: transaction) else { return [] }
+            return try MetricHistory(of: key, run: number, in: transaction).points(limit: limit, after: point)
+        }
+    }
+
     /// At most `limit` points of one metric of each run, spread evenly over those in a range of steps, in the order of step,
     /// time and value: the first of as many equal parts, of which the earlier take what is left over, and the very last.
     public func sampledHistories(
@@ -42,18 +52,14 @@ extension ExperimentStore {
     ) async throws -> [RunHistory] {
         try await database.read { transaction in
             try runs.map { run in
-                let all = try transaction.query(
-                    """
-                    SELECT p.key, p.value, p.is_nan, p.step, p.time FROM metric_points AS p
-                    JOIN runs AS r ON r.number = p.run
-                    WHERE r.id = ? AND p.key = ? AND p.step >= ? AND p.step <= ?
-                    ORDER BY p.step, p.time, p.value, p.is_nan
-                    """,
-                    [
-                        .text(run), .text(key), .integer(steps?.lowerBound ?? .min),
-                        .integer(steps?.upperBound ?? .max),
-                    ])
-                return RunHistory(run: run, points: try Self.sample(all, limit).map(Self.point))
+                guard let number = try Self.number(of: run, in: transaction) else {
+                    return RunHistory(run: run, points: [])
+                }
+                var points = try MetricHistory(of: key, run: number, steps: steps, in: transaction).points()
+                if let steps { points = points.filter { steps.contains($0.step) } }
+                let isOrdered = zip(points, points.dropFirst()).allSatisfy { MetricPoint.plotsBefore($0, $1) }
+                if !isOrdered { points.sort(by: MetricPoint.plotsBefore) }
+                return RunHistory(run: run, points: Self.sample(points, limit))
             }
         }
     }
@@ -61,18 +67,12 @@ extension ExperimentStore {
     private static func history(
         of key: String, run: String, limit: Int?, offset: Int, in transaction: Transaction
     ) throws -> [MetricPoint] {
-        let row = try transaction.first("SELECT number FROM runs WHERE id = ?", [.text(run)])
-        guard let row else { return [] }
-        return try transaction.query(
-            """
-            SELECT key, value, is_nan, step, time FROM metric_points WHERE run = ? AND key = ?
-            ORDER BY time, step, value LIMIT ? OFFSET ?
-            """,
-            [
-                .integer(try row.integer("number")), .text(key), .integer(Int64(limit ?? .max)),
-                .integer(Int64(offset)),
-            ]
-        ).map(point)
+        guard let number = try number(of: run, in: transaction) else { return [] }
+        return try MetricHistory(of: key, run: number, in: transaction).points(limit: limit ?? .max, offset: offset)
+    }
+
+    private static func number(of run: String, in transaction: Transaction) throws -> Int64? {
+        try transaction.first("SELECT number FROM runs WHERE id = ?", [.text(run)])?.integer("number")
     }
 
     /// The first item of each of `limit` equal parts, the earlier ones longer by one where it does not come out even; the
