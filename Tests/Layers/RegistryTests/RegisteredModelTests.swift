@@ -43,24 +43,24 @@ import Testing
         let desk = try await Desk(engine)
         _ = try await desk.registry.createModel(named: "m", description: "", tags: [], by: "user:test")
         let numbers = try await withThrowingTaskGroup(of: Int64.self) { group in
-            for _ in 0..<20 { group.addTask { try await desk.register("m") } }
+            for _ in 0..<100 { group.addTask { try await desk.register("m") } }
             return try await group.reduce(into: Set<Int64>()) { $0.insert($1) }
         }
-        #expect(numbers == Set(1...20))
-        try await desk.registry.deleteVersion(ModelVersionID(model: "m", version: 20), by: "user:test")
-        #expect(try await desk.register("m") == 21)
+        #expect(numbers == Set(1...100))
+        try await desk.registry.deleteVersion(ModelVersionID(model: "m", version: 100), by: "user:test")
+        #expect(try await desk.register("m") == 101)
         try await desk.registry.deleteModel("m", by: "user:test")
         await #expect(throws: RegistryFailure.self) { try await desk.register("m") }
         _ = try await desk.registry.createModel(named: "m", description: "again", tags: [], by: "user:test")
-        #expect(try await desk.register("m") == 22)
-        #expect(try await desk.registry.model("m").latest.map(\.id.version) == [22])
+        #expect(try await desk.register("m") == 102)
+        #expect(try await desk.registry.model("m").latest.map(\.id.version) == [102])
         _ = try await desk.registry.renameModel("m", to: "n", by: "user:test")
-        #expect(try await desk.register("n") == 23)
+        #expect(try await desk.register("n") == 103)
         await #expect(throws: RegistryFailure.self) {
             try await desk.registry.createModel(named: "n", description: "", tags: [], by: "user:test")
         }
         _ = try await desk.registry.createModel(named: "m", description: "", tags: [], by: "user:test")
-        #expect(try await desk.register("m") == 23)
+        #expect(try await desk.register("m") == 103)
         await desk.database.close()
     }
 
