@@ -194,7 +194,8 @@ final class TrackingStorm: @unchecked Sendable {
         }
 
         private func register(_ client: TrackingClient, _ ledger: TrackingLedger) throws {
-            let source = "mlflow-artifacts:/\(ledger.root)/files"
+            // Not where it goes on writing: what a version is made of stays as it is.
+            let source = "mlflow-artifacts:/\(ledger.root)/model"
             let made = try client.post(
                 "model-versions/create",
                 ["name": .string(TrackingStorm.model), "source": .string(source), "run_id": .string(ledger.run)])
