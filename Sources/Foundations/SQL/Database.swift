@@ -82,6 +82,7 @@ public final class Database: Sendable {
                 PRAGMA journal_size_limit = 67108864;
                 PRAGMA wal_autocheckpoint = 4000;
                 PRAGMA cache_size = -16384;
+                PRAGMA temp_store = MEMORY;
                 """)
             // An empty change finds a read-only folder or a foreign lock now, not at the first write.
             try session.control("BEGIN IMMEDIATE; COMMIT;")

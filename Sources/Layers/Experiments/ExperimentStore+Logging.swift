@@ -72,32 +72,19 @@ extension ExperimentStore {
         for entry in batch.metrics {
             if let model = entry.model { try insert(entry, about: model, run: run, in: transaction) }
         }
-        for tag in batch.tags {
-            try transaction.executeLater(
-                """
-                INSERT INTO run_tags (run, key, value, experiment) VALUES (?, ?, ?, ?)
-                ON CONFLICT (run, key) DO UPDATE SET value = excluded.value
-                """,
-                [.integer(place.number), .text(tag.key), .text(tag.value), .integer(place.experiment)])
-            if tag.key == nameTag {
-                try transaction.executeLater(
-                    "UPDATE runs SET name = ? WHERE number = ?", [.text(tag.value), .integer(place.number)])
-            }
-        }
+        try insert(tags: batch.tags, to: place, in: transaction)
     }
 
     private static func insert(
         _ parameters: [Pair], to place: RunPlace, in transaction: Transaction, named run: String
     ) throws {
+        let inserted = try transaction.insertMany(
+            parameters, "INSERT INTO run_parameters (run, key, value, experiment)", columns: 4,
+            "ON CONFLICT (run, key) DO NOTHING", isCounted: true
+        ) { [.integer(place.number), .text($0.key), .text($0.value), .integer(place.experiment)] }
+        guard inserted < parameters.count else { return }
         var changes: [ExperimentsFailure.ChangedParameter] = []
         for pair in parameters {
-            let inserted = try transaction.execute(
-                """
-                INSERT INTO run_parameters (run, key, value, experiment) VALUES (?, ?, ?, ?)
-                ON CONFLICT (run, key) DO NOTHING
-                """,
-                [.integer(place.number), .text(pair.key), .text(pair.value), .integer(place.experiment)])
-            guard inserted == 0 else { continue }
             let old = try transaction.first(
                 "SELECT value FROM run_parameters WHERE run = ? AND key = ?",
                 [.integer(place.number), .text(pair.key)]
@@ -105,6 +92,19 @@ extension ExperimentStore {
             if let old, old != pair.value { changes.append(.init(key: pair.key, old: old, new: pair.value)) }
         }
         guard changes.isEmpty else { throw ExperimentsFailure.changedParameters(changes, run: run) }
+    }
+
+    private static func insert(tags: [Pair], to place: RunPlace, in transaction: Transaction) throws {
+        // No statement may write a row twice, and of several tags with one key the last counts.
+        let members = Dictionary(tags.map { ($0.key, $0.value) }) { _, last in last }
+        try transaction.insertMany(
+            pairs(members), "INSERT INTO run_tags (run, key, value, experiment)", columns: 4,
+            "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value"
+        ) { [.integer(place.number), .text($0.key), .text($0.value), .integer(place.experiment)] }
+        if let name = members[nameTag], !place.isNew {
+            try transaction.executeLater(
+                "UPDATE runs SET name = ? WHERE number = ?", [.text(name), .integer(place.number)])
+        }
     }
 
     static func insert(_ input: DatasetInput, to place: RunPlace, in transaction: Transaction) throws {

@@ -19,6 +19,8 @@ struct RunPlace {
     var experiment: Int64
     var status: RunStatus
     var stage: LifecycleStage
+    /// Whether this change made it, with the name that its tags give.
+    var isNew = false
 }
 
 extension ExperimentStore {
@@ -35,22 +37,19 @@ extension ExperimentStore {
                     + "(run_name='\(name)', mlflow.runName='\(tagged)').", remedy: nil)
         }
         let given = [name, tagged].compactMap { $0 }.first { !$0.isEmpty }
-        let chosen = given ?? RunNames.name(from: random)
+        let chosen = RecordRules.cut(given ?? RunNames.name(from: random), RecordRules.tagLength)
         let batch = try RecordRules.checked(
             RunBatch(tags: tags.filter { $0.key != Self.nameTag } + [Pair(key: Self.nameTag, value: chosen)]))
-        let draft = RunDraft(
-            id: random.identifier(), experiment: experiment, name: chosen, user: user, started: started, process: nil)
         let now = time.now
+        let draft = RunDraft(
+            id: random.identifier(at: now), experiment: experiment, name: chosen, user: user, started: started,
+            process: nil)
         return try await database.write { transaction in
-            let run = try Self.insert(draft, by: principal, at: now, in: transaction)
-            try Self.insert(batch, to: run, in: transaction)
-            let row = try transaction.first("\(Self.selectRuns) WHERE r.number = ?", [.integer(run.number)])
-            guard let row else { throw ExperimentsFailure.unknownRun(draft.id) }
+            let (place, info) = try Self.insert(draft, by: principal, at: now, in: transaction)
+            try Self.insert(batch, to: place, in: transaction)
             // All that it has so far.
             let tags = Dictionary(batch.tags.map { ($0.key, $0.value) }) { _, last in last }
-            return RunRecord(
-                info: try Self.info(row),
-                tags: tags.map { Pair(key: $0.key, value: $0.value) }.sorted { $0.key < $1.key })
+            return RunRecord(info: info, tags: Self.pairs(tags))
         }
     }
 
@@ -102,10 +101,10 @@ extension ExperimentStore {
         }
     }
 
-    /// Inserts a run without records.
+    /// Inserts a run without records. Those that follow must have its name as a tag.
     static func insert(
         _ draft: RunDraft, by principal: String, at now: Timestamp, in transaction: Transaction
-    ) throws -> RunPlace {
+    ) throws -> (place: RunPlace, info: RunInfo) {
         let location = try requireActive(draft.experiment, in: transaction)
         // The journal comes first: who holds its end is alone in counting up.
         try Journal.append(
@@ -114,18 +113,22 @@ extension ExperimentStore {
                 body: ["experiment": .integer(draft.experiment), "name": .string(draft.name)]),
             in: transaction, at: now)
         let last = try transaction.first("SELECT max(number) AS last FROM runs")?.optionalInteger("last")
-        let place = RunPlace(number: (last ?? 0) + 1, experiment: draft.experiment, status: .running, stage: .active)
-        try transaction.execute(
+        let place = RunPlace(
+            number: (last ?? 0) + 1, experiment: draft.experiment, status: .running, stage: .active, isNew: true)
+        let info = RunInfo(
+            id: draft.id, experiment: draft.experiment, name: draft.name, user: draft.user, status: place.status,
+            stage: place.stage, location: "\(location)/\(draft.id)/artifacts", started: draft.started, ended: nil)
+        try transaction.executeLater(
             """
             INSERT INTO runs (number, id, experiment, name, user_name, status, stage, location, started, process)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                .integer(place.number), .text(draft.id), .integer(draft.experiment), .text(draft.name),
-                .text(draft.user), .text(place.status.rawValue), .text(place.stage.rawValue),
-                .text("\(location)/\(draft.id)/artifacts"), .init(draft.started), .init(draft.process),
+                .integer(place.number), .text(info.id), .integer(info.experiment), .text(info.name), .text(info.user),
+                .text(info.status.rawValue), .text(info.stage.rawValue), .text(info.location), .init(info.started),
+                .init(draft.process),
             ])
-        return place
+        return (place, info)
     }
 
     /// Ends a run now, and journals it.

@@ -34,8 +34,8 @@ public final class ExperimentStore: Sendable {
     public func start(
         experiment: String, name: String, parameters: [String: String], tags: [String: String], by principal: String
     ) async throws -> String {
-        let id = random.identifier()
         let now = time.now
+        let id = random.identifier(at: now)
         let process = process
         let batch = try RecordRules.checked(
             RunBatch(
@@ -46,9 +46,10 @@ public final class ExperimentStore: Sendable {
                 ?? Self.insertExperiment(
                     named: experiment, location: nil, tags: [], by: principal, at: now, in: transaction)
             let draft = RunDraft(
-                id: id, experiment: group.id, name: name, user: principal, started: now, process: process)
-            let run = try Self.insert(draft, by: principal, at: now, in: transaction)
-            try Self.insert(batch, to: run, in: transaction)
+                id: id, experiment: group.id, name: RecordRules.cut(name, RecordRules.tagLength), user: principal,
+                started: now, process: process)
+            let (place, _) = try Self.insert(draft, by: principal, at: now, in: transaction)
+            try Self.insert(batch, to: place, in: transaction)
         }
         return id
     }

@@ -24,6 +24,8 @@ mw_json_status mw_tree_parse(mw_json_parser *parser, const void *bytes, size_t c
         if (!parser || !view) mw::fail(error, MW_JSON_SHAPE, "", "a parser and a view are needed");
         *view = mw_tree_view{};
         parser->nodes.clear();
+        // As many as rows of short members come to: growing would copy them again and again.
+        parser->nodes.reserve(count / 16 + 1);
         append(*parser, std::string_view(), mw::parse(*parser, bytes, count, error), 0);
         *view = mw_tree_view{parser->nodes.data(), parser->nodes.size()};
     });

@@ -13,6 +13,8 @@ struct Fields {
     private let place: Place
     /// Whether they came in a query, where one value and a list of one look the same.
     private let isQuery: Bool
+    /// Whether a name may be there in its other spelling, such as `runId`. Of a batch's thousands hardly one is.
+    private let hasCapitals: Bool
 
     /// - Throws: ``MLflowFailure/mediaType(_:)``. A body that is no JSON object counts as empty.
     init(_ request: HTTPRequest) throws {
@@ -28,6 +30,8 @@ struct Fields {
             }
             self.members = members
             isQuery = true
+            // A query has one spelling only.
+            hasCapitals = false
             return
         }
         if [.post, .put].contains(request.method) {
@@ -42,6 +46,7 @@ struct Fields {
         if case .string(let text) = document { document = (try? JSONTree.value(Array(text.utf8))) ?? .null }
         members = document.object ?? [:]
         isQuery = false
+        hasCapitals = Self.hasCapitals(members)
     }
 
     /// The members of a message, such as one that came within another.
@@ -51,6 +56,7 @@ struct Fields {
         self.members = members
         self.place = place
         isQuery = false
+        hasCapitals = Self.hasCapitals(members)
     }
 
     /// A message within a request: of a batch there are thousands, and hardly one is ever told of.
@@ -263,13 +269,16 @@ struct Fields {
 
     private func member(_ name: String) throws -> JSONValue? {
         let plain = members[name]
-        // A query has one spelling only.
-        guard !isQuery, name.contains("_") else { return plain }
+        guard hasCapitals, name.utf8.contains(UInt8(ascii: "_")) else { return plain }
         let words = name.split(separator: "_")
         let camel = words.prefix(1).joined() + words.dropFirst().map(\.capitalized).joined()
         guard let other = members[camel] else { return plain }
         guard plain == nil else { throw MLflowFailure.bothSpellings(name) }
         return other
+    }
+
+    private static func hasCapitals(_ members: [String: JSONValue]) -> Bool {
+        members.keys.contains { $0.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) } }
     }
 
     private static func brief(_ value: JSONValue) -> String {

@@ -42,7 +42,7 @@ struct RunsCommand: WordedCommand {
                 try await facts(arguments.required(1), client), try await facts(arguments.required(2), client)
             )
             let differences = one.differences(from: other)
-            var table = TextTable(["", "", String(one.run.prefix(12)), String(other.run.prefix(12))])
+            var table = TextTable(["", "", String(one.run.suffix(12)), String(other.run.suffix(12))])
             for item in differences {
                 table.add(item.section, item.key, short(item.one), short(item.other))
             }
@@ -108,7 +108,7 @@ struct RunsCommand: WordedCommand {
 
     /// One column for each run, one row for each parameter and metric.
     private static func comparison(_ runs: [RunFacts]) -> String {
-        var table = TextTable([""] + runs.map { String($0.run.prefix(12)) })
+        var table = TextTable([""] + runs.map { String($0.run.suffix(12)) })
         table.add(["name"] + runs.map(\.name))
         table.add(["status"] + runs.map(\.status.rawValue))
         for pick in [\RunFacts.parameters, \RunFacts.metrics] {

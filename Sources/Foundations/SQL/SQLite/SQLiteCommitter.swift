@@ -1,6 +1,7 @@
 import Basics
 
-/// Commits groups of changes to a SQLite file: one transaction, one flush to the disk, a savepoint for each change.
+/// Commits groups of changes to a SQLite file: one transaction, one flush to the disk, and a savepoint for each change
+/// that is not alone.
 final class SQLiteCommitter: Committer {
     private let session: SQLiteSession
 
@@ -14,26 +15,28 @@ final class SQLiteCommitter: Committer {
         var rest = jobs[...]
         while !rest.isEmpty {
             do {
-                try session.control("BEGIN IMMEDIATE")
+                try session.bound("BEGIN IMMEDIATE")
             } catch {
                 outcomes += rest.map { job in { job.fail(error) } }
                 return outcomes
             }
             var lost: (any Error)?
             let notes = GroupNotes()
+            // What is alone is undone with the transaction. A savepoint would keep a copy of each page that it changes.
+            let isAlone = rest.count == 1
             while lost == nil, let job = rest.popFirst() {
                 let known = notes.values
                 do {
-                    sound.append((job, try attempt(job, notes)))
+                    sound.append((job, try attempt(job, notes, savepoint: !isAlone)))
                 } catch {
                     notes.values = known
                     outcomes.append { job.fail(error) }
                     // On a full disk or an I/O error the engine undoes the whole transaction, not one savepoint.
-                    if session.isIdle || !undo() { lost = error }
+                    if isAlone || session.isIdle || !undo() { lost = error }
                 }
             }
             if lost == nil, !sound.isEmpty {
-                do { try session.control("COMMIT") } catch { lost = error }
+                do { try session.bound("COMMIT") } catch { lost = error }
             }
             if !session.isIdle { try? session.control("ROLLBACK") }
             if let lost {
@@ -47,8 +50,10 @@ final class SQLiteCommitter: Committer {
         return outcomes
     }
 
-    private func attempt(_ job: Writer.Job, _ notes: GroupNotes) throws -> @Sendable () -> Void {
-        try session.control("SAVEPOINT change")
+    private func attempt(
+        _ job: Writer.Job, _ notes: GroupNotes, savepoint: Bool
+    ) throws -> @Sendable () -> Void {
+        if savepoint { try session.bound("SAVEPOINT change") }
         let transaction = Transaction(session, writable: true, notes: notes)
         defer { transaction.end() }
         let finish = try job.run(transaction)
@@ -56,7 +61,7 @@ final class SQLiteCommitter: Committer {
         guard !session.isIdle else {
             throw SQLFailure.groupLost(reason: "the engine ended the transaction during a statement")
         }
-        try session.control("RELEASE change")
+        if savepoint { try session.bound("RELEASE change") }
         return finish
     }
 
@@ -78,11 +83,11 @@ final class SQLiteSnapshots: Snapshots {
     init(_ session: sending SQLiteSession) { self.session = session }
 
     func read<Value>(_ body: (Transaction) throws -> Value) throws -> Value {
-        try session.control("BEGIN")
+        try session.bound("BEGIN")
         let transaction = Transaction(session, writable: false)
         defer {
             transaction.end()
-            if !session.isIdle { try? session.control("COMMIT") }
+            if !session.isIdle { try? session.bound("COMMIT") }
         }
         return try body(transaction)
     }

@@ -44,13 +44,21 @@ final class SQLiteSession: Session {
         guard code == SQLITE_OK else { throw failure(code, sql) }
     }
 
+    /// Begins, marks or ends a part of a transaction: by a statement that is prepared once, as every change needs several.
+    func bound(_ sql: String) throws {
+        let statement = try take(sql) { false }
+        defer { giveBack(statement) }
+        let code = sqlite3_step(statement.handle)
+        guard code == SQLITE_DONE else { throw failure(code, sql) }
+    }
+
     func script(_ sql: String) throws {
         for statement in Dialect.statements(sql) { try Dialect.screen(statement) }
         try control(sql)
     }
 
     func run(_ sql: String, _ parameters: [SQLValue], _ want: Want, _ body: (Row) throws -> Void) throws -> Int {
-        let statement = try take(sql)
+        let statement = try take(sql) { try Dialect.screen(sql) }
         defer { giveBack(statement) }
         try statement.bind(parameters)
         while true {
@@ -66,9 +74,10 @@ final class SQLiteSession: Session {
     }
 
     /// Takes the prepared statement out of the cache while it is used, so that a nested use of the same text is safe.
-    private func take(_ sql: String) throws -> SQLiteStatement {
+    /// - Parameter screen: refuses a text that may not be prepared, and tells whether it changes rows.
+    private func take(_ sql: String, _ screen: () throws -> Bool) throws -> SQLiteStatement {
         if let cached = cache.removeValue(forKey: sql) { return cached }
-        let changesRows = try Dialect.screen(sql)
+        let changesRows = try screen()
         var prepared: OpaquePointer?
         var hasMore = false
         var text = sql

@@ -121,27 +121,3 @@ extension ExperimentStore {
             """
     }()
 }
-
-extension Transaction {
-    /// Inserts rows by statements of few sizes, so that few have to be prepared, in the order given. Nobody asks how many
-    /// were changed.
-    /// - Parameters:
-    ///   - insert: up to VALUES.
-    ///   - columns: how many values a row has.
-    ///   - rest: what follows the values.
-    fileprivate func insertMany<Item>(
-        _ items: [Item], _ insert: String, columns: Int, _ rest: String, _ values: (Item) -> [SQLValue]
-    ) throws {
-        let row = "(\(SearchStatement.marks(columns)))"
-        var left = items[...]
-        for size in [100, 10, 1] {
-            guard left.count >= size else { continue }
-            let rows = [String](repeating: row, count: size).joined(separator: ", ")
-            let statement = "\(insert) VALUES \(rows) \(rest)"
-            while left.count >= size {
-                try executeLater(statement, left.prefix(size).flatMap(values))
-                left = left.dropFirst(size)
-            }
-        }
-    }
-}
