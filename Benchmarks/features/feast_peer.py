@@ -65,6 +65,8 @@ def main() -> int:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     ending: list[int] = []
+    # Who starts this may do so from a thread that takes no signals, and then they are held back here too.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGTERM, lambda number, _: ending.append(number))
     server = subprocess.Popen(
         [str(Path(sys.executable).parent / "feast"), "--chdir", str(folder), "serve", "--host", "127.0.0.1", "--port", str(port),
