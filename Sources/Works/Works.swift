@@ -224,7 +224,7 @@ public final class Works: Sendable {
                 monitors: monitors, rollouts: rollouts, retraining: retraining, factory: factory, jobs: jobs,
                 collector: Collector(
                     database: database, objects: stores.objects, experiments: experiments, registry: registry,
-                    time: time, holder: process)), access: access,
+                    clock: clock, time: time, holder: process)), access: access,
             version: ProgramVersion.current
         ).install(on: router)
         OpenInference(
