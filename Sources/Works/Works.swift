@@ -190,7 +190,8 @@ public final class Works: Sendable {
             slots: slots, logger: logger, channels: stores.records)
         let monitors = MonitorService(database: database, registry: registry, loader: loader, endpoints: endpoints)
         let rollouts = RolloutService(
-            database: database, registry: registry, endpoints: endpoints, time: clock, random: random)
+            database: database, registry: registry, endpoints: endpoints, time: clock, random: random,
+            logger: logger)
         let retraining = RetrainService(
             database: database, registry: registry, loader: loader, training: training, rollouts: rollouts,
             endpoints: endpoints, time: clock, random: random)
@@ -223,7 +224,7 @@ public final class Works: Sendable {
                 monitors: monitors, rollouts: rollouts, retraining: retraining, factory: factory, jobs: jobs,
                 collector: Collector(
                     database: database, objects: stores.objects, experiments: experiments, registry: registry,
-                    time: time, holder: process)), access: access,
+                    clock: clock, time: time, holder: process)), access: access,
             version: ProgramVersion.current
         ).install(on: router)
         OpenInference(

@@ -7,6 +7,7 @@ import Registry
 import Serving
 import TestSupport
 import Testing
+import Works
 import Workshop
 
 @testable import modelworks
@@ -178,5 +179,62 @@ struct Scored: Sendable, Equatable {
                 nothing.json["error"]
                     == "the endpoint 'orders' has nothing to roll back to. Deploy another version instead.")
         }
+    }
+
+    /// Consents that are asked for hold up neither a roll-back nor the others' rollouts, and who starts a rollout gives none.
+    @Test func rolloutsGoOnWhereOthersMustAgree() async throws {
+        let shop = try await Workshop()
+        var files = Blueprint.files
+        files["serving/spare.yaml"] = files["serving/orders.yaml"]?.replacing(
+            "endpoint: orders", with: "endpoint: spare")
+        try await shop.apply(files)
+        try await shop.trainAndDeploy()
+        try await shop.post("/endpoints/spare/deploy", ["version": "order-failure/1", "reason": "first"])
+        for _ in 0..<2 { try await shop.post("/train/failures", ["to": "2024-01-14T00:00:00Z"]) }
+        files["works.yaml"] = """
+            {name: workshop, owner: test, data: data, clock: replay,
+             registry: {approvals: {Production: 1, Archived: 1}}}
+
+            """
+        try await shop.post("/apply", shop.directory(files))
+        for (endpoint, version) in [("orders", 2), ("spare", 3)] {
+            try await shop.post(
+                "/endpoints/\(endpoint)/deploy", ["version": .string("order-failure/\(version)"), "canary": true])
+        }
+        func deleteSecond() async throws {
+            let answer = try await shop.works.dispatch(
+                .delete, "/api/2.0/mlflow/model-versions/delete", headers: ["Content-Type": "application/json"],
+                body: Array(#"{"name":"order-failure","version":"2"}"#.utf8))
+            #expect(answer.status == 200)
+        }
+        // The first rollout can not be judged any more when it should be completed.
+        try await deleteSecond()
+        try await shop.serving { client in
+            for order in later.prefix(60) {
+                try await shop.advance(to: order.placed)
+                for endpoint in ["orders", "spare"] {
+                    _ = try Scored(try await client.infer(endpoint, try Blueprint.request(order)))
+                }
+            }
+        }
+        func states() async throws -> [String?] {
+            try await shop.get("/rollouts").json.array?.map { $0["state"]?.string } ?? []
+        }
+        #expect(try await states() == ["progressing", "progressing"])
+        let request = try #require(try await shop.get("/models/order-failure/requests").json.array?.first)
+        #expect(request["requester"] == "user:test" && request["stage"] == "Production")
+        let path = "/models/order-failure/requests/\(request["number"]?.integer ?? 0)"
+        #expect(try await shop.send(.post, "\(path)/approve", [:]).status == 403)
+        try await shop.post("\(path)/reject", ["reason": "changed my mind"])
+        let now = later[59].placed
+        try await shop.advance(to: now.advanced(bySeconds: 1))
+        #expect(try await states() == ["progressing", "rolledBack"])
+        #expect(try await shop.get("/endpoints/spare").json["traffic"]?["canary"] == nil)
+        let asked = try await shop.get("/models/order-failure/requests").json.array?.last
+        #expect(asked?["stage"] == "Archived" && asked?["state"] == "open")
+        // A roll-back of what is no longer there ends too.
+        try await shop.post("/endpoints/orders/rollback", ["reason": "it is gone"])
+        try await shop.advance(to: now.advanced(bySeconds: 2))
+        #expect(try await states() == ["rolledBack", "rolledBack"])
     }
 }

@@ -170,7 +170,9 @@ public actor RetrainService {
                 throw AutomationFailure.incompleteRun(run.id, step: step, missing: "candidate")
             }
             let version = try await registry.register(candidate, by: "system:pipeline", why: run.trigger)
-            try await registry.move(version.id, to: .staging, reason: "passed its gates", by: "system:pipeline")
+            // Where others must agree they are asked, and the rollout begins meanwhile: Production has consents of its own.
+            _ = try await registry.moveOrAsk(
+                version.id, to: .staging, reason: "passed its gates", by: "system:pipeline")
             run.version = version.id
             run.step = .rollout
         case .rollout:

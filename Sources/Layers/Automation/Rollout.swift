@@ -21,6 +21,11 @@ public struct Rollout: Sendable, Codable, Equatable {
     public var baselineFailures: Int64
     public var steps: [Step]
     public var reason: String?
+    /// The principal that started it; nil in records that were stored before this was kept.
+    public var starter: String?
+
+    /// The starter where that is a person: who asks others to agree, and so can not agree themselves.
+    public var person: String? { starter.flatMap { $0.hasPrefix("user:") ? $0 : nil } }
 
     public enum State: String, Sendable, Codable, CaseIterable { case progressing, completed, rolledBack }
 
@@ -46,12 +51,14 @@ public struct Rollout: Sendable, Codable, Equatable {
     }
 
     public init(
-        id: String, endpoint: String, candidate: ModelVersionID, plan: EndpointDefinition.RolloutPlan, at now: Timestamp
+        id: String, endpoint: String, candidate: ModelVersionID, plan: EndpointDefinition.RolloutPlan,
+        by starter: String? = nil, at now: Timestamp
     ) {
         self.id = id
         self.endpoint = endpoint
         self.candidate = candidate
         self.plan = plan
+        self.starter = starter
         state = .progressing
         step = 0
         stepStarted = now

@@ -4,6 +4,7 @@ import Journal
 import Registry
 import SQL
 import Serving
+import Telemetry
 
 /// Carries rollouts out: the durable driver around the ``Rollout`` state machine.
 ///
@@ -15,18 +16,20 @@ public actor RolloutService {
     private let endpoints: EndpointStore
     private let time: any TimeSource
     private let random: any RandomSource
+    private let logger: Logger
     /// Rollouts under way, as stored; nil until read.
     private var active: [Rollout]?
 
     public init(
         database: Database, registry: ModelRegistry, endpoints: EndpointStore, time: any TimeSource,
-        random: any RandomSource
+        random: any RandomSource, logger: Logger
     ) {
         self.database = database
         self.registry = registry
         self.endpoints = endpoints
         self.time = time
         self.random = random
+        self.logger = logger
     }
 
     static let migration = Migration(
@@ -54,7 +57,8 @@ public actor RolloutService {
             throw AutomationFailure.rolloutUnderWay(endpoint: endpoint, candidate: other.candidate.description)
         }
         let rollout = Rollout(
-            id: id, endpoint: endpoint, candidate: candidate, plan: target.definition.rollout, at: time.now)
+            id: id, endpoint: endpoint, candidate: candidate, plan: target.definition.rollout, by: principal,
+            at: time.now)
         try await endpoints.set(
             TrafficPolicy(
                 stable: traffic.stable, canary: candidate, canaryShare: rollout.share, previous: traffic.previous),
@@ -83,36 +87,61 @@ public actor RolloutService {
     }
 
     /// Judges every rollout under way and acts on it; returns those that changed.
+    ///
+    /// One that can not be carried on is logged and judged again at the next tick; the others go on.
+    /// - Throws: what concerns all of them: the `SQLFailure` of the database, or that the task was cancelled.
     public func tick() async throws -> [Rollout] {
         var changed: [Rollout] = []
         for rollout in try await underWay() {
-            let now = time.now
             // One whose definition was taken away waits until it is back.
             guard let endpoint = endpoints.table[rollout.endpoint] else { continue }
-            let canary = endpoint.reading(of: rollout.candidate)
-            var decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
-            if case .complete(let step) = decision {
-                switch try await registry.moveOrAsk(
-                    rollout.candidate, to: .production, reason: Self.completion(of: rollout), by: "system:rollout")
-                {
-                case .moved: break
-                // Its share stays as it is until enough have agreed.
-                case .waiting: continue
-                case .refused(let request):
-                    let who = request.closedBy ?? "somebody"
-                    decision = .rollBack(step, reason: "\(who) rejected it: \(request.closeReason ?? "")")
-                }
+            try await tolerate("a rollout can not be carried on", rollout) {
+                if let next = try await judge(rollout, on: endpoint) { changed.append(next) }
             }
-            guard decision != .wait else { continue }
-            let next = rollout.after(decision, at: now, canary: canary)
-            do { try await act(decision, rollout, next, on: endpoint) } catch ServingFailure.trafficChanged {
-                // Decided on what another process has changed since: decide again on what is there now.
-                continue
-            }
-            try await store(next)
-            changed.append(next)
         }
         return changed
+    }
+
+    /// Logs what goes wrong with one rollout only.
+    private func tolerate(_ message: String, _ rollout: Rollout, _ body: () async throws -> Void) async throws {
+        do { try await body() } catch let error where !(error is SQLFailure) && !(error is CancellationError) {
+            logger.error(
+                message,
+                [
+                    "rollout": .string(rollout.id), "endpoint": .string(rollout.endpoint),
+                    "version": .string(rollout.candidate.description), "error": .string("\(error)"),
+                ])
+        }
+    }
+
+    /// Judges a rollout and acts on it.
+    /// - Returns: what became of it; nil where it stays as it is.
+    private func judge(_ rollout: Rollout, on endpoint: Endpoint) async throws -> Rollout? {
+        let now = time.now
+        let canary = endpoint.reading(of: rollout.candidate)
+        var decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
+        if case .complete(let step) = decision {
+            switch try await registry.moveOrAsk(
+                rollout.candidate, to: .production, reason: Self.completion(of: rollout), by: Self.principal,
+                for: rollout.person)
+            {
+            case .moved: break
+            // Its share stays as it is until enough have agreed.
+            case .waiting: return nil
+            case .refused(let request):
+                let who = request.closedBy ?? "somebody"
+                let what = request.state == .withdrawn ? "took the request back" : "rejected it"
+                decision = .rollBack(step, reason: "\(who) \(what): \(request.closeReason ?? "")")
+            }
+        }
+        guard decision != .wait else { return nil }
+        let next = rollout.after(decision, at: now, canary: canary)
+        do { try await act(decision, rollout, next, on: endpoint) } catch ServingFailure.trafficChanged {
+            // Decided on what another process has changed since: decide again on what is there now.
+            return nil
+        }
+        try await store(next)
+        return next
     }
 
     private func act(_ decision: Rollout.Decision, _ rollout: Rollout, _ next: Rollout, on endpoint: Endpoint)
@@ -128,19 +157,26 @@ public actor RolloutService {
                     stable: traffic.stable, canary: rollout.candidate, canaryShare: next.share,
                     previous: traffic.previous),
                 on: rollout.endpoint, type: "rollout.advanced", reason: "rollout \(rollout.id) to \(next.share)",
-                by: "system:rollout", from: traffic)
+                by: Self.principal, from: traffic)
         case .complete:
             try await endpoints.set(
                 TrafficPolicy(stable: rollout.candidate, previous: traffic.stable), on: rollout.endpoint,
-                type: "rollout.completed", reason: Self.completion(of: rollout), by: "system:rollout",
+                type: "rollout.completed", reason: Self.completion(of: rollout), by: Self.principal,
                 from: traffic)
         case .rollBack(_, let reason):
             if traffic.canary == rollout.candidate {
-                try await endpoints.rollBack(rollout.endpoint, reason: reason, by: "system:rollout", from: traffic)
+                try await endpoints.rollBack(rollout.endpoint, reason: reason, by: Self.principal, from: traffic)
             }
-            try await registry.move(rollout.candidate, to: .archived, reason: reason, by: "system:rollout")
+            // The candidate has no traffic any more, so the rollout is over whatever becomes of the version's stage.
+            try await tolerate("a version that was rolled back is not archived", rollout) {
+                _ = try await registry.moveOrAsk(
+                    rollout.candidate, to: .archived, reason: reason, by: Self.principal, for: rollout.person)
+            }
         }
     }
+
+    /// In whose name rollouts are carried on.
+    private static let principal = "system:rollout"
 
     private static func completion(of rollout: Rollout) -> String { "rollout \(rollout.id) completed" }
 

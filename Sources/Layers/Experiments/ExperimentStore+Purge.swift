@@ -16,10 +16,13 @@ extension ExperimentStore {
         try await database.read { transaction in
             var found = Deleted()
             for row in try transaction.query(
-                "SELECT id, updated FROM experiments WHERE stage = 'deleted' AND updated <= ? ORDER BY id",
-                [.init(moment)])
-            {
-                found.experiments.append(try row.integer("id"))
+                "SELECT id, name FROM experiments WHERE stage = 'deleted' AND updated <= ? ORDER BY id", [.init(moment)]
+            ) {
+                let id = try row.integer("id")
+                guard try Self.deletion(ofExperiment: id, named: row.string("name"), transaction) <= moment else {
+                    continue
+                }
+                found.experiments.append(id)
             }
             for row in try transaction.query(
                 "SELECT id, experiment FROM runs WHERE stage = 'deleted' ORDER BY number", [])
@@ -28,9 +31,13 @@ extension ExperimentStore {
                 guard try Self.deletion(of: id, in: row.integer("experiment"), transaction) <= moment else { continue }
                 found.runs.append(id)
             }
-            found.loggedModels = try transaction.query(
-                "SELECT id FROM logged_models WHERE stage = 'deleted' AND updated <= ? ORDER BY id", [.init(moment)]
-            ).map { try $0.string("id") }
+            for row in try transaction.query(
+                "SELECT id FROM logged_models WHERE stage = 'deleted' AND updated <= ? ORDER BY id", [.init(moment)])
+            {
+                let id = try row.string("id")
+                guard try Self.deletion(ofLoggedModel: id, transaction) <= moment else { continue }
+                found.loggedModels.append(id)
+            }
             // A run that made a model which is still there tells where that came from.
             let sources = Set(
                 try transaction.query("SELECT DISTINCT source_run FROM logged_models WHERE stage = 'active'", []).map {
@@ -42,16 +49,22 @@ extension ExperimentStore {
     }
 
     /// Removes a deleted run with its records and the names of its artifacts. One that was restored meanwhile stays.
-    /// - Parameter moment: before which it must have been deleted.
-    public func purge(run id: String, before moment: Timestamp) async throws {
+    /// - Parameters:
+    ///   - moment: before which it must have been deleted.
+    ///   - isRehearsal: only finds out whether it would go.
+    /// - Returns: whether it goes.
+    /// - Throws: ``ExperimentsFailure/artifactPinned(_:holder:)`` where somebody needs its files.
+    public func purge(run id: String, before moment: Timestamp, isRehearsal: Bool = false) async throws -> Bool {
         try await database.write { transaction in
             let row = try transaction.first(
                 "SELECT number, experiment, location FROM runs WHERE id = ? AND stage = 'deleted'", [.text(id)])
             guard let row, try Self.deletion(of: id, in: row.integer("experiment"), transaction) <= moment else {
-                return
+                return false
             }
+            let root = try Self.unpinnedRoot(row.string("location"), in: transaction)
+            guard !isRehearsal else { return true }
             let number = SQLValue.integer(try row.integer("number"))
-            try Self.deleteFiles(below: try row.string("location"), in: transaction)
+            try Self.deleteFiles(below: root, in: transaction)
             for table in [
                 "run_parameters", "run_tags", "run_metrics", "metric_points", "metric_blocks", "run_dataset_tags",
                 "run_datasets",
@@ -60,22 +73,31 @@ extension ExperimentStore {
                 try transaction.execute("DELETE FROM \(table) WHERE run = ?", [number])
             }
             try transaction.execute("DELETE FROM runs WHERE number = ?", [number])
+            return true
         }
     }
 
     /// Removes a deleted logged model with its records and the names of its artifacts.
-    /// - Parameter moment: before which it must have been deleted.
-    public func purge(loggedModel id: String, before moment: Timestamp) async throws {
+    /// - Parameters:
+    ///   - moment: before which it must have been deleted.
+    ///   - isRehearsal: only finds out whether it would go.
+    /// - Returns: whether it goes.
+    /// - Throws: ``ExperimentsFailure/artifactPinned(_:holder:)`` where somebody needs its files.
+    public func purge(loggedModel id: String, before moment: Timestamp, isRehearsal: Bool = false) async throws -> Bool
+    {
         try await database.write { transaction in
             let row = try transaction.first(
                 "SELECT location FROM logged_models WHERE id = ? AND stage = 'deleted' AND updated <= ?",
                 [.text(id), .init(moment)])
-            guard let row else { return }
-            try Self.deleteFiles(below: try row.string("location"), in: transaction)
+            guard let row, try Self.deletion(ofLoggedModel: id, transaction) <= moment else { return false }
+            let root = try Self.unpinnedRoot(row.string("location"), in: transaction)
+            guard !isRehearsal else { return true }
+            try Self.deleteFiles(below: root, in: transaction)
             for table in ["logged_model_parameters", "logged_model_tags", "logged_model_metrics"] {
                 try transaction.execute("DELETE FROM \(table) WHERE model = ?", [.text(id)])
             }
             try transaction.execute("DELETE FROM logged_models WHERE id = ?", [.text(id)])
+            return true
         }
     }
 
@@ -101,8 +123,15 @@ extension ExperimentStore {
         }
     }
 
-    private static func deleteFiles(below location: String, in transaction: Transaction) throws {
-        guard let root = try? ArtifactPath(location: location) else { return }
+    /// The folder at a location; nil where that is not in the factory's own store.
+    private static func unpinnedRoot(_ location: String, in transaction: Transaction) throws -> ArtifactPath? {
+        guard let root = try? ArtifactPath(location: location) else { return nil }
+        try refusePinned(root, in: transaction)
+        return root
+    }
+
+    private static func deleteFiles(below root: ArtifactPath?, in transaction: Transaction) throws {
+        guard let root else { return }
         try transaction.execute("DELETE FROM artifacts WHERE path > ? AND path < ?", range(below: root))
     }
 
@@ -110,15 +139,30 @@ extension ExperimentStore {
     private static func deletion(
         of run: String, in experiment: Int64, _ transaction: Transaction
     ) throws -> Timestamp {
-        var last = Timestamp(microseconds: .min)
-        for (type, subject) in [
-            ("run.deleted", "run/\(run)"), ("run.imported", "run/\(run)"),
-            ("experiment.deleted", "experiment/\(experiment)"),
-        ] {
-            let row = try transaction.first(
-                "SELECT max(time) AS last FROM journal WHERE subject = ? AND type = ?", [.text(subject), .text(type)])
-            if let time = try row?.optionalTimestamp("last") { last = max(last, time) }
-        }
-        return last
+        max(
+            try last(["run.deleted", "run.imported"], "run/\(run)", transaction),
+            try last(["experiment.deleted"], "experiment/\(experiment)", transaction))
+    }
+
+    /// No earlier than when a deleted logged model was brought in: its own time of deletion is that of another place.
+    private static func deletion(ofLoggedModel id: String, _ transaction: Transaction) throws -> Timestamp {
+        try last(["logged_model.imported", "logged_model.deleted"], "logged_model/\(id)", transaction)
+    }
+
+    /// No earlier than when a deleted experiment was made here.
+    private static func deletion(
+        ofExperiment id: Int64, named name: String, _ transaction: Transaction
+    ) throws -> Timestamp {
+        max(
+            try last(["experiment.created"], "experiment/\(name)", transaction),
+            try last(["experiment.deleted"], "experiment/\(id)", transaction))
+    }
+
+    /// The time of the last entry of some types about something; the earliest time there is where none is there.
+    private static func last(_ types: [String], _ subject: String, _ transaction: Transaction) throws -> Timestamp {
+        let row = try transaction.first(
+            "SELECT max(time) AS last FROM journal WHERE subject = ? AND type IN (\(SearchStatement.marks(types.count)))",
+            [.text(subject)] + types.map { .text($0) })
+        return try row?.optionalTimestamp("last") ?? Timestamp(microseconds: .min)
     }
 }

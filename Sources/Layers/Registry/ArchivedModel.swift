@@ -10,7 +10,7 @@ public struct ArchivedModel: Sendable, Codable, Equatable {
     public var tags: [String: String]
     /// Versions by the aliases that stand for them.
     public var aliases: [String: Int64]
-    /// The highest number that was ever given.
+    /// The highest number that was ever given; no less than that of any version.
     public var lastVersion: Int64
     /// In the order of their numbers.
     public private(set) var versions: [Version]
@@ -62,6 +62,21 @@ public struct ArchivedModel: Sendable, Codable, Equatable {
         self.aliases = aliases
         self.lastVersion = max(lastVersion, versions.map(\.number).max() ?? 0)
         self.versions = versions.sorted { $0.number < $1.number }
+    }
+
+    /// Reads a document, whose versions and highest number need not agree.
+    /// - Throws: `DecodingError`.
+    public init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            name: try members.decode(String.self, forKey: .name),
+            description: try members.decode(String.self, forKey: .description),
+            created: try members.decode(Timestamp.self, forKey: .created),
+            updated: try members.decode(Timestamp.self, forKey: .updated),
+            tags: try members.decode([String: String].self, forKey: .tags),
+            aliases: try members.decode([String: Int64].self, forKey: .aliases),
+            lastVersion: try members.decode(Int64.self, forKey: .lastVersion),
+            versions: try members.decode([Version].self, forKey: .versions))
     }
 
     /// Names the whole of the document.

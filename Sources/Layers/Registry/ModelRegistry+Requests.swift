@@ -76,15 +76,17 @@ extension ModelRegistry {
     /// Moves a version where one may do that alone; else asks others to agree, once.
     ///
     /// For what runs without people: called again it tells what has become of it.
+    /// - Parameter person: who set it going, and so asks the others; nil where nobody did.
     public func moveOrAsk(
-        _ id: ModelVersionID, to stage: Stage, reason: String, by principal: String
+        _ id: ModelVersionID, to stage: Stage, reason: String, by principal: String, for person: String? = nil
     ) async throws -> MoveOutcome {
         let (now, policy) = (time.now, policy)
+        let asker = person ?? principal
         return try await database.write { transaction in
             try Self.lock(id.model, in: transaction)
             let version = try Self.version(id, in: transaction)
             if version.stage == stage { return .moved }
-            let move = StageMove(stage: stage, reason: reason, principal: principal)
+            var move = StageMove(stage: stage, reason: reason, principal: principal)
             guard policy.approvals(to: stage) > 0 else {
                 _ = try Self.carryOut(move, of: version, under: policy, at: now, in: transaction)
                 return .moved
@@ -97,8 +99,12 @@ extension ModelRegistry {
             switch last?.state {
             case .open?: if let last { return .waiting(last) }
             case .rejected?: if let last { return .refused(last) }
+            // Taken back is refused too, but only what this very call asked for.
+            case .withdrawn?:
+                if let last, last.requester == asker, last.reason == reason { return .refused(last) }
             default: break
             }
+            move.principal = asker
             return .waiting(try Self.ask(for: id, move, under: policy, at: now, in: transaction))
         }
     }

@@ -59,6 +59,6 @@ public enum MoveOutcome: Sendable, Equatable {
     case moved
     /// Others have to agree first.
     case waiting(TransitionRequest)
-    /// Others did not agree.
+    /// Others did not agree, or who asked took it back.
     case refused(TransitionRequest)
 }

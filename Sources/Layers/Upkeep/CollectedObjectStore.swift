@@ -8,30 +8,29 @@ public struct CollectedObjectStore: ObjectStore {
     private let base: any ObjectStore
     private let condemned: Condemned
     private let leases: Leases
-    /// How long a doomed object is waited for, in tries of 20 ms.
-    private static let triesMax = 500
+    private let tries: Int
 
     /// - Parameters:
     ///   - database: one that ``Collector/migrations`` were applied to.
     ///   - holder: names this process among those that share the database.
-    public init(_ base: any ObjectStore, database: Database, time: any TimeSource, holder: String) {
+    ///   - tries: how often a doomed object is looked for, 20 ms apart.
+    public init(
+        _ base: any ObjectStore, database: Database, time: any TimeSource, holder: String, tries: Int = 500
+    ) {
         self.base = base
+        self.tries = tries
         condemned = Condemned(database: database)
         leases = Leases(database, time: time, holder: holder)
     }
 
     public func put(_ bytes: [UInt8]) async throws -> Digest {
         let digest = try await base.put(bytes)
-        if try await condemned.spare(digest) { return digest }
-        try await waitForEnd(of: digest)
-        return try await base.put(bytes)
+        return try await claim(digest) ? digest : try await base.put(bytes)
     }
 
     public func put(file path: String) async throws -> Digest {
         let digest = try await base.put(file: path)
-        if try await condemned.spare(digest) { return digest }
-        try await waitForEnd(of: digest)
-        return try await base.put(file: path)
+        return try await claim(digest) ? digest : try await base.put(file: path)
     }
 
     public func intake() async throws -> any ObjectIntake {
@@ -39,17 +38,17 @@ public struct CollectedObjectStore: ObjectStore {
     }
 
     public func reader(_ digest: Digest) async throws -> ObjectReader {
-        _ = try await condemned.spare(digest)
+        try await claim(digest)
         return try await base.reader(digest)
     }
 
     public func get(_ digest: Digest) async throws -> [UInt8] {
-        _ = try await condemned.spare(digest)
+        try await claim(digest)
         return try await base.get(digest)
     }
 
     public func localPath(_ digest: Digest) async throws -> String {
-        _ = try await condemned.spare(digest)
+        try await claim(digest)
         return try await base.localPath(digest)
     }
 
@@ -64,18 +63,22 @@ public struct CollectedObjectStore: ObjectStore {
     public func check() async throws -> StoreReport { try await base.check() }
     public func close() async { await base.close() }
 
-    /// Waits until the collector has removed an object that it doomed before it was asked for; where the collector was
-    /// killed, its work on this one is done here.
-    private func waitForEnd(of digest: Digest) async throws {
-        for _ in 0..<Self.triesMax {
-            if try await condemned.spare(digest) { return }
+    /// Takes an object off the collector's list. One that is doomed is waited for until it is gone; where the collector
+    /// that doomed it was killed, it is pardoned.
+    /// - Returns: whether it was not doomed; else it may be gone.
+    /// - Throws: ``UpkeepFailure/beingRemoved(_:)``.
+    @discardableResult
+    private func claim(_ digest: Digest) async throws -> Bool {
+        if try await condemned.spare(digest) { return true }
+        for _ in 0..<tries {
             if let lease = try await leases.acquire(Collector.leaseName, for: 10) {
-                try await base.delete(digest)
-                if leases.isFresh(lease) { try await condemned.forget([digest], under: lease) }
+                // Nobody collects now, so nobody would remove it. Its bytes are left alone: something may name them.
+                try await condemned.forget([digest], under: lease)
                 try await leases.release(lease)
             } else {
                 try await Task.sleep(for: .milliseconds(20))
             }
+            if try await condemned.spare(digest) { return false }
         }
         throw UpkeepFailure.beingRemoved(digest)
     }

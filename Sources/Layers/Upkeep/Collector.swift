@@ -18,6 +18,7 @@ public struct Collector: Sendable {
     private let objects: any ObjectStore
     private let experiments: ExperimentStore
     private let registry: ModelRegistry
+    private let clock: any TimeSource
     private let time: any TimeSource
     private let leases: Leases
     /// Objects that are longer are files and name no others.
@@ -31,15 +32,19 @@ public struct Collector: Sendable {
 
     /// - Parameters:
     ///   - objects: the store itself; everybody else uses it through a ``CollectedObjectStore``.
+    ///   - clock: the one that dates deletions in `experiments` and `registry`, which may be that of a replay; the journal
+    ///     too.
+    ///   - time: the system's, for the grace of objects and the lease: uploads take the system's time also in a replay.
     ///   - holder: names this process among those that share the database.
     public init(
         database: Database, objects: any ObjectStore, experiments: ExperimentStore, registry: ModelRegistry,
-        time: any TimeSource, holder: String
+        clock: any TimeSource, time: any TimeSource, holder: String
     ) {
         self.database = database
         self.objects = objects
         self.experiments = experiments
         self.registry = registry
+        self.clock = clock
         self.time = time
         leases = Leases(database, time: time, holder: holder)
     }
@@ -88,7 +93,7 @@ public struct Collector: Sendable {
         let now = time.now
         let condemned = Condemned(database: database)
         var report = Report(isRehearsal: isRehearsal)
-        try await purge(before: now.advanced(bySeconds: -deletedSeconds), principal, lease, &report)
+        try await purge(before: clock.now.advanced(bySeconds: -deletedSeconds), &report)
 
         // Listed first: an object that comes later is none of those that could go.
         let listed = try await objects.list()
@@ -97,7 +102,8 @@ public struct Collector: Sendable {
         let unnamed = Set(listed).subtracting(living)
         report.unnamed = unnamed.count
         guard !isRehearsal else { return report }
-        try await condemned.update(unnamed, at: now)
+        lease = try await leases.renew(lease)
+        try await condemned.update(unnamed, at: now, under: lease)
         while true {
             lease = try await leases.renew(lease)
             let doomed = try await condemned.doom(
@@ -118,44 +124,48 @@ public struct Collector: Sendable {
                 "loggedModels": .integer(Int64(report.loggedModels.count)), "objects": .integer(Int64(report.removed)),
                 "bytes": .integer(report.removedBytes),
             ]
+            let dated = clock.now
             try await database.write { transaction in
                 _ = try Journal.append(
                     JournalDraft(principal: principal, type: "upkeep.collected", subject: "upkeep", body: body),
-                    in: transaction, at: now)
+                    in: transaction, at: dated)
             }
         }
         return report
     }
 
-    private func purge(
-        before moment: Timestamp, _ principal: String, _ lease: Lease, _ report: inout Report
-    ) async throws {
+    private func purge(before moment: Timestamp, _ report: inout Report) async throws {
+        let isRehearsal = report.isRehearsal
         let needed = try await registry.neededByVersions()
         let deleted = try await experiments.deleted(before: moment)
-        for model in deleted.loggedModels {
-            if needed.loggedModels.contains(model) {
-                report.keptForVersions.append("logged model \(model)")
-            } else {
-                report.loggedModels.append(model)
+        for id in deleted.loggedModels {
+            let isGone = try await goes("logged model \(id)", needed.loggedModels.contains(id), &report) {
+                try await experiments.purge(loggedModel: id, before: moment, isRehearsal: isRehearsal)
             }
+            if isGone { report.loggedModels.append(id) }
         }
-        for run in deleted.runs {
-            if needed.runs.contains(run) {
-                report.keptForVersions.append("run \(run)")
-            } else {
-                report.runs.append(run)
+        for id in deleted.runs {
+            let isGone = try await goes("run \(id)", needed.runs.contains(id), &report) {
+                try await experiments.purge(run: id, before: moment, isRehearsal: isRehearsal)
             }
+            if isGone { report.runs.append(id) }
         }
-        guard !report.isRehearsal else {
+        guard !isRehearsal else {
             report.experiments = deleted.experiments.map { "\($0)" }
             return
         }
-        let models = report.loggedModels
-        for id in models { try await experiments.purge(loggedModel: id, before: moment) }
-        for id in report.runs { try await experiments.purge(run: id, before: moment) }
         for id in deleted.experiments where try await experiments.purge(experiment: id) {
             report.experiments.append("\(id)")
         }
+    }
+
+    /// Whether something deleted goes. A version may need it by name, or only its files.
+    private func goes(
+        _ name: String, _ isNeeded: Bool, _ report: inout Report, purge: () async throws -> Bool
+    ) async throws -> Bool {
+        do { if !isNeeded { return try await purge() } } catch ExperimentsFailure.artifactPinned {}
+        report.keptForVersions.append(name)
+        return false
     }
 
     /// The objects that a row of the database names, or an object that is named.

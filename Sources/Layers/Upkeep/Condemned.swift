@@ -5,7 +5,8 @@ import SQL
 ///
 /// An object is removed in three steps, each durable before the next: it is seen to be named by nothing (`seen`); when that
 /// has been so for the whole time of grace, it is doomed; then its bytes go, and its row. Whoever stores or reads a seen
-/// object takes it off the list. A doomed one is as good as gone: who stores it again waits until it is.
+/// object takes it off the list. A doomed one is as good as gone: who stores or reads it waits until it is. Where the
+/// collector was killed before, it is pardoned by who waits, or by the next collection if something names it by then.
 struct Condemned: Sendable {
     let database: Database
 
@@ -35,19 +36,21 @@ struct Condemned: Sendable {
         }
     }
 
-    /// Makes the list what was found now. What was on it before stays since when it was; what is doomed stays doomed.
-    func update(_ unnamed: Set<Digest>, at now: Timestamp) async throws {
+    /// Makes the list what was found now. What was on it before stays since when it was. What a collector that was killed
+    /// left doomed stays so only where still nothing names it.
+    func update(_ unnamed: Set<Digest>, at now: Timestamp, under lease: Lease) async throws {
         let listed = try await database.read { transaction in
-            try transaction.query("SELECT digest FROM condemned_objects WHERE is_doomed = 0", []).compactMap {
+            try transaction.query("SELECT digest FROM condemned_objects", []).compactMap {
                 Digest(try $0.string("digest"))
             }
         }
         let fresh = unnamed.subtracting(listed)
         for block in Self.blocks(listed.filter { !unnamed.contains($0) }) {
             try await database.write { transaction in
+                // Another collector may be removing what is doomed.
+                try lease.check(in: transaction)
                 for digest in block {
-                    try transaction.execute(
-                        "DELETE FROM condemned_objects WHERE digest = ? AND is_doomed = 0", [.text(digest.hex)])
+                    try transaction.execute("DELETE FROM condemned_objects WHERE digest = ?", [.text(digest.hex)])
                 }
             }
         }
@@ -80,7 +83,7 @@ struct Condemned: Sendable {
         }
     }
 
-    /// Takes off the list what is gone.
+    /// Takes doomed objects off the list: they are gone, or are to stay.
     func forget(_ digests: [Digest], under lease: Lease) async throws {
         try await database.write { transaction in
             try lease.check(in: transaction)

@@ -40,7 +40,7 @@ extension WorksAPI {
                 answer: .json([String: Int].self))
         ) { request in
             let models = try body([ArchivedLoggedModel].self, request)
-            try await services.experiments.adopt(models)
+            try await services.experiments.adopt(models, by: principal(request))
             return try .json(["loggedModels": models.count])
         }
         router.post(

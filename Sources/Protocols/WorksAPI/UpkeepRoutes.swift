@@ -13,10 +13,13 @@ extension WorksAPI {
         ) { request in
             let body = try body(CollectBody.self, request)
             let (deleted, grace) = (body.deletedSeconds ?? 30 * 86_400, body.graceSeconds ?? 86_400)
-            for (name, seconds) in [("deletedSeconds", deleted), ("graceSeconds", grace)] {
-                guard (0...3_155_760_000).contains(seconds) else {
-                    throw WorksAPIFailure.badParameter(name, "must be a number of seconds, at most a century")
-                }
+            let century: Int64 = 3_155_760_000
+            guard (0...century).contains(deleted) else {
+                throw WorksAPIFailure.badParameter("deletedSeconds", "must be a number of seconds, at most a century")
+            }
+            // Less would take the bytes of uploads that are under way and that nothing names yet.
+            guard (3600...century).contains(grace) else {
+                throw WorksAPIFailure.badParameter("graceSeconds", "must be from an hour to a century, in seconds")
             }
             return try .json(
                 try await services.collector.collect(
@@ -29,7 +32,7 @@ extension WorksAPI {
 private struct CollectBody: Codable {
     /// What was deleted longer ago goes for good.
     var deletedSeconds: Int64?
-    /// How long an object must have been named by nothing before it goes.
+    /// How long an object must have been named by nothing before it goes: an hour at least.
     var graceSeconds: Int64?
     var isRehearsal: Bool?
 }

@@ -9,7 +9,7 @@ struct CollectCommand: ClientCommand {
             .init(name: "older-than", value: "TIME", help: "what was deleted before that long (default: 30d)"),
             .init(
                 name: "grace", value: "TIME",
-                help: "bytes that a collection that long ago found unnamed too (default: 1d)"),
+                help: "bytes that a collection that long ago found unnamed too (default: 1d, at least 1h)"),
             .init(name: "dry-run", value: nil, help: "only tell what would go"),
         ], example: "modelworks gc --older-than 90d --dry-run")
 

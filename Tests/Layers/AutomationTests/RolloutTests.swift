@@ -26,6 +26,18 @@ import Testing
         ArmStatistics.Reading(answers: answers, failures: failures, p50: 0.5, p99: p99, histogram: [])
     }
 
+    @Test func onlyAPersonWhoStartedItAsksOthers() throws {
+        var rollout = rollout()
+        #expect(rollout.person == nil)
+        for (starter, person) in [("user:ann", "user:ann"), ("system:pipeline", nil), ("service:ci", nil)] {
+            rollout.starter = starter
+            #expect(rollout.person == person)
+        }
+        // As stored before the starter was kept.
+        rollout.starter = nil
+        #expect(try JSON.decode(Rollout.self, from: JSON.canonical(rollout)) == rollout)
+    }
+
     @Test func waitsForBothTimeAndRequests() {
         let rollout = rollout()
         let early = start.advanced(bySeconds: 3599)

@@ -159,6 +159,40 @@ import Testing
         await desk.database.close()
     }
 
+    @Test func whoSetsItGoingIsNotAmongThoseWhoAgree() async throws {
+        let desk = try await RegistryDesk()
+        let registry = desk.registry
+        registry.use(RegistryPolicy(required: [], approvals: [.production: 1]))
+        func ask(_ id: ModelVersionID, _ reason: String = "better") async throws -> MoveOutcome {
+            try await registry.moveOrAsk(
+                id, to: .production, reason: reason, by: "system:rollout", for: "user:ann")
+        }
+        let id = try await desk.version()
+        guard case .waiting(let asked) = try await ask(id) else {
+            Issue.record("moved alone")
+            return
+        }
+        #expect(asked.requester == "user:ann")
+        await #expect(throws: RegistryFailure.self) {
+            try await registry.approve(asked.number, of: "m", by: "user:ann")
+        }
+        #expect(try await registry.approve(asked.number, of: "m", by: "user:bob").state == .done)
+        #expect(try await ask(id) == .moved)
+        // Taking the request back ends what it was made for, and nothing else.
+        let other = try await desk.version()
+        guard case .waiting(let second) = try await ask(other) else {
+            Issue.record("moved alone")
+            return
+        }
+        let back = try await registry.reject(second.number, of: "m", reason: "no", by: "user:ann")
+        #expect(try await ask(other) == .refused(back))
+        guard case .waiting = try await ask(other, "another rollout") else {
+            Issue.record("a request of before stands in the way")
+            return
+        }
+        await desk.database.close()
+    }
+
     @Test(arguments: SQLEngine.allCases)
     func ofApprovalsAtOnceOneMovesTheVersion(_ engine: SQLEngine) async throws {
         let desk = try await RegistryDesk(engine)

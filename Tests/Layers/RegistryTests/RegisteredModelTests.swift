@@ -38,6 +38,28 @@ import Testing
         }
     }
 
+    @Test func aDocumentCountsFromItsHighestVersion() async throws {
+        let desk = try await Desk(.sqlite)
+        let moment = Timestamp(seconds: 1)
+        let model = ArchivedModel(
+            name: "m", description: "", created: moment, updated: moment, tags: [:], aliases: [:], lastVersion: 0,
+            versions: [
+                ArchivedModel.Version(
+                    number: 5, stage: .none, description: "", source: "s3://b/m", location: "s3://b/m", run: "",
+                    runLink: "", loggedModel: nil, created: moment, updated: moment, tags: [:])
+            ])
+        guard case .object(var members) = try JSON.value(model) else {
+            Issue.record("no object")
+            return
+        }
+        members["lastVersion"] = 0
+        let told = try JSON.decode(ArchivedModel.self, from: try JSON.canonical(JSONValue.object(members)))
+        #expect(told == model && told.lastVersion == 5)
+        try await ModelIntake(registry: desk.registry, experiments: desk.experiments).adopt(told, by: "user:test")
+        #expect(try await desk.register("m") == 6)
+        await desk.database.close()
+    }
+
     @Test(arguments: SQLEngine.allCases)
     func numbersAreNeverUsedAgain(_ engine: SQLEngine) async throws {
         let desk = try await Desk(engine)

@@ -53,11 +53,14 @@ private struct House {
     let base: BrittleStore
     let objects: CollectedObjectStore
     let time = ManualTime(Timestamp(seconds: 1000))
+    /// What dates runs and versions: `time`, or another one as in a replay.
+    let clock: ManualTime
     let experiments: ExperimentStore
     let registry: ModelRegistry
     let intake: VersionIntake
 
-    init(_ engine: SQLEngine) async throws {
+    init(_ engine: SQLEngine, clock: ManualTime? = nil) async throws {
+        self.clock = clock ?? time
         folder = try TemporaryFolder()
         database = try await engine.database(in: folder, time: time)
         try await database.migrate(
@@ -66,14 +69,15 @@ private struct House {
         base = BrittleStore(base: try FileObjectStore(root: folder("objects")))
         objects = CollectedObjectStore(base, database: database, time: time, holder: "one")
         experiments = ExperimentStore(
-            database: database, objects: objects, time: time, random: SeededRandom(seed: 5), process: "test")
-        registry = ModelRegistry(database: database, time: time)
+            database: database, objects: objects, time: self.clock, random: SeededRandom(seed: 5), process: "test")
+        registry = ModelRegistry(database: database, time: self.clock)
         intake = VersionIntake(registry: registry, experiments: experiments)
     }
 
     func collector(_ holder: String = "one") -> Collector {
         Collector(
-            database: database, objects: base, experiments: experiments, registry: registry, time: time, holder: holder)
+            database: database, objects: base, experiments: experiments, registry: registry, clock: clock,
+            time: time, holder: holder)
     }
 
     @discardableResult
@@ -92,10 +96,22 @@ private struct House {
         ).info.id
     }
 
-    func register(_ run: String) async throws -> Digest {
+    /// Stores what nothing names, and lets a collector be killed when it has doomed it. No removal succeeds from then on.
+    func doom(_ contents: [UInt8]...) async throws -> [Digest] {
+        var digests: [Digest] = []
+        for content in contents { digests.append(try await base.put(content)) }
+        try await collect()
+        pass(10)
+        base.left.count.withLock { $0 = 0 }
+        await #expect(throws: BrittleStore.Killed.self) { try await collect() }
+        return digests
+    }
+
+    func register(_ run: String, source: String? = nil) async throws -> Digest {
         let version = try await intake.register(
             VersionDraft(
-                model: "m", source: "runs:/\(run)/model", run: run, runLink: "", loggedModel: nil, description: "",
+                model: "m", source: source ?? "runs:/\(run)/model", run: source == nil ? run : nil, runLink: "",
+                loggedModel: nil, description: "",
                 tags: []), by: "user:test")
         return try await registry.version(version.id).bundle
     }
@@ -147,6 +163,107 @@ private struct House {
         house.pass(10)
         #expect(try await house.collect().removed == 1)
         #expect(try await house.collect().runs == [])
+    }
+
+    @Test(arguments: SQLEngine.allCases)
+    func whatAKilledCollectorDoomedLivesWhereItIsNamed(_ engine: SQLEngine) async throws {
+        let house = try await House(engine)
+        let run = try await house.run()
+        let doomed = try await house.doom([1], [2])
+        let (named, lost) = (try #require(doomed.first), try #require(doomed.last))
+        try await house.experiments.log(RunBatch(tags: [Pair(key: "of", value: named.hex)]), to: run)
+        house.base.left.count.withLock { $0 = nil }
+        #expect(try await house.collect().removed == 1)
+        #expect(try await house.objects.get(named) == [1])
+        #expect(try await !house.base.contains(lost))
+    }
+
+    @Test(arguments: SQLEngine.allCases)
+    func whatAKilledCollectorDoomedIsPardonedWhenItIsAskedFor(_ engine: SQLEngine) async throws {
+        let asks: [@Sendable (CollectedObjectStore, Digest) async throws -> Void] = [
+            { store, digest in #expect(try await store.get(digest) == [1]) },
+            { store, digest in _ = try await store.localPath(digest) },
+            { store, digest in _ = try await store.reader(digest) },
+            { store, digest in #expect(try await store.put([1]) == digest) },
+        ]
+        for ask in asks {
+            let house = try await House(engine)
+            let digest = try #require(try await house.doom([1]).first)
+            try await ask(house.objects, digest)
+            house.base.left.count.withLock { $0 = nil }
+            #expect(try await house.collect().removed == 0)
+            #expect(try await house.base.contains(digest))
+        }
+    }
+
+    @Test func whatIsBeingRemovedIsNotRead() async throws {
+        let house = try await House(.sqlite)
+        let digest = try #require(try await house.doom([1]).first)
+        _ = try await Leases(house.database, time: house.time, holder: "two").acquire("upkeep", for: 60)
+        let impatient = CollectedObjectStore(
+            house.base, database: house.database, time: house.time, holder: "three", tries: 2)
+        await #expect(throws: UpkeepFailure.self) { try await impatient.get(digest) }
+    }
+
+    /// Only the folder is named, not the run.
+    @Test(arguments: SQLEngine.allCases)
+    func pinnedFilesKeepTheirDeletedRun(_ engine: SQLEngine) async throws {
+        let house = try await House(engine)
+        _ = try await house.registry.createModel(named: "m", description: "", tags: [], by: "user:test")
+        let run = try await house.run()
+        let file = try await house.experiments.attach([7], as: "model/x", to: run)
+        let location = try await house.experiments.record(run).info.location
+        _ = try await house.register(run, source: "\(location)/model")
+        try await house.experiments.moveRun(run, to: .deleted, by: "user:test")
+        house.pass(101)
+        for isRehearsal in [true, false] {
+            let report = try await house.collect(isRehearsal: isRehearsal)
+            #expect(report.runs.isEmpty && report.keptForVersions == ["run \(run)"])
+        }
+        #expect(try await house.experiments.files(below: "\(location)/model") == ["x": file])
+    }
+
+    @Test func deletionsAgeByTheClockThatDatesThem() async throws {
+        let house = try await House(.sqlite, clock: ManualTime(Timestamp(seconds: 50)))
+        house.pass(1_000_000)
+        let run = try await house.run()
+        try await house.experiments.moveRun(run, to: .deleted, by: "user:test")
+        house.clock.advance(to: Timestamp(seconds: 149))
+        #expect(try await house.collect().runs == [])
+        house.clock.advance(to: Timestamp(seconds: 150))
+        #expect(try await house.collect().runs == [run])
+    }
+
+    @Test func whatComesDeletedIsDeletedFromThenOn() async throws {
+        let house = try await House(.sqlite)
+        let old = Timestamp(seconds: 1)
+        let run = ArchivedRun(
+            RunInfo(
+                id: String(repeating: "a", count: 32), experiment: 0, name: "r", user: "", status: .finished,
+                stage: .deleted, location: "mlflow-artifacts:/0/a/artifacts", started: old, ended: old),
+            parameters: [:], tags: [:], metrics: [], datasets: [], modelInputs: [], modelOutputs: [])
+        func model(_ stage: LifecycleStage) -> ArchivedLoggedModel {
+            ArchivedLoggedModel(
+                LoggedModel(
+                    id: "m-1", experiment: 0, name: "m", location: "mlflow-artifacts:/0/models/m-1/artifacts",
+                    status: .ready, type: "", sourceRun: "", stage: stage, created: old, updated: old))
+        }
+        let experiment = ArchivedExperiment(
+            name: "past", location: nil, stage: .deleted, created: old, updated: old, tags: [:])
+        let past = try await house.experiments.adopt(experiment, isMerging: false, by: "user:test").id
+        _ = try await house.experiments.createExperiment(named: "next", location: nil, tags: [], by: "user:test")
+        try await house.experiments.adopt([run], by: "user:test")
+        try await house.experiments.adopt([model(.active)], by: "user:test")
+        house.pass(50)
+        try await house.experiments.adopt([model(.deleted)], by: "user:test")
+        house.pass(49)
+        var report = try await house.collect()
+        #expect(report.runs == [] && report.loggedModels == [] && report.experiments == [])
+        house.pass(1)
+        report = try await house.collect()
+        #expect(report.runs == [run.id] && report.loggedModels == [] && report.experiments == ["\(past)"])
+        house.pass(50)
+        #expect(try await house.collect().loggedModels == ["m-1"])
     }
 
     @Test func aDeletedExperimentGivesItsNameBackAndNotItsId() async throws {

@@ -43,6 +43,9 @@ extension ExperimentStore {
                 ?? Self.insertExperiment(
                     named: archived.name, location: archived.location, tags: [], by: principal, at: now,
                     in: transaction)
+            if found?.stage == .active, archived.stage == .deleted {
+                try Self.journalDeletion(of: "experiment", "\(experiment.id)", by: principal, at: now, in: transaction)
+            }
             try transaction.execute(
                 "UPDATE experiments SET stage = ?, created = ?, updated = ? WHERE id = ?",
                 [
@@ -71,6 +74,9 @@ extension ExperimentStore {
         try await database.write { transaction in
             for (run, batch) in drafts {
                 let place = try Self.adopt(run, by: principal, at: now, in: transaction)
+                if place.stage == .active, run.stage == .deleted {
+                    try Self.journalDeletion(of: "run", run.id, by: principal, at: now, in: transaction)
+                }
                 try Self.insert(batch, to: place, in: transaction, named: run.id)
                 for dataset in run.datasets { try Self.insert(dataset, to: place, in: transaction) }
                 for link in run.modelInputs { try Self.insert(link, "input", to: place, in: transaction) }
@@ -100,9 +106,10 @@ extension ExperimentStore {
             datasets: record.datasets, modelInputs: record.modelInputs, modelOutputs: record.modelOutputs)
     }
 
-    /// Brings in logged models that come from elsewhere, all or none.
+    /// Brings in logged models that come from elsewhere, all or none, and journals those that are new.
     /// - Throws: ``ExperimentsFailure/takenByAnother(_:remedy:)``, `.unknownExperiment(_:)`, `.invalid(_:remedy:)`.
-    public func adopt(_ models: [ArchivedLoggedModel]) async throws {
+    public func adopt(_ models: [ArchivedLoggedModel], by principal: String) async throws {
+        let now = time.now
         let drafts = try models.map { model in
             let records = RunBatch(
                 metrics: model.metrics.map(\.entry), parameters: Self.pairs(model.parameters),
@@ -113,11 +120,21 @@ extension ExperimentStore {
             for (model, batch) in drafts {
                 _ = try Self.experiment(model.experiment, in: transaction)
                 let found = try transaction.first(
-                    "SELECT experiment, created FROM logged_models WHERE id = ?", [.text(model.id)])
+                    "SELECT experiment, created, stage FROM logged_models WHERE id = ?", [.text(model.id)])
                 if let found {
                     guard try found.integer("experiment") == model.experiment,
                         try found.timestamp("created") == model.created
                     else { throw Self.taken("a logged model with the id \(model.id)") }
+                    if model.stage == .deleted, try found.string("stage") == LifecycleStage.active.rawValue {
+                        try Self.journalDeletion(
+                            of: "logged_model", model.id, by: principal, at: now, in: transaction)
+                    }
+                } else {
+                    try Journal.append(
+                        JournalDraft(
+                            principal: principal, type: "logged_model.imported", subject: "logged_model/\(model.id)",
+                            body: ["experiment": .integer(model.experiment), "name": .string(model.name)]),
+                        in: transaction, at: now)
                 }
                 try transaction.execute(
                     """
@@ -189,6 +206,16 @@ extension ExperimentStore {
                 .init(run.ended),
             ])
         return RunPlace(number: number, experiment: run.experiment, status: run.status, stage: run.stage)
+    }
+
+    /// Dates the deletion of what was here and comes again as deleted: here it is so from now on.
+    private static func journalDeletion(
+        of kind: String, _ id: String, by principal: String, at now: Timestamp, in transaction: Transaction
+    ) throws {
+        try Journal.append(
+            JournalDraft(
+                principal: principal, type: "\(kind).deleted", subject: "\(kind)/\(id)", body: ["imported": true]),
+            in: transaction, at: now)
     }
 
     private static func taken(_ what: String) -> ExperimentsFailure {
