@@ -48,11 +48,11 @@ extension ExperimentStore {
     }
 
     /// Sees to it that what a manifest names stays as it is, until it is unpinned: no file at its location can be changed,
-    /// removed or added.
+    /// removed or added, also where there is none yet. Locations elsewhere are not ours to keep.
     /// - Parameter holder: who needs it, such as `model/delays/3`.
     /// - Throws: ``ExperimentsFailure/artifactsChanged(_:)`` where it is no longer what the manifest says.
     public static func pin(_ manifest: ArtifactManifest, by holder: String, in transaction: Transaction) throws {
-        guard !manifest.files.isEmpty, let root = try ArtifactPath(location: manifest.location) else { return }
+        guard let root = try ArtifactPath(location: manifest.location) else { return }
         guard try Self.manifest(of: manifest.location, in: transaction) == manifest else {
             throw ExperimentsFailure.artifactsChanged(manifest.location)
         }
@@ -93,12 +93,8 @@ extension ExperimentStore {
     private static func manifest(of location: String, in transaction: Transaction) throws -> ArtifactManifest {
         var files: [String: ArtifactManifest.File] = [:]
         if let root = try ArtifactPath(location: location) {
-            let prefix = root.description.count + 1
-            for row in try transaction.query(
-                "SELECT path, digest, bytes FROM artifacts WHERE path > ? AND path < ?", range(below: root))
-            {
-                files[String(try row.string("path").dropFirst(prefix))] = ArtifactManifest.File(
-                    digest: try row.digest("digest"), bytes: try row.integer("bytes"))
+            for file in try Self.files(below: root, in: transaction) {
+                files[file.path] = ArtifactManifest.File(digest: file.digest, bytes: file.bytes)
             }
         }
         return ArtifactManifest(location: location, files: files)
@@ -106,10 +102,10 @@ extension ExperimentStore {
 }
 
 extension ExperimentStore {
-    /// The text of a file of a manifest; nil where there is none of the path.
+    /// The text of a file of a manifest; nil where there is none of the path, or it has more bytes than the limit.
     /// - Throws: the object store's failure where its bytes are gone or damaged.
-    public func file(_ path: String, of manifest: ArtifactManifest) async throws -> String? {
-        guard let file = manifest.files[path] else { return nil }
+    public func file(_ path: String, of manifest: ArtifactManifest, limit: Int64) async throws -> String? {
+        guard let file = manifest.files[path], file.bytes <= limit else { return nil }
         return String(decoding: try await objects.get(file.digest), as: UTF8.self)
     }
 }

@@ -4,26 +4,36 @@ import Basics
 public struct ArtifactPath: Sendable, Hashable, CustomStringConvertible {
     /// How long a path may be, in bytes.
     public static let lengthLimit = 2048
+    /// How many layers of percent escapes a path may have.
+    private static let escapeLimit = 8
     /// How the URIs of artifacts begin that are kept by the factory.
     public static let scheme = "mlflow-artifacts:"
 
     public let description: String
 
     /// - Throws: ``ExperimentsFailure/artifactPath(_:)`` for what is absolute, steps up, or is no plain path of any system,
-    ///   also where it does so only after its percent escapes are undone.
+    ///   also where it does so only after its percent escapes are undone; for what joins a `/` with a combining mark, or
+    ///   is escaped more than eight times.
     public init(_ text: String) throws {
-        var plain = text
+        let failure = ExperimentsFailure.artifactPath(RecordRules.cut(text, ArtifactPath.lengthLimit))
+        guard text.utf8.count <= ArtifactPath.lengthLimit else { throw failure }
         // Whoever undoes one layer of escapes too many must not find a way out either.
-        while plain.contains("%"), let undone = ArtifactPath.undone(plain), undone != plain { plain = undone }
-        for candidate in Set([text, plain]) {
-            let names = candidate.split(separator: "/", omittingEmptySubsequences: false)
+        var layers = [text]
+        while let last = layers.last, let undone = ArtifactPath.undone(last) {
+            guard layers.count <= ArtifactPath.escapeLimit else { throw failure }
+            layers.append(undone)
+        }
+        for candidate in layers {
+            let names = PathBytes.names(of: candidate, omittingEmpty: false)
+            // What counts characters must find the same names as what counts bytes.
+            let isJoined = candidate.count { $0 == "/" } != names.count - 1
             let isDrive = candidate.utf8.count > 1 && candidate.utf8.dropFirst().first == UInt8(ascii: ":")
             let isBad = candidate.unicodeScalars.contains {
                 $0 == "\\" || $0 == "#" || $0.value < 32 || $0.value == 127
             }
             guard !candidate.isEmpty, !names.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), !isDrive,
-                !isBad, candidate.utf8.count <= ArtifactPath.lengthLimit
-            else { throw ExperimentsFailure.artifactPath(text) }
+                !isBad, !isJoined
+            else { throw failure }
         }
         description = text
     }
@@ -31,11 +41,11 @@ public struct ArtifactPath: Sendable, Hashable, CustomStringConvertible {
     /// The path of a URI of the factory's own store; nil for other URIs.
     /// - Throws: ``ExperimentsFailure/artifactPath(_:)``.
     public init?(location: String) throws {
-        guard location.hasPrefix(ArtifactPath.scheme) else { return nil }
-        var rest = location.dropFirst(ArtifactPath.scheme.count)
+        guard let path = PathBytes.rest(of: location, after: ArtifactPath.scheme) else { return nil }
+        var rest = path.utf8[...]
         // With the server's own address: mlflow-artifacts://host:5000/1/...
-        if rest.hasPrefix("//") { rest = rest.dropFirst(2).drop { $0 != "/" } }
-        try self.init(String(rest.drop { $0 == "/" }))
+        if rest.starts(with: "//".utf8) { rest = rest.dropFirst(2).drop { $0 != PathBytes.slash } }
+        try self.init(String(decoding: rest.drop { $0 == PathBytes.slash }, as: UTF8.self))
     }
 
     /// The path of something below this one.
@@ -49,14 +59,16 @@ public struct ArtifactPath: Sendable, Hashable, CustomStringConvertible {
     var parents: [String] {
         var parents: [String] = []
         var current = ""
-        for name in description.split(separator: "/").dropLast() {
+        for name in PathBytes.names(of: description).dropLast() {
             current += (current.isEmpty ? "" : "/") + name
             parents.append(current)
         }
         return parents
     }
 
+    /// The text with one layer of its percent escapes undone; nil where it has none.
     private static func undone(_ text: String) -> String? {
+        guard text.utf8.contains(UInt8(ascii: "%")) else { return nil }
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
@@ -69,7 +81,7 @@ public struct ArtifactPath: Sendable, Hashable, CustomStringConvertible {
                 bytes.append(byte)
             }
         }
-        return String(validating: bytes, as: UTF8.self)
+        return bytes.count < text.utf8.count ? String(decoding: bytes, as: UTF8.self) : nil
     }
 }
 

@@ -94,9 +94,10 @@ extension ExperimentStore {
             try transaction.forEach(
                 "SELECT path, bytes FROM artifacts \(filter) ORDER BY path", folder.map(Self.range) ?? []
             ) { row in
-                let rest = try row.string("path").dropFirst(prefix.count)
-                let parts = rest.split(separator: "/", maxSplits: 1)
-                guard let name = parts.first.map(String.init), entries.last?.name != name else { return }
+                let rest = PathBytes.rest(of: try row.string("path"), after: prefix) ?? ""
+                let parts = PathBytes.names(of: rest, maxSplits: 1)
+                // Names that Swift takes for equal may differ in their bytes.
+                guard let name = parts.first, entries.last?.name.utf8.elementsEqual(name.utf8) != true else { return }
                 entries.append(
                     ArtifactEntry(name: name, bytes: parts.count == 1 ? try row.integer("bytes") : nil))
             }
@@ -107,13 +108,11 @@ extension ExperimentStore {
     /// Removes the name of a file, or of all files below a folder; none there is no failure.
     /// - Throws: ``ExperimentsFailure/artifactPinned(_:holder:)``.
     public func deleteArtifacts(at path: ArtifactPath) async throws {
-        try await database.write { transaction in
-            try Self.refusePinned(path, in: transaction)
-            try Self.deleteArtifacts(at: path, in: transaction)
-        }
+        try await database.write { try Self.deleteArtifacts(at: path, in: $0) }
     }
 
     static func deleteArtifacts(at path: ArtifactPath, in transaction: Transaction) throws {
+        try refusePinned(path, in: transaction)
         try transaction.execute(
             "DELETE FROM artifacts WHERE path = ? OR (path > ? AND path < ?)",
             [.text(path.description)] + range(below: path))
@@ -127,13 +126,13 @@ extension ExperimentStore {
 
     /// The files below a folder, by their paths below it.
     static func files(below root: ArtifactPath, in transaction: Transaction) throws -> [Run.Artifact] {
-        let prefix = root.description.count + 1
+        let prefix = "\(root)/"
         return try transaction.query(
             "SELECT path, digest, bytes FROM artifacts WHERE path > ? AND path < ? ORDER BY path", range(below: root)
         ).map { row in
             Run.Artifact(
-                path: String(try row.string("path").dropFirst(prefix)), digest: try row.digest("digest"),
-                bytes: try row.integer("bytes"))
+                path: PathBytes.rest(of: try row.string("path"), after: prefix) ?? "",
+                digest: try row.digest("digest"), bytes: try row.integer("bytes"))
         }
     }
 

@@ -192,8 +192,8 @@ extension ExperimentStore {
     }
 
     private static func checkLocation(_ location: String) throws {
-        let path = location.split(separator: "/")
-        guard !path.contains(".."), !location.contains("?"), !location.contains("#"), location.utf8.count <= 2048 else {
+        let hasMore = location.utf8.contains { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
+        guard !PathBytes.names(of: location).contains(".."), !hasMore, location.utf8.count <= 2048 else {
             throw ExperimentsFailure.invalid(
                 "Invalid artifact location: '\(location)'",
                 remedy: "It has no '..', no query and no fragment, and at most 2048 characters.")

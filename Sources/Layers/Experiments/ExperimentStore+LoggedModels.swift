@@ -9,7 +9,7 @@ extension ExperimentStore {
         in experiment: Int64, name: String?, type: String, sourceRun: String, parameters: [Pair], tags: [Pair]
     ) async throws -> LoggedModel {
         let name = name.flatMap { $0.isEmpty ? nil : $0 } ?? RunNames.name(from: random)
-        guard !name.contains(where: { "/:.%\"'".contains($0) }) else {
+        guard !name.utf8.contains(where: { "/:.%\"'".utf8.contains($0) }) else {
             throw ExperimentsFailure.invalid(
                 "Invalid model name ('\(name)') provided. Model name must be a non-empty string and cannot contain the "
                     + "following characters: ('/', ':', '.', '%', '\"', \"'\")", remedy: nil)
@@ -26,7 +26,8 @@ extension ExperimentStore {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
-                    .text(id), .integer(experiment), .text(name), .text("\(location)/models/\(id)/artifacts"),
+                    .text(id), .integer(experiment), .text(name),
+                    .text(PathBytes.append("models/\(id)/artifacts", to: location)),
                     .text(LoggedModelStatus.pending.rawValue), .text(type), .text(sourceRun), .init(now), .init(now),
                     .text(LifecycleStage.active.rawValue),
                 ])
@@ -80,6 +81,21 @@ extension ExperimentStore {
                 }
             }
             try Self.insert(batch.parameters, "logged_model_parameters", of: id, in: transaction)
+            try Self.insert(batch.tags, "logged_model_tags", of: id, in: transaction)
+        }
+    }
+
+    /// Sets a tag of a logged model to what is made of its value, with no other change in between.
+    /// - Parameter change: gets the value, nil where there is no such tag.
+    /// - Throws: ``ExperimentsFailure/unknownLoggedModel(_:)``, `.invalid(_:remedy:)`, or what `change` throws.
+    public func changeTag(
+        _ key: String, ofModel id: String, _ change: @escaping @Sendable (String?) throws -> String
+    ) async throws {
+        _ = try await self.change(id) { transaction in
+            let old = try transaction.first(
+                "SELECT value FROM logged_model_tags WHERE model = ? AND key = ?", [.text(id), .text(key)]
+            )?.string("value")
+            let batch = try RecordRules.checked(RunBatch(tags: [Pair(key: key, value: try change(old))]))
             try Self.insert(batch.tags, "logged_model_tags", of: id, in: transaction)
         }
     }

@@ -117,7 +117,8 @@ extension ExperimentStore {
             number: (last ?? 0) + 1, experiment: draft.experiment, status: .running, stage: .active, isNew: true)
         let info = RunInfo(
             id: draft.id, experiment: draft.experiment, name: draft.name, user: draft.user, status: place.status,
-            stage: place.stage, location: "\(location)/\(draft.id)/artifacts", started: draft.started, ended: nil)
+            stage: place.stage, location: PathBytes.append("\(draft.id)/artifacts", to: location),
+            started: draft.started, ended: nil)
         try transaction.executeLater(
             """
             INSERT INTO runs (number, id, experiment, name, user_name, status, stage, location, started, process)

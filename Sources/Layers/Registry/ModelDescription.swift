@@ -5,6 +5,8 @@ import Experiments
 /// What MLflow's file `MLmodel` says of the model beside it.
 struct ModelDescription {
     static let path = "MLmodel"
+    /// How long it may be, in bytes; a longer one says nothing.
+    static let lengthLimit: Int64 = 4 << 20
 
     /// The digest of its inputs, outputs and parameters, as they are written; nil where it has none.
     let signature: Digest?

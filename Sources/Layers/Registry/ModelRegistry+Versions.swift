@@ -190,7 +190,8 @@ extension ModelRegistry.Finding {
         bundle = try await experiments.keep(manifest)
         materials = BillOfMaterials(
             run: run, model: model, manifest: manifest,
-            description: try await experiments.file(ModelDescription.path, of: manifest))
+            description: try await experiments.file(
+                ModelDescription.path, of: manifest, limit: ModelDescription.lengthLimit))
         metrics = [:]
         for point in run?.metrics ?? model?.metrics.map(\.point) ?? [] where point.value.isFinite {
             metrics[point.key] = point.value

@@ -46,7 +46,9 @@ enum RegistryRules {
         guard !name.allSatisfy(\.isWhitespace) else {
             throw RegistryFailure.invalid("Registered model name cannot be empty.")
         }
-        guard !name.contains("/"), !name.contains(":"), name != ".", name != "..", name.unicodeScalars.count <= 256
+        // By bytes, so that no combining mark hides one.
+        let isPlain = !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ":") }
+        guard isPlain, name != ".", name != "..", name.unicodeScalars.count <= 256
         else {
             throw RegistryFailure.invalid(
                 "Invalid name: '\(name)'. Registered model name cannot contain '/' or ':', nor have more than 256 characters"

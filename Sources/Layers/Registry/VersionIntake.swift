@@ -55,13 +55,20 @@ public struct VersionIntake: Sendable {
         case .run(let run, let path):
             guard run == draft.run else { throw refusal("Its run is not the run_id that is given") }
             let root = try await experiments.record(run).info.location
-            return path.isEmpty ? root : "\(root)/\(path)"
+            return path.isEmpty ? root : PathBytes.append(path, to: root)
         case .place: break
         }
-        let isHere = source.hasPrefix(ArtifactPath.scheme) || source.contains("/api/2.0/mlflow-artifacts/")
+        let isHere =
+            PathBytes.rest(of: source, after: ArtifactPath.scheme) != nil
+            || source.contains("/api/2.0/mlflow-artifacts/")
         let isLocal = !source.contains(":/") || source.hasPrefix("file:")
         guard isHere || isLocal else { return source }
-        for root in try await roots(of: draft) where source == root || source.hasPrefix(root + "/") { return source }
+        for root in try await roots(of: draft) {
+            if let rest = PathBytes.rest(of: source, after: root), rest.isEmpty || rest.utf8.first == UInt8(ascii: "/")
+            {
+                return source
+            }
+        }
         throw refusal("It must lie below the artifacts of the run_id or model_id that is given")
     }
 
@@ -72,12 +79,17 @@ public struct VersionIntake: Sendable {
         return roots
     }
 
-    /// Tells a logged model which versions it has become.
+    /// Tells a logged model which versions it has become, the newest of them where the tag can not hold all.
     private func note(_ id: ModelVersionID, on model: String) async throws {
-        let old = try await experiments.loggedModel(model).tags.first { $0.key == Self.versionsTag }?.value
-        var versions = old.flatMap { try? JSON.decode([JSONValue].self, from: $0) } ?? []
-        versions.append(["name": .string(id.model), "version": .integer(id.version)])
-        let tag = Pair(key: Self.versionsTag, value: try JSON.string(JSONValue.array(versions)))
-        _ = try await experiments.log(RunBatch(tags: [tag]), toModel: model)
+        try await experiments.changeTag(Self.versionsTag, ofModel: model) { old in
+            var versions = old.flatMap { try? JSON.decode([JSONValue].self, from: $0) } ?? []
+            versions.append(["name": .string(id.model), "version": .integer(id.version)])
+            var text = try JSON.string(JSONValue.array(versions))
+            while text.unicodeScalars.count > RecordRules.tagLength, versions.count > 1 {
+                versions.removeFirst()
+                text = try JSON.string(JSONValue.array(versions))
+            }
+            return text
+        }
     }
 }

@@ -1,4 +1,5 @@
 import Basics
+import Experiments
 
 /// What the source of a version names.
 public enum VersionSource: Sendable, Equatable {
@@ -17,9 +18,9 @@ public enum VersionSource: Sendable, Equatable {
     /// - Throws: ``RegistryFailure/badSource(_:reason:)`` for what steps up or is not of the form its scheme asks for.
     public init(_ source: String) throws {
         func refusal(_ reason: String) -> RegistryFailure { .badSource(source, reason: reason) }
-        guard !source.split(separator: "/").contains("..") else { throw refusal("It steps up by '..'") }
-        if source.hasPrefix(Self.modelScheme) {
-            let parts = source.dropFirst(Self.modelScheme.count).split(separator: "/").map(String.init)
+        guard !PathBytes.names(of: source).contains("..") else { throw refusal("It steps up by '..'") }
+        if let rest = PathBytes.rest(of: source, after: Self.modelScheme) {
+            let parts = PathBytes.names(of: rest)
             if parts.count == 1, let id = parts.first {
                 self = .loggedModel(id)
             } else if parts.count == 2, let name = parts.first, let number = parts.last.flatMap({ Int64($0) }) {
@@ -27,8 +28,8 @@ public enum VersionSource: Sendable, Equatable {
             } else {
                 throw refusal("It is neither models:/MODEL_ID nor models:/NAME/VERSION")
             }
-        } else if source.hasPrefix(Self.runScheme) {
-            let parts = source.dropFirst(Self.runScheme.count).split(separator: "/", maxSplits: 1).map(String.init)
+        } else if let rest = PathBytes.rest(of: source, after: Self.runScheme) {
+            let parts = PathBytes.names(of: rest, maxSplits: 1)
             guard let run = parts.first else { throw refusal("It names no run") }
             self = .run(run, path: parts.count == 2 ? parts.last ?? "" : "")
         } else {

@@ -28,6 +28,13 @@ struct Laboratory {
         ).info.id
     }
 
+    func trace(_ id: String, in experiment: Int64 = 0, tags: [Pair] = []) async throws -> TraceInfo {
+        try await store.keepTrace(
+            TraceInfo(
+                id: id, experiment: experiment, started: Timestamp(seconds: 1), duration: nil, state: .good, tags: tags)
+        )
+    }
+
     func find(
         _ filter: String, order: [String] = [], view: StageView = .active, limit: Int = 1000, offset: Int = 0,
         narrowLimit: Int64 = 1000

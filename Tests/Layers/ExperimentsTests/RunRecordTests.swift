@@ -129,18 +129,107 @@ import Testing
     @Test(arguments: [
         "../a", "a/../b", "/a", "a//b", "a\\b", "C:/a", "a#b", "%2e%2e/a", "a/%2e%2e%2fb", "%252e%252e/a", "a/%2Fb",
         "a\u{0}b",
-        "", ".", "a/.", "%2Fetc",
+        "", ".", "a/.", "%2Fetc", "a/\u{301}b", "a\u{600}/b", "a%2F%CC%81b", "a%252F%25CC%2581b", "%2e%2e/%ff",
+        "%2525252525252525" + "41",
     ])
     func noPathLeadsOut(_ text: String) {
         #expect(throws: ExperimentsFailure.self) { try ArtifactPath(text) }
     }
 
     @Test func plainPathsAreTaken() throws {
-        for text in ["a", "a/b c/ü.txt", "100%.txt", "a..b", "..a/b"] {
+        for text in ["a", "a/b c/ü.txt", "100%.txt", "a..b", "..a/b", "%25252525252525" + "41", "a/e\u{301}"] {
             #expect(try ArtifactPath(text).description == text)
         }
         #expect(
             try ArtifactPath(location: "mlflow-artifacts://host:5000/1/r/artifacts")?.description == "1/r/artifacts")
         #expect(try ArtifactPath(location: "s3://bucket/x") == nil)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aLongPathIsRefusedBeforeItIsLookedAt() {
+        #expect(throws: ExperimentsFailure.self) {
+            try ArtifactPath("%" + String(repeating: "25", count: 1_000_000))
+        }
+    }
+
+    /// Paths that earlier versions took, in which a `/` is no character of its own.
+    @Test(arguments: SQLEngine.allCases)
+    func pathsAreCutByTheirBytes(_ engine: SQLEngine) async throws {
+        let lab = try await Laboratory(engine)
+        let root = try ArtifactPath("0/run/artifacts")
+        let digest = try await lab.store.putArtifact([1], at: root.appending("plain"))
+        try await lab.database.write { transaction in
+            for path in ["\u{301}a", "sub/\u{301}b"] {
+                try transaction.execute(
+                    "INSERT INTO artifacts (path, digest, bytes) VALUES (?, ?, 1)",
+                    [.text("\(root)/\(path)"), .text(digest.description)])
+            }
+        }
+        #expect(Set(try await lab.store.artifacts(in: root).map(\.name)) == ["plain", "sub", "\u{301}a"])
+        let manifest = try await lab.store.manifest(of: "mlflow-artifacts:/\(root)")
+        #expect(Set(manifest.files.keys) == ["plain", "\u{301}a", "sub/\u{301}b"])
+        try await lab.store.deleteArtifacts(at: root)
+        #expect(try await lab.store.artifacts(in: root).isEmpty)
+        await lab.database.close()
+    }
+
+    @Test(arguments: [
+        ("mlflow-artifacts:/", "mlflow-artifacts:"), ("mlflow-artifacts:/team/", "mlflow-artifacts:/team"),
+        ("mlflow-artifacts:/team", "mlflow-artifacts:/team"),
+        ("mlflow-artifacts://h:5000/", "mlflow-artifacts://h:5000"),
+        ("s3://bucket", "s3://bucket"), ("s3://bucket/x/", "s3://bucket/x"), ("/srv/x/", "/srv/x"),
+    ])
+    func aLocationMayEndInASlash(_ location: String, _ root: String) async throws {
+        let lab = try await Laboratory(.sqlite)
+        let id = try await lab.store.createExperiment(named: "e", location: location, tags: [], by: "user:test")
+        #expect(try await lab.store.experiment(id).location == location)
+        let run = try await lab.run(in: id)
+        let place = try await lab.store.record(run).info.location
+        #expect(place == "\(root)/\(run)/artifacts")
+        let model = try await lab.store.createLoggedModel(
+            in: id, name: nil, type: "", sourceRun: run, parameters: [], tags: [])
+        #expect(model.location == "\(root)/models/\(model.id)/artifacts")
+        let trace = try await lab.trace("tr-1", in: id)
+        #expect(trace.tags == [Pair(key: TraceKey.location, value: "\(root)/traces/tr-1/artifacts")])
+        if root.hasPrefix("mlflow") {
+            try await lab.store.attach([1], as: "a/b", to: run)
+            #expect(try await lab.store.manifest(of: place).files.keys.map { $0 } == ["a/b"])
+        }
+        await lab.database.close()
+    }
+
+    @Test(arguments: SQLEngine.allCases)
+    func aTraceTakesItsOwnFilesWithItOnly(_ engine: SQLEngine) async throws {
+        let lab = try await Laboratory(engine)
+        let run = try await lab.run()
+        let location = try await lab.store.record(run).info.location
+        try await lab.store.attach([1], as: "model/m.txt", to: run)
+        let foreign = Pair(key: TraceKey.location, value: location)
+        let own = Pair(key: TraceKey.location, value: "mlflow-artifacts:/0/traces/tr-1/artifacts")
+        for _ in 0..<2 { #expect(try await lab.trace("tr-1", tags: [foreign]).tags == [own]) }
+        try await lab.store.setTag(own, ofTrace: "tr-1")
+        await #expect(throws: ExperimentsFailure.self) { try await lab.store.setTag(foreign, ofTrace: "tr-1") }
+        await #expect(throws: ExperimentsFailure.self) {
+            try await lab.store.deleteTag(TraceKey.location, ofTrace: "tr-1")
+        }
+        // As an earlier version let it be set.
+        try await lab.database.write { transaction in
+            _ = try transaction.execute("UPDATE trace_tags SET value = ?", [.text(location)])
+        }
+        let file = try ArtifactPath("0/traces/tr-1/artifacts/traces.json")
+        try await lab.store.putArtifact([2], at: file)
+        #expect(try await lab.store.deleteTraces(.these(["tr-1"]), of: 0, by: "user:test") == 1)
+        #expect(try await lab.store.manifest(of: location).files.count == 1)
+        await #expect(throws: ExperimentsFailure.self) { try await lab.store.artifact(at: file) }
+        // What something is made of stays, and so does all that was to go with it.
+        _ = try await lab.trace("tr-1")
+        try await lab.store.putArtifact([2], at: file)
+        let manifest = try await lab.store.manifest(of: own.value)
+        try await lab.database.write { try ExperimentStore.pin(manifest, by: "model/m/1", in: $0) }
+        await #expect(throws: ExperimentsFailure.self) {
+            try await lab.store.deleteTraces(.these(["tr-1"]), of: 0, by: "user:test")
+        }
+        #expect(try await lab.store.artifact(at: file) == [2])
+        #expect(try await lab.store.trace("tr-1").id == "tr-1")
+        await lab.database.close()
     }
 }

@@ -277,6 +277,38 @@ import Testing
         await desk.database.close()
     }
 
+    @Test func nothingComesIntoAnEmptyFolderAfterwards() async throws {
+        let desk = try await RegistryDesk()
+        let run = try await desk.run()
+        _ = try await desk.registry.createModel(named: "m", description: "", tags: [], by: "user:test")
+        let id = try await desk.register("m", from: "model", of: run)
+        do {
+            try await desk.experiments.attach(Array("x".utf8), as: "model/model.pkl", to: run.id)
+            Issue.record("added")
+        } catch ExperimentsFailure.artifactPinned(_, let holder) {
+            #expect(holder == "model/\(id)")
+        }
+        try await desk.experiments.attach(Array("x".utf8), as: "files/a", to: run.id)
+        try await desk.registry.deleteVersion(id, by: "user:test")
+        try await desk.experiments.attach(Array("x".utf8), as: "model/model.pkl", to: run.id)
+        await desk.database.close()
+    }
+
+    @Test func aDescriptionThatIsTooLongSaysNothing() async throws {
+        let desk = try await RegistryDesk()
+        let run = try await desk.run()
+        _ = try await desk.registry.createModel(named: "m", description: "", tags: [], by: "user:test")
+        let text = Array("signature: {inputs: x}\n".utf8)
+        let padding = [UInt8](repeating: UInt8(ascii: "\n"), count: 4_194_305 - text.count)
+        for (folder, bytes, isRead) in [("short", text, true), ("long", text + padding, false)] {
+            try await desk.experiments.attach(bytes, as: "\(folder)/MLmodel", to: run.id)
+            let id = try await desk.register("m", from: folder, of: run)
+            let bill = try await VersionPapers(registry: desk.registry, objects: desk.objects).bill(of: id)
+            #expect((bill.materials?.signature != nil) == isRead, "\(folder)")
+        }
+        await desk.database.close()
+    }
+
     @Test func whatIsSaidOfAVersionIsKept() async throws {
         let desk = try await RegistryDesk()
         let id = try await desk.version()

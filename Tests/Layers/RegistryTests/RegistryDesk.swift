@@ -74,9 +74,14 @@ struct RegistryDesk {
         for (path, text) in files {
             try await experiments.attach(Array(text.utf8), as: "model/\(path)", to: run.id)
         }
-        return try await intake.register(
+        return try await register(model, from: "model", of: run)
+    }
+
+    /// A version of what lies in a folder of a run.
+    func register(_ model: String, from folder: String, of run: RunInfo) async throws -> ModelVersionID {
+        try await intake.register(
             VersionDraft(
-                model: model, source: "\(run.location)/model", run: run.id, runLink: "", loggedModel: nil,
+                model: model, source: "\(run.location)/\(folder)", run: run.id, runLink: "", loggedModel: nil,
                 description: "", tags: []), by: "user:test"
         ).id
     }

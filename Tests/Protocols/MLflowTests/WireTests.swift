@@ -152,6 +152,7 @@ import Workshop
         for prefix in ["/api/2.0", "/ajax-api/2.0"] {
             for path in [
                 "%2e%2e/x", "a/%2e%2e/x", "a%5cb", "%252e%252e/x", "a//b", "%2Fetc/passwd", "a/%252F..%252F..", "C:/x",
+                "model/%CC%81model.pkl", "model/%D8%80/model.pkl",
             ] {
                 for method in [HTTPMethod.put, .get, .delete] {
                     let answer = try? await server.send(method, "\(prefix)/mlflow-artifacts/artifacts/\(path)", "x")

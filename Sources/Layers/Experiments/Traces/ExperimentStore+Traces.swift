@@ -14,7 +14,9 @@ extension ExperimentStore {
     /// - Throws: ``ExperimentsFailure/experimentDeleted(_:)``, `.unknownExperiment(_:)`, `.invalid(_:remedy:)`.
     public func keepTrace(_ info: TraceInfo) async throws -> TraceInfo {
         try Self.checkTrace(info.id)
-        let (tags, metadata) = (try Self.tracePairs(info.tags), try Self.tracePairs(info.metadata))
+        // Clients send back what they were told; where files lie is not theirs to say.
+        let tags = try Self.tracePairs(info.tags).filter { $0.key != TraceKey.location }
+        let metadata = try Self.tracePairs(info.metadata)
         return try await database.write { transaction in
             try Self.insertTrace(info, in: transaction)
             try transaction.execute(
@@ -77,19 +79,23 @@ extension ExperimentStore {
         }
     }
 
+    /// Sets a tag of a trace. The one that says where its files are stays as it is.
     /// - Throws: ``ExperimentsFailure/unknownTrace(_:)``, `.invalid(_:remedy:)`.
     public func setTag(_ tag: Pair, ofTrace id: String) async throws {
         let tags = try Self.tracePairs([tag])
         try await database.write { transaction in
-            _ = try Self.trace(id, in: transaction)
+            let trace = try Self.trace(id, in: transaction)
+            if tag.key == TraceKey.location, !trace.tags.contains(tag) { throw Self.fixedLocation }
             for tag in tags { try Self.insert(tag, "trace_tags", of: id, in: transaction) }
         }
     }
 
-    /// - Throws: ``ExperimentsFailure/unknownTrace(_:)``, ``ExperimentsFailure/unknownTag(_:)``.
+    /// Removes a tag of a trace. The one that says where its files are stays.
+    /// - Throws: ``ExperimentsFailure/unknownTrace(_:)``, ``ExperimentsFailure/unknownTag(_:)``, `.invalid(_:remedy:)`.
     public func deleteTag(_ key: String, ofTrace id: String) async throws {
         try await database.write { transaction in
             _ = try Self.trace(id, in: transaction)
+            guard key != TraceKey.location else { throw Self.fixedLocation }
             let count = try transaction.execute(
                 "DELETE FROM trace_tags WHERE trace = ? AND key = ?", [.text(id), .text(key)])
             guard count > 0 else { throw ExperimentsFailure.unknownTag(key) }
@@ -105,6 +111,7 @@ extension ExperimentStore {
 
     /// Deletes traces of an experiment for good, with their spans and the names of their files, and journals how many.
     /// - Returns: how many there were.
+    /// - Throws: ``ExperimentsFailure/artifactPinned(_:holder:)``.
     public func deleteTraces(
         _ selection: TraceSelection, of experiment: Int64, by principal: String
     ) async throws -> Int {
@@ -127,7 +134,8 @@ extension ExperimentStore {
                 JournalDraft(
                     principal: principal, type: "traces.deleted", subject: "experiment/\(experiment)",
                     body: ["count": .integer(Int64(rows.count))]), in: transaction, at: now)
-            for row in rows { try Self.deleteTrace(try row.string("id"), in: transaction) }
+            let location = try Self.experiment(experiment, in: transaction).location
+            for row in rows { try Self.deleteTrace(try row.string("id"), below: location, in: transaction) }
             return rows.count
         }
     }
@@ -176,9 +184,15 @@ extension ExperimentStore {
                 .text(info.state.rawValue),
             ])
         guard count > 0 else { return false }
-        let files = Pair(key: TraceKey.location, value: "\(location)/traces/\(info.id)/artifacts")
+        let files = Pair(key: TraceKey.location, value: Self.files(of: info.id, below: location))
         try insert(files, "trace_tags", of: info.id, in: transaction)
         return true
+    }
+
+    /// Where the files of a trace are, as a URI.
+    /// - Parameter location: of its experiment.
+    private static func files(of trace: String, below location: String) -> String {
+        PathBytes.append("traces/\(trace)/artifacts", to: location)
     }
 
     /// Notes what new spans tell of their trace: where it began and, once it is there, how the outermost ended.
@@ -235,11 +249,10 @@ extension ExperimentStore {
             """, [.text(trace), .text(pair.key), .text(pair.value)])
     }
 
-    private static func deleteTrace(_ id: String, in transaction: Transaction) throws {
-        let location = try transaction.first(
-            "SELECT value FROM trace_tags WHERE trace = ? AND key = ?", [.text(id), .text(TraceKey.location)])
-        if let text = try location?.string("value"), let files = try? ArtifactPath(location: text) {
-            try deleteArtifacts(at: files, in: transaction)
+    /// - Parameter location: of its experiment. The tag of the trace does not count: clients could once set it.
+    private static func deleteTrace(_ id: String, below location: String, in transaction: Transaction) throws {
+        if let folder = try? ArtifactPath(location: files(of: id, below: location)) {
+            try deleteArtifacts(at: folder, in: transaction)
         }
         for table in ["trace_spans", "trace_metadata", "trace_tags"] {
             try transaction.execute("DELETE FROM \(table) WHERE trace = ?", [.text(id)])
@@ -257,6 +270,12 @@ extension ExperimentStore {
                 "Invalid trace ID '\(RecordRules.cut(id, identifierLength))'",
                 remedy: "An ID has letters, digits and the signs '._:-', at most \(identifierLength) in all.")
         }
+    }
+
+    private static var fixedLocation: ExperimentsFailure {
+        .invalid(
+            "The tag '\(TraceKey.location)' of a trace can not be changed",
+            remedy: "It says where the files of the trace are; use another key.")
     }
 
     private static func checkBatch(_ ids: [String]) throws {
