@@ -2,14 +2,14 @@ import Basics
 
 /// The place of an artifact below the root of all: relative, with `/` between names, and no way out.
 public struct ArtifactPath: Sendable, Hashable, CustomStringConvertible {
-    /// How long a path may be, in bytes.
-    public static let lengthLimit = 2048
+    /// How long a path may be, in bytes: with the name of who pins it, it must fit the 2704 that PostgreSQL's indexes take.
+    public static let lengthLimit = 1024
     /// How the URIs of artifacts begin that are kept by the factory.
     public static let scheme = "mlflow-artifacts:"
 
     public let description: String
 
-    /// - Throws: ``ExperimentsFailure/artifactPath(_:)`` for what is absolute, steps up, or is no plain path of any system,
+    /// - Throws: ``ExperimentsFailure/artifactPath(_:)`` for what is absolute, steps up, is too long, or is no plain path of any system,
     ///   also where it does so only after its percent escapes are undone.
     public init(_ text: String) throws {
         var plain = text
