@@ -204,7 +204,7 @@ let package = Package(
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",
-            "Engines", "TestSupport"),
+            "Telemetry", "Engines", "TestSupport"),
         // A small factory over rows of its own, trained and serving, for tests of the whole.
         .target(
             name: "Workshop",

@@ -18,6 +18,7 @@ import OpenInference
 import Records
 import Registry
 import SQL
+import Sealing
 import Security
 import Serving
 import Telemetry
@@ -87,6 +88,8 @@ public final class Works: Sendable {
     public static let journalKeyVariable = "MODELWORKS_JOURNAL_KEY_FILE"
     /// The environment variable that names the file with the key that signs exported model versions.
     public static let modelKeyVariable = "MODELWORKS_MODEL_KEY_FILE"
+    /// The environment variable that names the file with the keys that seal the secrets of webhooks.
+    public static let webhookKeyVariable = "MODELWORKS_WEBHOOK_KEY_FILE"
     /// How many predictions may wait at once for features over a network.
     private static let remoteWorkers = 16
     private let time: any TimeSource
@@ -208,7 +211,9 @@ public final class Works: Sendable {
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }
         }
-        let webhooks = WebhookStore(database: database, registry: registry, time: time, random: random)
+        let webhooks = WebhookStore(
+            database: database, registry: registry, time: time, random: random,
+            keyring: try Self.webhookKeyring(options))
         let hooks = WebhookDuty(webhooks: webhooks, time: time, logger: logger)
         self.hooks = hooks
         router = Router(log: logger)
@@ -245,13 +250,27 @@ public final class Works: Sendable {
         try await factory.resume()
     }
 
-    /// Where the key is that signs exported model versions. The folder is made where it is below the root.
+    /// Where the key is that signs exported model versions.
     private static func modelKeyFile(_ options: WorksOptions) throws -> String {
-        if let file = options.environment[modelKeyVariable], !file.isEmpty { return file }
+        try keyFile("models.ed25519", orNamedBy: modelKeyVariable, options)
+    }
+
+    /// What the secrets of webhooks are sealed with, made where there is none.
+    private static func webhookKeyring(_ options: WorksOptions) throws -> SealingKeyring {
+        let file = try keyFile("webhooks.keys", orNamedBy: webhookKeyVariable, options)
+        if !FileManager.default.fileExists(atPath: file) {
+            try SealingKeyring.create(file: file, id: "webhooks-1")
+        }
+        return try SealingKeyring(file: file)
+    }
+
+    /// A key file of the root, or the one that a variable names. The folder is made where it is below the root.
+    private static func keyFile(_ name: String, orNamedBy variable: String, _ options: WorksOptions) throws -> String {
+        if let file = options.environment[variable], !file.isEmpty { return file }
         let folder = "\(options.root)/keys"
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        return "\(folder)/models.ed25519"
+        return "\(folder)/\(name)"
     }
 
     /// Listens until `stop` returns, then drains: requests under way are answered, new connections refused.

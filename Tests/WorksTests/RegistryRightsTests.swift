@@ -186,6 +186,21 @@ import Workshop
                 .post, "\(Self.mlflow)/experiments/search",
                 "{\"max_results\":5,\"experiment_id\":\"\(ids["mine"] ?? "")\"}"
             ),
+            // It looks at all, and so no experiment of one's own opens it.
+            (
+                .post, "\(Self.mlflow)/experiments/search",
+                "{\"max_results\":5,\"experiment_ids\":[\"\(ids["mine"] ?? "")\"]}"
+            ),
+            (
+                .post, "\(Self.mlflow)/experiments/search",
+                "{\"maxResults\":5,\"experimentIds\":[\"\(ids["mine"] ?? "")\"]}"
+            ),
+            (.get, "\(Self.mlflow)/experiments/search?max_results=5&experiment_ids=\(ids["mine"] ?? "")", ""),
+            (.post, "\(Self.mlflow)/logged-models/search", "{\"experiment_id\":\"\(ids["mine"] ?? "")\"}"),
+            (
+                .post, "/api/3.0/mlflow/traces/search",
+                "{\"experiment_ids\":[\"\(ids["mine"] ?? "")\"],\"locations\":[]}"
+            ),
             (.post, "\(Self.mlflow)/runs/search", "{\"run_id\":\"\(mine)\"}"),
             (
                 .post, "\(Self.mlflow)/runs/search",

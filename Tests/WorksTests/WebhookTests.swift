@@ -36,7 +36,8 @@ import Workshop
         private let server: HTTPServer
         let url: String
 
-        init(refusing count: Int) throws {
+        /// - Parameter answer: what it says to what it takes.
+        init(refusing count: Int, answer: String = "thanks") throws {
             let mailbox = Mailbox(refusing: count)
             self.mailbox = mailbox
             let log = Logger(sink: LogSink { _ in }, level: .error, time: SystemTime())
@@ -51,7 +52,7 @@ import Workshop
                     left -= 1
                     return left >= 0
                 }
-                return .text(refuses ? "busy" : "thanks", status: refuses ? .serviceUnavailable : .ok)
+                return .text(refuses ? "busy" : answer, status: refuses ? .serviceUnavailable : .ok)
             }
             server = HTTPServer(
                 configuration: HTTPServerConfiguration(host: "127.0.0.1", port: 0), router: router, log: log,
@@ -139,6 +140,67 @@ import Workshop
             ])
     }
 
+    @Test func anAnswerIsReadAsFarAsItMayGo() async throws {
+        let shop = try await Workshop()
+        for (count, isGood) in [(60 << 10, true), (65 << 10, false)] {
+            let receiver = try Receiver(refusing: 0, answer: String(repeating: "x", count: count))
+            let made = try await shop.post("/webhooks", Self.hook(receiver.url, "model_version.created"))
+            let answer = try await shop.works.dispatch(
+                .post, "/api/2.0/mlflow/webhooks/\(made["id"]?.string ?? "")/test",
+                headers: ["Content-Type": "application/json"], body: Array("{}".utf8))
+            let result = try JSON.decode(JSONValue.self, from: answer.body)["result"]
+            #expect(result?["success"] == .bool(isGood), "\(count): \(String(decoding: answer.body, as: UTF8.self))")
+            await receiver.stop()
+        }
+        await shop.works.close()
+    }
+
+    /// A receiver that takes connections and never answers.
+    private final class Deaf: Sendable {
+        private let descriptor: Int32
+        let url: String
+
+        init() throws {
+            descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let listener = descriptor
+            let status = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(listener, $0, length) | listen(listener, 64) | getsockname(listener, $0, &length)
+                }
+            }
+            try #require(status == 0)
+            url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))/hook"
+        }
+
+        func stop() { close(descriptor) }
+    }
+
+    @Test func nobodyWaitsForASlowReceiver() async throws {
+        let (receiver, deaf) = (try Receiver(refusing: 0), try Deaf())
+        let shop = try await Workshop()
+        for url in [deaf.url, receiver.url] {
+            try await shop.post("/webhooks", Self.hook(url, "registered_model.created"))
+        }
+        let count = 24
+        let letters = try await shop.serving { _ in
+            let start = ContinuousClock.now
+            for number in 0..<count {
+                try await Self.mlflow(shop, "/registered-models/create", #"{"name":"m\#(number)"}"#)
+            }
+            let letters = try await receiver.wait(for: count)
+            // An attempt at the other takes ten.
+            #expect(ContinuousClock.now - start < .seconds(9))
+            deaf.stop()
+            return letters
+        }
+        #expect(Set(letters.map(\.id)).count == count)
+        await receiver.stop()
+    }
+
     @Test func nothingIsSentWhereItMayNotBe() async throws {
         let shop = try await Workshop()
         try await shop.apply(
@@ -151,7 +213,8 @@ import Workshop
         for url in [
             "http://127.0.0.1/x", "http://169.254.169.254/latest", "https://hooks.acme.com/x", "https://evilgood.org/",
             "https://good.org.evil.com/", "file:///etc/passwd", "ftp://a.good.org/", "https://a.good.org@evil.com/",
-            "https://me:pw@a.good.org/", "/hook", "",
+            "https://me:pw@a.good.org/", "https://evil.com%00.good.org/", "https://evil%2ecom.good.org/",
+            "https://a_b.good.org/", "/hook", "",
         ] {
             let answer = try await shop.send(.post, "/webhooks", Self.hook(url, "model_version.created"))
             #expect(answer.status == 400, "\(url): \(answer.text)")

@@ -27,16 +27,18 @@ public final class HTTPClient: Sendable {
     ///   - baseURL: such as `http://127.0.0.1:5000`.
     ///   - connections: how many requests may be under way at once.
     ///   - timeout: seconds for a whole exchange where a request says nothing else.
+    ///   - answerLimit: bytes an answer may have; a longer one is a `badAnswer`.
     ///   - identity: the client's own certificate.
     /// - Throws: `HTTPFailure.badURL`.
     public init(
-        baseURL: String, connections: Int = 4, timeout: Double = 30, trust: HTTPTrust = .system,
-        identity: HTTPIdentity? = nil
+        baseURL: String, connections: Int = 4, timeout: Double = 30, answerLimit: Int = HTTPConnection.answerLimit,
+        trust: HTTPTrust = .system, identity: HTTPIdentity? = nil
     ) throws(HTTPFailure) {
         let endpoint = try HTTPEndpoint(baseURL)
         var slots: [Slot] = []
         for index in 0..<max(1, connections) {
             let connection = try HTTPConnection(endpoint: endpoint, timeout: timeout, trust: trust, identity: identity)
+            connection.answerLimit = answerLimit
             slots.append(Slot(connection, BlockingThread(name: "http-client-\(index)")))
         }
         state = Mutex(State(free: slots))

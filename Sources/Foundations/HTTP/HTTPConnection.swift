@@ -9,7 +9,9 @@ public final class HTTPConnection {
     /// Seconds for a whole exchange, from connecting to the last byte.
     public var timeout: Double
     /// Bytes an answer may have.
-    public var answerLimit = 256 << 20
+    public var answerLimit = HTTPConnection.answerLimit
+    /// Bytes an answer may have where nothing else is said.
+    public static let answerLimit = 256 << 20
 
     private let client: OpaquePointer
     private let endpoint: HTTPEndpoint

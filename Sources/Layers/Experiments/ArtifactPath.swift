@@ -2,8 +2,8 @@ import Basics
 
 /// The place of an artifact below the root of all: relative, with `/` between names, and no way out.
 public struct ArtifactPath: Sendable, Hashable, CustomStringConvertible {
-    /// How long a path may be, in bytes.
-    public static let lengthLimit = 2048
+    /// How long a path may be, in bytes: with the name of who pins it, it must fit the 2704 that PostgreSQL's indexes take.
+    public static let lengthLimit = 1024
     /// How many layers of percent escapes a path may have.
     private static let escapeLimit = 8
     /// How the URIs of artifacts begin that are kept by the factory.
@@ -11,11 +11,11 @@ public struct ArtifactPath: Sendable, Hashable, CustomStringConvertible {
 
     public let description: String
 
-    /// - Throws: ``ExperimentsFailure/artifactPath(_:)`` for what is absolute, steps up, or is no plain path of any system,
-    ///   also where it does so only after its percent escapes are undone; for what joins a `/` with a combining mark, or
-    ///   is escaped more than eight times.
+    /// - Throws: ``ExperimentsFailure/artifactPath(_:)`` for what is absolute, steps up, is too long, or is no plain path of
+    ///   any system, also where it does so only after its percent escapes are undone; for what joins a `/` with a combining
+    ///   mark, or is escaped more than eight times.
     public init(_ text: String) throws {
-        let failure = ExperimentsFailure.artifactPath(RecordRules.cut(text, ArtifactPath.lengthLimit))
+        let failure = ExperimentsFailure.artifactPath(RecordRules.cut(text, ArtifactPath.lengthLimit + 1))
         guard text.utf8.count <= ArtifactPath.lengthLimit else { throw failure }
         // Whoever undoes one layer of escapes too many must not find a way out either.
         var layers = [text]

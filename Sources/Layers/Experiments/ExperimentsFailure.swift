@@ -67,6 +67,8 @@ public enum ExperimentsFailure: Failure {
         case .unknownTag(let key): "No tag with name: \(key)"
         case .changedParameters(let changes, let run): Self.text(of: changes, run: run)
         case .invalid(let text, _), .search(let text): text
+        case .artifactPath(let path) where path.utf8.count > ArtifactPath.lengthLimit:
+            "Invalid path: it has more than \(ArtifactPath.lengthLimit) bytes"
         case .artifactPath(let path): "Invalid path: '\(path)'"
         case .unknownArtifact(let path): "No such artifact: '\(path)'"
         case .takenByAnother(let what, _): "\(what) is here already, and is not the one to be imported"
@@ -90,7 +92,7 @@ public enum ExperimentsFailure: Failure {
         case .takenByAnother(_, let remedy): remedy
         case .artifactPinned: "Log it under another path, or delete the version first."
         case .artifactsChanged: "Register them again when they are complete."
-        case .artifactPath: "A path is relative and has no '..' in it."
+        case .artifactPath: "A path is relative, has no '..' in it, and at most \(ArtifactPath.lengthLimit) bytes."
         case .damagedHistory: "Check the database with 'modelworks doctor', and restore it from a backup."
         default: nil
         }

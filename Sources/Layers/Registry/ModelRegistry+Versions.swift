@@ -38,6 +38,7 @@ extension ModelRegistry {
     }
 
     /// Registers the next version of a model from a source that was looked at. What it is made of can not be changed any more.
+    /// What was imported already, from the same signed statement, stays the version that it became.
     /// - Throws: ``RegistryFailure/unknownModel(_:)``, ``RegistryFailure/invalid(_:)``.
     func register(_ draft: VersionDraft, _ found: Finding, by principal: String) async throws -> RegisteredVersion {
         try RegistryRules.check(draft.tags)
@@ -46,6 +47,11 @@ extension ModelRegistry {
         let materialsText = try JSON.string(found.materials)
         return try await database.write { transaction in
             _ = try Self.model(draft.model, in: transaction)
+            if let statement = found.materials.origin?.statement,
+                let known = try Self.version(of: draft.model, importedBy: statement, in: transaction)
+            {
+                return try Self.registered(known, in: transaction)
+            }
             let id = try Self.nextVersion(of: draft.model, at: now, in: transaction)
             try transaction.execute(
                 """
@@ -70,6 +76,16 @@ extension ModelRegistry {
                 ], by: principal, at: now, in: transaction)
             return try Self.registered(id, in: transaction)
         }
+    }
+
+    /// The version of a model that was imported by a signed statement; nil where none was, or it was deleted.
+    static func version(
+        of model: String, importedBy statement: Digest, in transaction: Transaction
+    ) throws -> ModelVersionID? {
+        try transaction.query(
+            "SELECT * FROM model_versions WHERE model = ? AND deleted = 0 AND materials LIKE ? ORDER BY version",
+            [.text(model), .text("%\(statement.hex)%")]
+        ).map(load).first { $0.materials?.origin?.statement == statement }?.id
     }
 
     /// A version as clients know it.

@@ -25,13 +25,14 @@ public final class ModelRegistry: Sendable {
     /// Puts a policy in force; nil where there is no factory.
     public func use(_ policy: RegistryPolicy?) { inForce.withLock { $0 = policy ?? .open } }
 
-    /// Registers a bundle as the next version of `model`, in stage None.
+    /// Registers a bundle as the next version of `model`, in stage None; the same bundle of the same run is one version.
     ///
-    /// - Parameter key: an idempotency key; the same key returns the version it made before.
+    /// - Throws: ``RegistryFailure/invalid(_:)`` for a name that a model can not have.
     public func register(
         model: String, bundle: Digest, run: String?, materials: BillOfMaterials?, metrics: [String: Double],
         description: String, by principal: String
     ) async throws -> ModelVersion {
+        try RegistryRules.checkName(model)
         let now = time.now
         let materialsText = try materials.map { try JSON.string($0) }
         let metricsText = try JSON.string(metrics)

@@ -28,6 +28,8 @@ public enum RegistryFailure: Failure {
     case versionChanged(TransitionRequest)
     /// Its files are in a store of others.
     case keptElsewhere(ModelVersionID)
+    /// Its files are more than an archive may hold.
+    case tooLarge(ModelVersionID, limit: Int)
     case badArchive(String)
     /// An archive that is signed by a key which nobody here trusts.
     case untrusted(key: String, file: String)
@@ -43,7 +45,7 @@ public enum RegistryFailure: Failure {
             .unknownDelivery:
             .notFound
         case .forbiddenTransition, .incomplete, .retained, .needsApproval, .requestClosed, .versionChanged,
-            .keptElsewhere:
+            .keptElsewhere, .tooLarge:
             .failedPrecondition
         case .modelExists, .modelTaken, .requestOpen, .approvedBefore: .alreadyExists
         case .ownRequest, .untrusted: .permissionDenied
@@ -87,6 +89,8 @@ public enum RegistryFailure: Failure {
         case .unknownDelivery(let id): "there is no delivery '\(id)' that was given up"
         case .badAddress(let url, let reason): "Invalid webhook URL '\(url)': \(reason)"
         case .keptElsewhere(let id): "the files of \(id) are not kept here, and so can not be exported"
+        case .tooLarge(let id, let limit):
+            "the files of \(id) have more than the \(limit) bytes that an archive may hold"
         case .badArchive(let reason): "the archive is refused: \(reason)"
         case .untrusted(let key, _): "the archive is signed with the key \(key), which is not trusted here"
         case .versionChanged(let request):
@@ -117,6 +121,7 @@ public enum RegistryFailure: Failure {
         case .untrusted(_, let file):
             "Add the public line of the other installation's key (its file models.ed25519.pub) to \(file)."
         case .badArchive: "Export it again, and compare the files' digests."
+        case .tooLarge: "Download its files, and register them there."
         case .keptElsewhere: "Copy them with the tools of that store."
         case .modelExists, .unknownAlias, .noVersions, .invalid, .badSource: nil
         case .noProfile: "Register a version trained here."

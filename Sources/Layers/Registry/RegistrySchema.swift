@@ -56,6 +56,6 @@ extension ModelRegistry {
                   model TEXT NOT NULL REFERENCES models (name), number INTEGER NOT NULL, version INTEGER NOT NULL,
                   principal TEXT NOT NULL, text TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY (model, number));
                 """),
-        WebhookStore.migration,
+        WebhookStore.migration, WebhookStore.dueMigration,
     ]
 }

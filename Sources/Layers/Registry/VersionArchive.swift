@@ -43,32 +43,34 @@ public struct VersionArchive: Sendable {
         static let objects = "objects/"
     }
 
-    /// How many bytes an archive may hold.
-    private static let bytesMax = 4 << 30
-
     private let registry: ModelRegistry
     private let experiments: ExperimentStore
     private let objects: any ObjectStore
     private let time: any TimeSource
     private let keyFile: String
+    private let bytesMax: Int
     private let worker = BlockingThread(name: "archives")
 
-    /// - Parameter keyFile: the key that signs, made where there is none; the public keys that stand in it besides are those
-    ///   of installations whose exports are trusted.
+    /// - Parameters:
+    ///   - keyFile: the key that signs, made where there is none; the public keys that stand in it besides are those of
+    ///     installations whose exports are trusted.
+    ///   - bytesMax: how many bytes the files of an archive may have, which is made and read in memory.
     public init(
         registry: ModelRegistry, experiments: ExperimentStore, objects: any ObjectStore, time: any TimeSource,
-        keyFile: String
+        keyFile: String, bytesMax: Int = 4 << 30
     ) {
         self.registry = registry
         self.experiments = experiments
         self.objects = objects
         self.time = time
         self.keyFile = keyFile
+        self.bytesMax = bytesMax
     }
 
     /// A version as a signed tar file, and journals that it was exported.
-    /// - Throws: ``RegistryFailure/unknownVersion(_:)``, ``RegistryFailure/keptElsewhere(_:)``, `SealingFailure`, or the
-    ///   object store's failure where a file is gone or damaged.
+    /// - Throws: ``RegistryFailure/unknownVersion(_:)``, ``RegistryFailure/keptElsewhere(_:)``,
+    ///   ``RegistryFailure/tooLarge(_:limit:)``, `SealingFailure`, or the object store's failure where a file is gone or
+    ///   damaged.
     public func export(_ id: ModelVersionID, by principal: String) async throws -> [UInt8] {
         let version = try await registry.version(id)
         let known = try await registry.registered(id)
@@ -81,6 +83,12 @@ public struct VersionArchive: Sendable {
             description: version.description, tags: Dictionary(known.tags.map { ($0.key, $0.value) }) { $1 },
             created: version.created, exported: time.now, principal: principal,
             objects: [version.bundle] + files.subtracting([version.bundle]).sorted())
+        var room = Int64(bytesMax)
+        for object in statement.objects {
+            let bytes = try await objects.size(object)
+            guard bytes <= room else { throw RegistryFailure.tooLarge(id, limit: bytesMax) }
+            room -= bytes
+        }
         var members: [TarFile.Member] = []
         for object in statement.objects {
             members.append(TarFile.Member(name: Name.objects + object.hex, bytes: try await objects.get(object)))
@@ -109,9 +117,9 @@ public struct VersionArchive: Sendable {
     /// - Parameter model: nil for the name it had.
     /// - Throws: ``RegistryFailure/badArchive(_:)``, ``RegistryFailure/untrusted(key:file:)``, `ArchiveFailure`.
     public func register(_ archive: [UInt8], as model: String?, by principal: String) async throws -> ModelVersion {
-        let keyFile = keyFile
+        let (keyFile, bytesMax) = (keyFile, bytesMax)
         let (statement, statementDigest, key, content) = try await worker.run {
-            try Self.check(archive, keyFile: keyFile)
+            try Self.check(archive, keyFile: keyFile, bytesMax: bytesMax)
         }
         let name = model ?? statement.version.model
         if (try? await registry.model(name)) == nil {
@@ -159,7 +167,7 @@ public struct VersionArchive: Sendable {
 
     /// Reads an archive, and refuses it where anything is not as it was signed.
     private static func check(
-        _ archive: [UInt8], keyFile: String
+        _ archive: [UInt8], keyFile: String, bytesMax: Int
     ) throws -> (statement: Statement, digest: Digest, key: String, content: [Digest: [UInt8]]) {
         let members = try TarFile.read(archive, limit: bytesMax)
         func bad(_ reason: String) -> RegistryFailure { .badArchive(reason) }

@@ -30,9 +30,18 @@ public struct Webhook: Sendable, Equatable {
     /// - Parameter hosts: those that are allowed; nil allows any.
     /// - Throws: ``RegistryFailure/badAddress(_:reason:)``.
     static func check(url: String, hosts: [String]?) throws {
-        guard let parts = URLComponents(string: url), let host = parts.host?.lowercased(), !host.isEmpty,
+        guard let parts = URLComponents(string: url), let host = parts.encodedHost?.lowercased(), !host.isEmpty,
             let scheme = parts.scheme?.lowercased()
         else { throw RegistryFailure.badAddress(url, reason: "it is no URL with a host") }
+        // An escaped NUL, for one, would end the name of the host later on, and so before what the list was compared with.
+        let isAddress = host.hasPrefix("[") && host.hasSuffix("]")
+        guard
+            (isAddress ? host.dropFirst().dropLast() : host[...]).utf8.allSatisfy({
+                (48...57).contains($0) || (97...122).contains($0) || ".:-".utf8.contains($0)
+            })
+        else {
+            throw RegistryFailure.badAddress(url, reason: "its host has other characters than a-z, 0-9, '.', ':', '-'")
+        }
         guard ["http", "https"].contains(scheme) else {
             throw RegistryFailure.badAddress(url, reason: "its scheme is neither http nor https")
         }
@@ -47,6 +56,16 @@ public struct Webhook: Sendable, Equatable {
             return pattern == host || pattern == "\(host):\(port)"
         }
         guard isAllowed else { throw RegistryFailure.badAddress(url, reason: "its host is not in 'webhook_hosts'") }
+    }
+
+    /// What the journal tells of an address: paths and queries of webhooks are often secrets.
+    static func journaled(url: String) -> [String: JSONValue] {
+        guard let parts = URLComponents(string: url) else { return [:] }
+        return [
+            "scheme": .string(parts.scheme?.lowercased() ?? ""),
+            "host": .string(parts.encodedHost?.lowercased() ?? ""),
+            "path": .string(Digest(of: parts.percentEncodedPath).description),
+        ]
     }
 }
 
@@ -76,6 +95,8 @@ public struct WebhookDelivery: Sendable, Codable, Equatable {
 /// A request that is to be sent now.
 public struct WebhookRequest: Sendable {
     public var id: String
+    /// The id of the webhook.
+    public var webhook: String
     public var url: String
     public var body: [UInt8]
     public var secret: Secret?

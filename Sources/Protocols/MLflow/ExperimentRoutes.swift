@@ -53,6 +53,18 @@ extension MLflow {
         try experimentID(try fields.text(name))
     }
 
+    /// The ids of the experiments that are looked at, each of which becomes a value of one statement.
+    static func experimentIDs(_ fields: Fields) throws -> [Int64] {
+        let texts = try fields.texts("experiment_ids")
+        guard texts.count <= experimentsMax else {
+            throw fields.wrong("\(texts.count) ids", "experiment_ids", "It must have at most \(experimentsMax)")
+        }
+        return try texts.map { try experimentID($0) }
+    }
+
+    /// How many experiments a request may name.
+    static let experimentsMax = 10_000
+
     /// - Throws: ``ExperimentsFailure/badExperimentID(_:)``.
     static func experimentID(_ text: String) throws -> Int64 {
         guard let id = Int64(text) else { throw ExperimentsFailure.badExperimentID(text) }

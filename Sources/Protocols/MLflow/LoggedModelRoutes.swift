@@ -59,14 +59,16 @@ extension MLflow {
             guard let name = try fields.optionalText("dataset_name"), !name.isEmpty else { return nil }
             return DatasetName(name: name, digest: try fields.optionalText("dataset_digest"))
         }
-        let order = try fields.messages("order_by").map { field -> (key: SearchOrder, dataset: DatasetName?) in
+        let keys = try fields.messages("order_by")
+        try SearchOrder.check(count: keys.count)
+        let order = try keys.map { field -> (key: SearchOrder, dataset: DatasetName?) in
             let isAscending = try field.optionalFlag("ascending") ?? true
             let key = try SearchOrder.keys([try field.text("field_name")], .loggedModels)
             guard var first = key.first else { throw MLflowFailure.missing("field_name") }
             first.isAscending = isAscending
             return (first, try dataset(field))
         }
-        let groups = try fields.texts("experiment_ids").map { try Self.experimentID($0) }
+        let groups = try Self.experimentIDs(fields)
         guard !groups.isEmpty else { throw MLflowFailure.missing("experiment_ids") }
         // Zero is what is not said.
         let limit = try fields.optionalInteger("max_results") == 0 ? 100 : fields.limit(standard: 100, most: 50_000)

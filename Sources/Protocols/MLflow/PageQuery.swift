@@ -66,6 +66,7 @@ struct PageQuery: Equatable {
             guard depth < depthLimit else { throw refusal("it is nested more than \(depthLimit) deep") }
             guard take("{") else { throw refusal("'{' is missing") }
             var found: [Selection] = []
+            var names: Set<String> = []
             skipBlanks()
             while !take("}") {
                 guard let word = name() else { throw refusal("a name is missing; fragments can not be asked for") }
@@ -76,6 +77,7 @@ struct PageQuery: Equatable {
                 try skipDirectives()
                 var selection = Selection(name: word)
                 if rest.first == UInt8(ascii: "{") { selection.selections = try selections(depth: depth + 1) }
+                guard names.insert(word).inserted else { throw refusal("'\(word)' is asked for twice in one place") }
                 found.append(selection)
                 skipBlanks()
             }

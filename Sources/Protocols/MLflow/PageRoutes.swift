@@ -45,7 +45,7 @@ extension MLflow {
 
     /// The datasets that runs of experiments read.
     func searchDatasets(_ fields: Fields) async throws -> Answer {
-        let ids = try fields.texts("experiment_ids").map { try Self.experimentID($0) }
+        let ids = try Self.experimentIDs(fields)
         guard !ids.isEmpty else {
             throw MLflowFailure.invalid("SearchDatasets request must specify at least one experiment_id.")
         }

@@ -68,10 +68,10 @@ extension MLflow {
             // A new name gives what is done to the one that has it, or will have it.
             return path.hasSuffix("/search") ? [] : try given("name") + given("new_name")
         }
+        // It looks at all there are, whatever else the request says.
+        if path == "/mlflow/experiments/search" { return [] }
         var names: [String] = []
-        for id in try fields.texts("experiment_ids") {
-            names.append(try await experiments.experiment(try Self.experimentID(id)).name)
-        }
+        for id in try Self.experimentIDs(fields) { names.append(try await experiments.experiment(id).name) }
         if path.hasSuffix("/search") { return names }
         names += try given("experiment_name") + given("new_name")
         if path == "/mlflow/experiments/create" { names += try given("name") }

@@ -51,7 +51,7 @@ extension MLflow {
     func searchRuns(_ fields: Fields) async throws -> Answer {
         let page = try await experiments.search(
             ExperimentStore.RunQuery(
-                experiments: try fields.texts("experiment_ids").map { try Self.experimentID($0) },
+                experiments: try Self.experimentIDs(fields),
                 filter: try SearchFilter(try fields.optionalText("filter") ?? "", .runs),
                 order: try SearchOrder.keys(try fields.texts("order_by"), .runs),
                 view: try fields.view("run_view_type"),

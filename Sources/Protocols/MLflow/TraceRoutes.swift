@@ -88,7 +88,12 @@ extension MLflow {
     }
 
     private func searchTraces(_ fields: Fields) async throws -> Answer {
-        let ids = try fields.messages("locations").compactMap { location -> Int64? in
+        let locations = try fields.messages("locations")
+        guard locations.count <= Self.experimentsMax else {
+            throw fields.wrong(
+                "\(locations.count) locations", "locations", "It must have at most \(Self.experimentsMax)")
+        }
+        let ids = try locations.compactMap { location -> Int64? in
             guard let experiment = try? location.message("mlflow_experiment") else { return nil }
             return try Self.experimentID(experiment)
         }

@@ -39,6 +39,17 @@ import Testing
         #expect(try clauses("  \n").isEmpty)
     }
 
+    @Test func keysAreCountedBeforeTheyAreCompared() throws {
+        #expect(try SearchOrder.keys((0..<32).map { "metrics.m\($0)" }, .runs).count == 32)
+        for texts in [(0..<33).map { "metrics.m\($0)" }, Array(repeating: "metrics.m", count: 100_000)] {
+            #expect {
+                try SearchOrder.keys(texts, .runs)
+            } throws: {
+                ($0 as? ExperimentsFailure)?.message == "`order_by` has more than 32 fields"
+            }
+        }
+    }
+
     @Test func whatQuotesHoldIsText() throws {
         #expect(try clauses("params.a = 'it''s AND \"b\" = 1'").first?.value == .text("it's AND \"b\" = 1"))
         #expect(try clauses("params.a = '; DROP TABLE runs --'").first?.value == .text("; DROP TABLE runs --"))

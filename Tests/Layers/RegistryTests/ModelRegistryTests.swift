@@ -32,6 +32,20 @@ import Testing
         await database.close()
     }
 
+    @Test func aNameIsCheckedHoweverAVersionIsRegistered() async throws {
+        let folder = try TemporaryFolder()
+        let (database, registry) = try await open(folder)
+        for name in ["", " ", "a/b", "a:b", "..", String(repeating: "n", count: 257)] {
+            await #expect(throws: RegistryFailure.self) {
+                try await registry.register(
+                    model: name, bundle: Digest(of: "b"), run: nil, materials: nil, metrics: [:], description: "",
+                    by: "test")
+            }
+        }
+        #expect(try await registry.versions().isEmpty)
+        await database.close()
+    }
+
     @Test func registeringTheSameRunAgainGivesTheSameVersion() async throws {
         let folder = try TemporaryFolder()
         let (database, registry) = try await open(folder)

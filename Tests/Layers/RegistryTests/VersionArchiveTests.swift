@@ -3,6 +3,7 @@ import Basics
 import Experiments
 import Foundation
 import Journal
+import ObjectStorage
 import SQL
 import Sealing
 import TestSupport
@@ -17,12 +18,12 @@ import Testing
         let archive: VersionArchive
         let keyFile: String
 
-        init() async throws {
+        init(bytesMax: Int = 1 << 20) async throws {
             desk = try await RegistryDesk()
             keyFile = desk.folder("models.ed25519")
             archive = VersionArchive(
                 registry: desk.registry, experiments: desk.experiments, objects: desk.objects, time: desk.time,
-                keyFile: keyFile)
+                keyFile: keyFile, bytesMax: bytesMax)
         }
 
         /// Trusts what another place exports.
@@ -68,6 +69,41 @@ import Testing
         #expect(try await there.archive.register(bytes, as: nil, by: "user:bob").id == version.id)
         #expect(try await there.archive.register(bytes, as: "copies", by: "user:bob").id.description == "copies/1")
         for place in [here, there] { await place.desk.database.close() }
+    }
+
+    @Test func oneFileIsOneVersionHoweverManyImportItAtOnce() async throws {
+        let place = try await Place()
+        let bytes = try await place.archive.export(try await place.desk.version("m"), by: "user:ann")
+        let versions = try await withThrowingTaskGroup(of: ModelVersionID.self) { group in
+            for _ in 0..<16 {
+                group.addTask { try await place.archive.register(bytes, as: "copies", by: "user:bob").id }
+            }
+            return try await group.reduce(into: Set<ModelVersionID>()) { $0.insert($1) }
+        }
+        #expect(versions == [ModelVersionID(model: "copies", version: 1)])
+        #expect(try await place.desk.registry.versions(of: "copies").count == 1)
+        // A version that was deleted is not what it was.
+        try await place.desk.registry.deleteVersion(ModelVersionID(model: "copies", version: 1), by: "user:bob")
+        #expect(try await place.archive.register(bytes, as: "copies", by: "user:bob").id.version == 2)
+        await place.desk.database.close()
+    }
+
+    @Test func whatIsTooLargeIsRefused() async throws {
+        let place = try await Place(bytesMax: 600)
+        let id = try await place.desk.version("m")
+        let version = try await place.desk.registry.version(id)
+        let files = try VersionPapers.files(of: try await place.desk.objects.get(version.bundle)).values
+        let all = Set(files).union([version.bundle])
+        var sum: Int64 = 0
+        for file in all { sum += try await place.desk.objects.size(file) }
+        #expect(sum > 600)
+        do {
+            _ = try await place.archive.export(id, by: "user:ann")
+            Issue.record("\(sum) bytes were exported")
+        } catch RegistryFailure.tooLarge(let refused, let limit) {
+            #expect(refused == id && limit == 600)
+        }
+        await place.desk.database.close()
     }
 
     @Test func noByteCanBeAnother() async throws {

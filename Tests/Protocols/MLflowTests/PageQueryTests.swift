@@ -33,7 +33,8 @@ import Workshop
     @Test(arguments: [
         "", "{", "query", "{}", "{ a }", "{ a(input: $b) { c }", "{ a(input: $b) b(input: $c) }", "{ a(b: $c) } x",
         "mutation { a: b(input: $c) }", "{ a(input: $b) { ...c } }", "subscription { a(input: $b) }", "{ a(input: $b",
-        "{ a(input: \"open) }", "[{ a(input: $b) }]",
+        "{ a(input: $b) { c c } }", "{ a(input: $b) { c { d } e c { f } } }", "{ a(input: \"open) }",
+        "[{ a(input: $b) }]",
         "{ a(input: $b) " + String(repeating: "{ c ", count: 40) + String(repeating: "}", count: 41),
     ])
     func whatIsNoSuchQueryIsRefused(_ text: String) {

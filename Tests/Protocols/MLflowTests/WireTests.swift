@@ -173,6 +173,37 @@ import Workshop
         expect(try await server.send(.get, "\(place)/b.txt"), 404, "RESOURCE_DOES_NOT_EXIST")
     }
 
+    @Test func listsHaveLimits() async throws {
+        let server = try await Server()
+        func ids(_ count: Int) -> String {
+            "\"experiment_ids\":[\((0..<count).map { "\"\($0)\"" }.joined(separator: ","))]"
+        }
+        let run = try await server.run()
+        _ = try await server.post("/runs/set-tag", "{\"run_id\":\"\(run)\",\"key\":\"t\",\"value\":\"1\"}")
+        let filter = (0..<5).map { "tags.t != '\($0 + 5)'" }.joined(separator: " AND ")
+        let found = try await server.post("/runs/search", "{\(ids(10_000)),\"filter\":\"\(filter)\"}")
+        #expect(found.json["runs"]?.array?.count == 1, "\(found.text)")
+        for path in ["/runs/search", "/logged-models/search"] {
+            expect(
+                try await server.post(path, "{\(ids(40_000))}"), 400, "INVALID_PARAMETER_VALUE", "at most 10000")
+        }
+        let locations = Array(
+            repeating: #"{"type":"MLFLOW_EXPERIMENT","mlflow_experiment":{"experiment_id":"0"}}"#, count: 40_000)
+        expect(
+            try await server.send(
+                .post, "/api/3.0/mlflow/traces/search", "{\"locations\":[\(locations.joined(separator: ","))]}"),
+            400, "INVALID_PARAMETER_VALUE", "at most 10000")
+        let keys = (0..<33).map { "{\"field_name\":\"metrics.m\($0)\"}" }.joined(separator: ",")
+        expect(
+            try await server.post("/logged-models/search", "{\(ids(1)),\"order_by\":[\(keys)]}"), 400,
+            "INVALID_PARAMETER_VALUE", "more than 32")
+        // Nothing that is named can be longer than what an index of PostgreSQL holds.
+        let place = "/api/2.0/mlflow-artifacts/artifacts/"
+        let path = String(repeating: String(repeating: "n", count: 127) + "/", count: 8)
+        #expect(try await server.send(.put, "\(place)\(path.dropLast())n", "x").status == 200)
+        expect(try await server.send(.put, "\(place)\(path)n", "x"), 400, "INVALID_PARAMETER_VALUE", "1024 bytes")
+    }
+
     @Test func ourOwnTrainingsAreTheSameRows() async throws {
         let server = try await Server()
         try await server.shop.apply()

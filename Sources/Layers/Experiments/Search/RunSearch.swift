@@ -43,6 +43,9 @@ extension ExperimentStore {
         }
     }
 
+    /// Of how many experiments at most conditions are looked up first.
+    private static let namedMax = 100
+
     private static func statement(_ query: RunQuery, in transaction: Transaction) throws -> SearchStatement {
         var statement = SearchStatement()
         statement.require("r.experiment", among: query.experiments.map { .integer($0) })
@@ -111,6 +114,9 @@ extension ExperimentStore {
         _ table: String, _ key: String, _ test: String, _ values: [SQLValue], _ query: RunQuery,
         to statement: inout SearchStatement, in transaction: Transaction
     ) throws {
+        let each = "EXISTS (SELECT 1 FROM \(table) AS t WHERE t.run = r.number AND t.key = ? AND \(test))"
+        // Their ids would stand in the statement once more for each condition, and it can hold only so many values.
+        guard query.experiments.count <= namedMax else { return statement.require(each, [.text(key)] + values) }
         let marks = SearchStatement.marks(query.experiments.count)
         let matching = "SELECT run FROM \(table) WHERE experiment IN (\(marks)) AND key = ? AND \(test)"
         let all = query.experiments.map { SQLValue.integer($0) } + [.text(key)] + values
@@ -118,9 +124,7 @@ extension ExperimentStore {
             "SELECT count(*) AS n FROM (\(matching) LIMIT ?) AS matching", all + [.integer(query.narrowLimit + 1)]
         )?.integer("n")
         if let count, count > query.narrowLimit {
-            statement.require(
-                "EXISTS (SELECT 1 FROM \(table) AS t WHERE t.run = r.number AND t.key = ? AND \(test))",
-                [.text(key)] + values)
+            statement.require(each, [.text(key)] + values)
         } else {
             statement.require("r.number IN (\(matching))", all)
         }

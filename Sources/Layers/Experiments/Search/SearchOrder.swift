@@ -4,6 +4,8 @@ public struct SearchOrder: Sendable, Equatable {
     public var key: String
     public var isAscending: Bool
 
+    private static let countMax = 32
+
     public init(entity: SearchVocabulary.Entity, key: String, isAscending: Bool) {
         self.entity = entity
         self.key = key
@@ -13,6 +15,7 @@ public struct SearchOrder: Sendable, Equatable {
     /// Reads the keys of an order, the first of which counts most.
     /// - Throws: ``ExperimentsFailure/search(_:)``.
     public static func keys(_ texts: [String], _ vocabulary: SearchVocabulary) throws -> [SearchOrder] {
+        try check(count: texts.count)
         var orders: [SearchOrder] = []
         for text in texts {
             let order = try SearchOrder(text, vocabulary)
@@ -21,8 +24,15 @@ public struct SearchOrder: Sendable, Equatable {
             }
             orders.append(order)
         }
-        guard orders.count <= 32 else { throw ExperimentsFailure.search("`order_by` has more than 32 fields") }
         return orders
+    }
+
+    /// Refuses more keys than a statement should join by.
+    /// - Throws: ``ExperimentsFailure/search(_:)``.
+    public static func check(count: Int) throws {
+        guard count <= countMax else {
+            throw ExperimentsFailure.search("`order_by` has more than \(countMax) fields")
+        }
     }
 
     private init(_ text: String, _ vocabulary: SearchVocabulary) throws {
