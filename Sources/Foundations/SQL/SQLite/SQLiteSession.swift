@@ -7,6 +7,8 @@ final class SQLiteSession: Session {
     let path: String
     private let handle: OpaquePointer
     private var cache: [String: SQLiteStatement] = [:]
+    /// Apart from the others, which are screened: a room's own COMMIT must not find one here.
+    private var bounds: [String: SQLiteStatement] = [:]
     private var clock: UInt64 = 0
     private static let cacheLimit = 256
 
@@ -30,6 +32,7 @@ final class SQLiteSession: Session {
 
     deinit {
         cache.removeAll()
+        bounds.removeAll()
         sqlite3_close_v2(handle)
     }
 
@@ -46,8 +49,9 @@ final class SQLiteSession: Session {
 
     /// Begins, marks or ends a part of a transaction: by a statement that is prepared once, as every change needs several.
     func bound(_ sql: String) throws {
-        let statement = try take(sql) { false }
-        defer { giveBack(statement) }
+        let statement = try bounds[sql] ?? prepare(sql, changesRows: false)
+        bounds[sql] = statement
+        defer { statement.reset() }
         let code = sqlite3_step(statement.handle)
         guard code == SQLITE_DONE else { throw failure(code, sql) }
     }
@@ -58,7 +62,7 @@ final class SQLiteSession: Session {
     }
 
     func run(_ sql: String, _ parameters: [SQLValue], _ want: Want, _ body: (Row) throws -> Void) throws -> Int {
-        let statement = try take(sql) { try Dialect.screen(sql) }
+        let statement = try take(sql)
         defer { giveBack(statement) }
         try statement.bind(parameters)
         while true {
@@ -74,10 +78,12 @@ final class SQLiteSession: Session {
     }
 
     /// Takes the prepared statement out of the cache while it is used, so that a nested use of the same text is safe.
-    /// - Parameter screen: refuses a text that may not be prepared, and tells whether it changes rows.
-    private func take(_ sql: String, _ screen: () throws -> Bool) throws -> SQLiteStatement {
+    private func take(_ sql: String) throws -> SQLiteStatement {
         if let cached = cache.removeValue(forKey: sql) { return cached }
-        let changesRows = try screen()
+        return try prepare(sql, changesRows: try Dialect.screen(sql))
+    }
+
+    private func prepare(_ sql: String, changesRows: Bool) throws -> SQLiteStatement {
         var prepared: OpaquePointer?
         var hasMore = false
         var text = sql
