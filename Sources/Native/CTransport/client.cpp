@@ -254,6 +254,12 @@ struct mw_client {
                     if (error == http::error::need_more) error = {};
                     if (error == http::error::body_limit) throw Broken{MW_TOO_LARGE, "the answer is larger than the limit"};
                     if (error) throw Broken{MW_BAD_RESPONSE, error.message()};
+                    // The parser itself keeps to its limit in requests only.
+                    if (parser->is_header_done() && !head_only) {
+                        auto told = parser->content_length();
+                        if ((told && *told > body_limit) || parser->get().body().size() > body_limit)
+                            throw Broken{MW_TOO_LARGE, "the answer is larger than the limit"};
+                    }
                     if (parser->is_done()) break;
                     if (used > 0 && buffer.size() > 0) continue;
                 }

@@ -211,24 +211,6 @@ private struct House {
         await #expect(throws: UpkeepFailure.self) { try await impatient.get(digest) }
     }
 
-    /// Only the folder is named, not the run.
-    @Test(arguments: SQLEngine.allCases)
-    func pinnedFilesKeepTheirDeletedRun(_ engine: SQLEngine) async throws {
-        let house = try await House(engine)
-        _ = try await house.registry.createModel(named: "m", description: "", tags: [], by: "user:test")
-        let run = try await house.run()
-        let file = try await house.experiments.attach([7], as: "model/x", to: run)
-        let location = try await house.experiments.record(run).info.location
-        _ = try await house.register(run, source: "\(location)/model")
-        try await house.experiments.moveRun(run, to: .deleted, by: "user:test")
-        house.pass(101)
-        for isRehearsal in [true, false] {
-            let report = try await house.collect(isRehearsal: isRehearsal)
-            #expect(report.runs.isEmpty && report.keptForVersions == ["run \(run)"])
-        }
-        #expect(try await house.experiments.files(below: "\(location)/model") == ["x": file])
-    }
-
     @Test func deletionsAgeByTheClockThatDatesThem() async throws {
         let house = try await House(.sqlite, clock: ManualTime(Timestamp(seconds: 50)))
         house.pass(1_000_000)
