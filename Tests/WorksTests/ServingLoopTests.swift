@@ -216,14 +216,27 @@ struct Scored: Sendable, Equatable {
                     _ = try Scored(try await client.infer(endpoint, try Blueprint.request(order)))
                 }
             }
-            func states() async throws -> [String?] {
-                try await shop.get("/rollouts").json.array?.map { $0["state"]?.string } ?? []
+            // Begun at the same moment, they are listed in the order of their ids.
+            func states() async throws -> [String] {
+                let rollouts = try await shop.get("/rollouts").json.array ?? []
+                return rollouts.map { "\($0["endpoint"]?.string ?? "") \($0["state"]?.string ?? "")" }.sorted()
             }
-            #expect(try await states() == ["progressing", "progressing"])
+            #expect(try await states() == ["orders progressing", "spare progressing"])
             let request = try #require(try await shop.get("/models/order-failure/requests").json.array?.first)
             #expect(request["requester"] == "user:test" && request["stage"] == "Production")
             let path = "/models/order-failure/requests/\(request["number"]?.integer ?? 0)"
             #expect(try await shop.send(.post, "\(path)/approve", [:]).status == 403)
+            try await shop.post("\(path)/reject", ["reason": "changed my mind"])
+            let now = later[59].placed
+            try await shop.advance(to: now.advanced(bySeconds: 1))
+            #expect(try await states() == ["orders progressing", "spare rolledBack"])
+            #expect(try await shop.get("/endpoints/spare").json["traffic"]?["canary"] == nil)
+            let asked = try await shop.get("/models/order-failure/requests").json.array?.last
+            #expect(asked?["stage"] == "Archived" && asked?["state"] == "open")
+            // A roll-back of what is no longer there ends too.
+            try await shop.post("/endpoints/orders/rollback", ["reason": "it is gone"])
+            try await shop.advance(to: now.advanced(bySeconds: 2))
+            #expect(try await states() == ["orders rolledBack", "spare rolledBack"])
         }
     }
 }
