@@ -240,8 +240,8 @@ public final class TrainingService: Sendable {
         let bundle = try ModelBundle.encode(
             kind: "lightgbm", files: files,
             signature: ModelSignature(
-                inputs: service.inputNames.map { TensorSpecification(name: $0, datatype: .fp64, nullable: true) },
-                outputs: [TensorSpecification(name: "score", datatype: .fp64)]),
+                inputs: service.inputNames.map { SignatureColumn(name: $0, datatype: .fp64, nullable: true) },
+                outputs: [SignatureColumn(name: "score", datatype: .fp64)]),
             sampleRows: [sample],
             featureService: .init(
                 name: service.name, digest: try features.catalogue.digest(ofService: service.name).description),
