@@ -105,7 +105,7 @@ final class InferenceSession: @unchecked Sendable {
         append("]}]")
         // The version comes last because it is known only when the rows have been answered.
         if columns.rows > 0, !versions.mixed { append(",\"model_version\":\"\(versions.first)\"") }
-        if columns.rows == 1 { append(",\"parameters\":{\"arm\":\"\(arm == .canary ? "canary" : "stable")\"}") }
+        if columns.rows == 1 { append(",\"parameters\":{\"arm\":\"\(arm.name)\"}") }
         append("}")
     }
 
