@@ -56,6 +56,9 @@ public struct Tensor: Sendable {
         }
     }
 
+    /// Its bytes, valid while the tensor or one cut from it lives: for runtimes that take many tensors at once.
+    var unmanagedBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage.bytes[range]) }
+
     /// The product of a shape; nil where a size is negative or the product is beyond `Int`.
     public static func count(of shape: [Int]) -> Int? {
         // A zero anywhere makes it empty, whatever the others multiply to.
@@ -85,7 +88,7 @@ public struct Tensor: Sendable {
             return Tensor(
                 unchecked: type, shape: cut, storage: storage, range: start..<start + rows.count * perRow * size)
         }
-        return try withBytes { bytes in
+        return withBytes { bytes in
             let start = Self.end(of: rows.lowerBound * perRow, in: bytes, from: 0)
             let end = Self.end(of: rows.count * perRow, in: bytes, from: start)
             return Tensor(
