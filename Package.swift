@@ -91,7 +91,8 @@ let package = Package(
 
         room("Statistics", in: ""),
         room("Aggregations", in: "", "Basics"),
-        room("Inference", in: "", "Basics", "Configuration", "CLightGBM", "COnnxRuntime", "CXGBoost"),
+        room(
+            "Inference", in: "", "Basics", "Configuration", "Documents", "CLightGBM", "COnnxRuntime", "CXGBoost"),
 
         // The six layers, each standing on the ones before it.
         room(
@@ -257,7 +258,7 @@ let package = Package(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
         tests("Configuration", in: "Foundations", "Basics"),
         tests("Statistics", in: ""),
-        tests("Inference", in: "", "Basics"),
+        tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
         // Measurements beside the engines' own floor, one command each.
