@@ -85,7 +85,7 @@ public struct Tensor: Sendable {
             return Tensor(
                 unchecked: type, shape: cut, storage: storage, range: start..<start + rows.count * perRow * size)
         }
-        return try withBytes { bytes in
+        return withBytes { bytes in
             let start = Self.end(of: rows.lowerBound * perRow, in: bytes, from: 0)
             let end = Self.end(of: rows.count * perRow, in: bytes, from: start)
             return Tensor(
