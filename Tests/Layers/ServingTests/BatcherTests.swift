@@ -183,12 +183,12 @@ struct BatcherTests {
         let served = serve(model, ModelConfiguration(instances: 1))
         async let first = served.infer(try StubModel.request(1).input)
         try await eventually("the model is busy") { model.runs.count == 1 }
-        async let late = served.infer(try StubModel.request(2, rows: 2, deadline: soon).input)
+        let late = Task { try await served.infer(try StubModel.request(2, rows: 2, deadline: soon).input) }
         try await eventually("the request waits") { served.waiting == 1 }
         try await eventually("the deadline has passed") { SystemTime.monotonicNanoseconds > soon }
         model.open(9)
         _ = try await first
-        await #expect(throws: ServingFailure.self) { _ = try await late }
+        await #expect(throws: ServingFailure.self) { _ = try await late.value }
         #expect(model.runs == [1])
         // One that has passed already does not even wait.
         await #expect(throws: ServingFailure.self) {

@@ -57,7 +57,9 @@ final class Batcher: Sendable {
 
     /// Runs a request on the calling thread, where the model is quick and nothing waits; else nil.
     func runHere(_ request: InferenceInput, arrived: UInt64) throws -> InferenceOutcome? {
-        guard let cost = runner.cost.estimate(rows: request.rows), cost < Self.quickNanoseconds else { return nil }
+        guard runner.isLoaded, let cost = runner.cost.estimate(rows: request.rows), cost < Self.quickNanoseconds else {
+            return nil
+        }
         let mayRun = state.withLock { state in
             guard state.waiting.isEmpty, state.running < instances else { return false }
             state.running += 1

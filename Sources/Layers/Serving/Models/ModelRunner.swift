@@ -9,17 +9,22 @@ final class ModelRunner: Sendable {
     let cost = RunCost()
     let statistics: ModelStatistics
     private let metrics: ModelMetrics
+    private let resident: ResidentModel?
     /// Set once a run of several gave another number of rows than it was given: from then on each runs alone.
     private let mixesRows = Atomic<Bool>(false)
 
     init(_ model: any TensorModel, statistics: ModelStatistics, metrics: ModelMetrics) {
         self.model = model
+        resident = model as? ResidentModel
         self.statistics = statistics
         self.metrics = metrics
     }
 
     /// Whether rows of several requests may be run at once.
     var stacksRows: Bool { model.stacksRows && !mixesRows.load(ordering: .relaxed) }
+
+    /// Whether a run would begin at once, without the model being loaded again before.
+    var isLoaded: Bool { resident?.isLoaded ?? true }
 
     /// Runs one request on the calling thread.
     ///
