@@ -56,6 +56,8 @@ let package = Package(
             // What set-up compiles against the headers of Arrow itself.
             exclude: ["library"]),
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
+        native("COnnxRuntime", unpackedLibraries),
+        native("CXGBoost", unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
         native("CAvro", .linkedLibrary("avro")),
@@ -89,7 +91,7 @@ let package = Package(
 
         room("Statistics", in: ""),
         room("Aggregations", in: "", "Basics"),
-        room("Inference", in: "", "Basics", "CLightGBM"),
+        room("Inference", in: "", "Basics", "Configuration", "CLightGBM", "COnnxRuntime", "CXGBoost"),
 
         // The six layers, each standing on the ones before it.
         room(
