@@ -298,6 +298,9 @@ public final class EndpointTable: Sendable {
 
     private let changes = Atomic<Int>(0)
 
+    /// A table with no endpoint in it.
+    public init() {}
+
     func set(_ endpoint: Endpoint) {
         endpoints.withLock { $0[endpoint.definition.name] = endpoint }
         changes.wrappingAdd(1, ordering: .releasing)
