@@ -59,6 +59,8 @@ let package = Package(
             // What set-up compiles against the headers of Arrow itself.
             exclude: ["library"]),
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
+        native("COnnxRuntime", unpackedLibraries),
+        native("CXGBoost", unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
         native("CAvro", .linkedLibrary("avro")),
@@ -94,7 +96,7 @@ let package = Package(
 
         room("Statistics", in: ""),
         room("Aggregations", in: "", "Basics"),
-        room("Inference", in: "", "Basics", "CLightGBM"),
+        room("Inference", in: "", "Basics", "Configuration", "CLightGBM", "COnnxRuntime", "CXGBoost"),
 
         // The six layers, each standing on the ones before it.
         room(
@@ -206,6 +208,8 @@ let package = Package(
             "Features", in: "Layers", "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal",
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
+        tests(
+            "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",

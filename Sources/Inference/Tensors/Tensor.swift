@@ -56,6 +56,9 @@ public struct Tensor: Sendable {
         }
     }
 
+    /// Its bytes, valid while the tensor or one cut from it lives: for runtimes that take many tensors at once.
+    var unmanagedBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage.bytes[range]) }
+
     /// The product of a shape; nil where a size is negative or the product is beyond `Int`.
     public static func count(of shape: [Int]) -> Int? {
         // A zero anywhere makes it empty, whatever the others multiply to.

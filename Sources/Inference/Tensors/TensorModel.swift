@@ -6,12 +6,18 @@ public struct TensorSpec: Sendable, Codable, Equatable {
     public let shape: [Int]
     /// Other types that are converted to `datatype` without loss or as the runtime's own clients do.
     public let alsoAccepted: [TensorType]
+    /// What the last dimension's elements stand for, such as the classes of a classifier, in order; nil where the file
+    /// does not tell.
+    public let labels: [String]?
 
-    public init(name: String, datatype: TensorType, shape: [Int], alsoAccepted: [TensorType] = []) {
+    public init(
+        name: String, datatype: TensorType, shape: [Int], alsoAccepted: [TensorType] = [], labels: [String]? = nil
+    ) {
         self.name = name
         self.datatype = datatype
         self.shape = shape
         self.alsoAccepted = alsoAccepted
+        self.labels = labels
     }
 
     /// - Throws: ``InferenceError`` where `tensor` is of another type, rank or size.

@@ -236,7 +236,8 @@ public final class Endpoint: Sendable {
             throw ServingFailure.notRecorded(
                 endpoint: definition.name, reason: (error as? any Failure)?.message ?? "\(error)")
         }
-        version.statistics.succeeded(nanoseconds: SystemTime.monotonicNanoseconds &- start)
+        version.statistics.succeeded(
+            nanoseconds: SystemTime.monotonicNanoseconds &- start, output: output)
         return prediction
     }
 

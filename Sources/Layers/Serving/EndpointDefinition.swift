@@ -24,10 +24,28 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
         public var maximumP99Milliseconds: Double
         /// Failures of the candidate after which traffic is taken from it at once, without waiting for the step's end.
         public var failureLimit: Int64
+        /// How the candidate is compared with the stable version; nil in plans stored before this was done.
+        public var comparison: Comparison?
+
+        /// What a comparison of both arms allows.
+        public struct Comparison: Sendable, Codable, Equatable {
+            /// The probability of taking back a candidate that is no worse, over the whole rollout; above 0, at most 0.5.
+            public var alpha: Double
+            /// How many times as slow as the stable version the candidate may be; 1 or more.
+            public var maximumSlowdown: Double
+            /// The largest population stability index between both versions' outputs.
+            public var maximumOutputShift: Double
+
+            public init(alpha: Double = 0.05, maximumSlowdown: Double = 1.5, maximumOutputShift: Double = 0.25) {
+                self.alpha = alpha
+                self.maximumSlowdown = maximumSlowdown
+                self.maximumOutputShift = maximumOutputShift
+            }
+        }
 
         public init(
             steps: [Double], stepSeconds: Int64, minimumRequests: Int64, maximumErrorRate: Double,
-            maximumP99Milliseconds: Double, failureLimit: Int64
+            maximumP99Milliseconds: Double, failureLimit: Int64, comparison: Comparison? = Comparison()
         ) {
             self.steps = steps
             self.stepSeconds = stepSeconds
@@ -35,6 +53,7 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
             self.maximumErrorRate = maximumErrorRate
             self.maximumP99Milliseconds = maximumP99Milliseconds
             self.failureLimit = failureLimit
+            self.comparison = comparison
         }
     }
 }

@@ -229,10 +229,11 @@ public actor EndpointStore {
     /// - Parameter expected: the traffic that this was decided on; nil to roll back whatever is there.
     @discardableResult
     public func rollBack(
-        _ name: String, reason: String, by principal: String, from expected: TrafficPolicy? = nil
+        _ name: String, reason: String, facts: [String: JSONValue] = [:], by principal: String,
+        from expected: TrafficPolicy? = nil
     ) async throws -> TrafficPolicy {
         let endpoint = try table.endpoint(name)
-        let facts = endpoint.canaryFacts
+        let facts = facts.merging(endpoint.canaryFacts) { given, _ in given }
         guard let traffic = endpoint.traffic else {
             throw ServingFailure.nothingToRollBack(endpoint: name)
         }

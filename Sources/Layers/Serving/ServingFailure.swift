@@ -20,12 +20,19 @@ public enum ServingFailure: Failure {
     case modelNotReady(String, reason: String)
     case queueFull(String, limit: Int)
     case deadlineExceeded(String)
+    case modelTooLarge(bytes: Int, limit: Int)
+    case badModelsFolder(String, String)
+    /// A caller would load or unload models where callers do not decide.
+    case notExplicit
 
     public var code: FailureCode {
         switch self {
         case .unknownEndpoint, .unknownModel, .unknownVersion: .notFound
         case .notDeployed, .notRecorded, .modelNotReady, .queueFull: .unavailable
         case .deadlineExceeded: .deadlineExceeded
+        case .modelTooLarge: .resourceExhausted
+        case .badModelsFolder: .invalidArgument
+        case .notExplicit: .failedPrecondition
         case .badRequest: .invalidArgument
         case .modelFailed: .internal
         case .signatureMismatch, .serviceMismatch, .otherModel, .nothingToRollBack, .trafficChanged:
@@ -56,6 +63,9 @@ public enum ServingFailure: Failure {
         case .queueFull(let name, let limit): "\(limit) requests already wait for the model '\(name)'"
         case .deadlineExceeded(let name):
             "the deadline of a request to the model '\(name)' passed before it was its turn"
+        case .modelTooLarge(let bytes, let limit): "the model takes \(bytes) bytes, and all together may take \(limit)"
+        case .badModelsFolder(let folder, let problem): "the models folder '\(folder)' can not be read: \(problem)"
+        case .notExplicit: "models are not loaded and unloaded by callers here"
         }
     }
 
@@ -76,6 +86,9 @@ public enum ServingFailure: Failure {
         case .modelNotReady: "See the repository's index; load the model again once its cause is mended."
         case .queueFull: "Send it again a moment later, or give the model more instances."
         case .deadlineExceeded: "Allow more time, or send fewer requests at once."
+        case .modelTooLarge: "Allow models more memory."
+        case .badModelsFolder: "Check the path and its permissions."
+        case .notExplicit: "Start the server with '--model-control explicit'."
         case .nothingToRollBack: "Deploy another version instead."
         }
     }

@@ -4,7 +4,7 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
     public var maxBatchSize: Int?
     /// Sizes at which a batch that is being held back goes.
     public var preferredBatchSizes: [Int]
-    /// How long a request may be held back for others while the model is busy, in microseconds; 0 for never.
+    /// How long a request may be held back for others while it is not alone, in microseconds; 0 for never.
     public var maxQueueDelayMicroseconds: Int
     /// Requests that may wait; one more is refused.
     public var maxQueueSize: Int
@@ -21,6 +21,9 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
     /// Which versions are loaded.
     public var versionPolicy: VersionPolicy
 
+    /// Rows that are run at once where nothing else is said: more gain nothing, and make the answers of all wait.
+    static let rowsMax = 1024
+
     /// Which versions of a model are loaded.
     public enum VersionPolicy: Sendable, Codable, Equatable {
         /// So many of the highest numbers.
@@ -33,7 +36,7 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
         maxBatchSize: Int? = nil, preferredBatchSizes: [Int] = [], maxQueueDelayMicroseconds: Int = 0,
         maxQueueSize: Int = 4096, defaultTimeoutMicroseconds: Int = 0, priorityLevels: Int = 0,
         defaultPriorityLevel: Int = 0, instances: Int? = nil, latencyBudgetMicroseconds: Int = 10_000,
-        versionPolicy: VersionPolicy = .latest(1)
+        versionPolicy: VersionPolicy = .all
     ) {
         self.maxBatchSize = maxBatchSize
         self.preferredBatchSizes = preferredBatchSizes

@@ -25,6 +25,18 @@ public final class ModelStatistics: Sendable {
         public var input = Total()
         public var infer = Total()
         public var output = Total()
+
+        mutating func add(_ outcome: InferenceOutcome) {
+            input.add(outcome.inputNanoseconds)
+            infer.add(outcome.inferNanoseconds)
+            output.add(outcome.outputNanoseconds)
+        }
+
+        mutating func add(_ other: Batches) {
+            input.add(other.input)
+            infer.add(other.infer)
+            output.add(other.output)
+        }
     }
 
     /// Everything, at one moment.
@@ -46,6 +58,20 @@ public final class ModelStatistics: Sendable {
         /// By the rows that were run at once.
         public var batches: [Int: Batches] = [:]
 
+        mutating func ran(_ outcome: InferenceOutcome, rows: Int) {
+            executions &+= 1
+            batches[rows, default: Batches()].add(outcome)
+        }
+
+        mutating func answered(_ outcome: InferenceOutcome, rows: Int, nanoseconds: UInt64) {
+            inferences &+= UInt64(max(rows, 0))
+            success.add(nanoseconds)
+            queue.add(outcome.queueNanoseconds)
+            input.add(outcome.inputNanoseconds)
+            infer.add(outcome.inferNanoseconds)
+            output.add(outcome.outputNanoseconds)
+        }
+
         mutating func add(_ other: Reading) {
             lastInference = max(lastInference, other.lastInference)
             inferences &+= other.inferences
@@ -58,11 +84,7 @@ public final class ModelStatistics: Sendable {
             output.add(other.output)
             cacheHit.add(other.cacheHit)
             cacheMiss.add(other.cacheMiss)
-            for (rows, more) in other.batches {
-                batches[rows, default: Batches()].input.add(more.input)
-                batches[rows, default: Batches()].infer.add(more.infer)
-                batches[rows, default: Batches()].output.add(more.output)
-            }
+            for (rows, more) in other.batches { batches[rows, default: Batches()].add(more) }
         }
     }
 
@@ -80,25 +102,23 @@ public final class ModelStatistics: Sendable {
         parts.reduce(into: Reading()) { all, part in part.counts.withLock { all.add($0) } }
     }
 
-    /// Counts an answer of `rows` rows.
-    func answered(_ outcome: InferenceOutcome, rows: Int, nanoseconds: UInt64) {
+    /// Counts a run for one request of `rows` rows.
+    ///
+    /// - Parameter nanoseconds: from the moment the request came until it was answered.
+    func ran(_ outcome: InferenceOutcome, rows: Int, nanoseconds: UInt64) {
         count { reading in
-            reading.inferences &+= UInt64(max(rows, 0))
-            reading.success.add(nanoseconds)
-            reading.queue.add(outcome.queueNanoseconds)
-            reading.input.add(outcome.inputNanoseconds)
-            reading.infer.add(outcome.inferNanoseconds)
-            reading.output.add(outcome.outputNanoseconds)
+            reading.ran(outcome, rows: rows)
+            reading.answered(outcome, rows: rows, nanoseconds: nanoseconds)
         }
     }
 
-    /// Counts a run of the model over `rows` rows of one request or several.
-    func ran(rows: Int, input: UInt64, infer: UInt64, output: UInt64) {
+    /// Counts a run of `rows` rows for several requests.
+    func ran(rows: Int, _ answers: [(rows: Int, nanoseconds: UInt64, outcome: InferenceOutcome)]) {
         count { reading in
-            reading.executions &+= 1
-            reading.batches[rows, default: Batches()].input.add(input)
-            reading.batches[rows, default: Batches()].infer.add(infer)
-            reading.batches[rows, default: Batches()].output.add(output)
+            if let first = answers.first { reading.ran(first.outcome, rows: rows) }
+            for answer in answers {
+                reading.answered(answer.outcome, rows: answer.rows, nanoseconds: answer.nanoseconds)
+            }
         }
     }
 

@@ -1,0 +1,44 @@
+import Basics
+import Configuration
+import Foundation
+
+/// An MLflow model's folder: its `MLmodel` file tells which flavours the model can be used as.
+struct MLflowModel {
+    let folder: String
+    let flavors: ConfigurationMapping
+
+    /// - Throws: ``InferenceError`` or `ConfigurationFailure` where the file is not there or is no `MLmodel`.
+    init(folder: String) throws {
+        let path = folder + "/MLmodel"
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw InferenceError(.notFound, "there is no file \(path)", remedy: "Check the path and its permissions")
+        }
+        guard let document = try YAMLParser.parse(String(decoding: data, as: UTF8.self), file: path).first else {
+            throw InferenceError.modelFile("MLflow", "its MLmodel is empty")
+        }
+        self.folder = folder
+        flavors = try document.mapping().required("flavors").mapping()
+    }
+
+    func load(_ options: ModelOptions) throws -> any TensorModel {
+        if let onnx = try flavors.node("onnx")?.mapping() {
+            return try ModelFolder.onnx(try inside(try onnx.optionalString("data") ?? "model.onnx"), options)
+        }
+        if let lightGBM = try flavors.node("lightgbm")?.mapping() {
+            let data = try lightGBM.optionalString("data") ?? "model.lgb"
+            // A wrapper of scikit-learn's kind is a pickle, which only Python reads.
+            if ModelFolder.ending(of: data) != "pkl" { return try ModelFolder.lightGBM(try inside(data), options) }
+        }
+        throw InferenceError.modelFile(
+            "MLflow", "none of its flavours can be run: \(flavors.entries.map(\.key).joined(separator: ", "))",
+            remedy: "Save it as ONNX, LightGBM or XGBoost")
+    }
+
+    /// A path that the file names, inside the folder.
+    func inside(_ name: String) throws -> String {
+        guard BundleManifest.isInside(name) else {
+            throw InferenceError.modelFile("MLflow", "'\(name)' leads out of its folder")
+        }
+        return "\(folder)/\(name)"
+    }
+}
