@@ -298,7 +298,7 @@ public final class EndpointTable: Sendable {
 
     private let changes = Atomic<Int>(0)
 
-    /// A table with no endpoint in it.
+    /// A table without endpoints.
     public init() {}
 
     func set(_ endpoint: Endpoint) {
