@@ -49,6 +49,9 @@ let package = Package(
         // Native: C libraries as modules. No logic.
         native("CTransport", .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("pthread")),
         native("CSimdJSON", .linkedLibrary("simdjson")),
+        .target(
+            name: "CInference", path: "Sources/Native/CInference", exclude: ["inference.proto"],
+            linkerSettings: [.linkedLibrary("protobuf-c")]),
         native("CCrypto", .linkedLibrary("crypto")),
         native("CDuckDB", unpackedLibraries),
         .target(
@@ -66,6 +69,7 @@ let package = Package(
         .systemLibrary(name: "CPostgreSQL", path: "Sources/Native/CPostgreSQL", pkgConfig: "libpq"),
         .systemLibrary(name: "CKafka", path: "Sources/Native/CKafka", pkgConfig: "rdkafka"),
         .systemLibrary(name: "CSodium", path: "Sources/Native/CSodium", pkgConfig: "libsodium"),
+        .systemLibrary(name: "CZlib", path: "Sources/Native/CZlib", pkgConfig: "zlib"),
         .systemLibrary(name: "CArchive", path: "Sources/Native/CArchive", pkgConfig: "libarchive"),
         .systemLibrary(name: "CYAML", path: "Sources/Native/CYAML", pkgConfig: "yaml-0.1"),
 
@@ -86,6 +90,7 @@ let package = Package(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
         room("Archives", in: "Foundations", "Basics", "CArchive"),
+        room("Compression", in: "Foundations", "Basics", "CZlib"),
         room("Expressions", in: "Foundations", "Basics"),
         room("Documents", in: "Foundations", "Basics", "CSimdJSON"),
 
@@ -132,8 +137,8 @@ let package = Package(
 
         // Wire formats, each translated to a layer's service.
         room(
-            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
-            "Registry", "Serving"),
+            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Compression", "Columnar", "Security",
+            "CSimdJSON", "CInference", "Inference", "Features", "Registry", "Serving"),
         room(
             "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Documents", "Datasets",
             "Features"),
@@ -204,6 +209,8 @@ let package = Package(
             "Features", in: "Layers", "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal",
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
+        tests(
+            "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",
@@ -237,11 +244,14 @@ let package = Package(
             "Imports", in: "", "Workshop", "Works", "WorksAPI", "Basics", "HTTP", "Experiments", "Registry", "SQL",
             "ModelworksClient", "TestSupport"),
         tests("ModelworksClient", in: "", "Workshop", "Works", "Basics", "HTTP", "TestSupport"),
-        tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
+        tests(
+            "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Telemetry", "Compression", "CSimdJSON",
+            "Inference", "Serving", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
         tests("Archives", in: "Foundations", "Basics", "TestSupport"),
+        tests("Compression", in: "Foundations", "Basics"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
         tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "Engines", "TestSupport"),

@@ -233,8 +233,8 @@ public final class Works: Sendable {
             version: ProgramVersion.current
         ).install(on: router)
         OpenInference(
-            table: endpoints.table, time: clock, random: random, loops: options.threads, workers: workers,
-            answersOnLoops: stores.online.isLocal, metrics: metrics
+            table: endpoints.table, version: ProgramVersion.current, time: clock, random: random,
+            loops: options.threads, workers: workers, answersOnLoops: stores.online.isLocal, metrics: metrics
         ).install(on: router)
         Feast(
             features: features, streams: streaming.streams, time: clock, loops: options.threads,

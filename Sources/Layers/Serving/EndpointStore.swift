@@ -359,6 +359,9 @@ public final class EndpointTable: Sendable {
 
     private let changes = Atomic<Int>(0)
 
+    /// A table without endpoints.
+    public init() {}
+
     func set(_ endpoint: Endpoint) {
         endpoints.withLock { $0[endpoint.definition.name] = endpoint }
         changes.wrappingAdd(1, ordering: .releasing)
