@@ -47,8 +47,11 @@ let package = Package(
     ],
     targets: [
         // Native: C libraries as modules. No logic.
-        native("CTransport", .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("pthread")),
+        native(
+            "CTransport", .linkedLibrary("nghttp2"), .linkedLibrary("ssl"), .linkedLibrary("crypto"),
+            .linkedLibrary("pthread")),
         native("CSimdJSON", .linkedLibrary("simdjson")),
+        .systemLibrary(name: "CZlib", path: "Sources/Native/CZlib", pkgConfig: "zlib"),
         native("CCrypto", .linkedLibrary("crypto")),
         native("CDuckDB", unpackedLibraries),
         .target(
@@ -71,6 +74,7 @@ let package = Package(
         room("Basics", in: "Foundations", "CCrypto"),
         room("Telemetry", in: "Foundations", "Basics"),
         room("HTTP", in: "Foundations", "Basics", "Telemetry", "CTransport"),
+        room("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "CTransport", "CZlib"),
         room("Sealing", in: "Foundations", "Basics", "CSodium"),
         room("SQL", in: "Foundations", "Basics", "Telemetry", "CSQLite", "CPostgreSQL"),
         room("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "CCurl"),
@@ -238,6 +242,7 @@ let package = Package(
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
+        tests("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "TestSupport"),
         tests("Archives", in: "Foundations", "Basics", "TestSupport"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
         tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
