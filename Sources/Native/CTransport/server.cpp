@@ -15,6 +15,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <list>
@@ -101,6 +102,27 @@ struct Loop {
     std::list<Session *> sessions;
     bool sweeping = false;
     char date[64] = {};
+    std::mutex jobs_mutex;
+    std::deque<std::pair<void (*)(void *), void *>> jobs;
+    bool takes_jobs = true;
+
+    // Every job that was taken is run, by `end_jobs` where the loop has stopped before.
+    bool next_job(std::pair<void (*)(void *), void *> &job) {
+        std::lock_guard<std::mutex> lock(jobs_mutex);
+        if (jobs.empty()) return false;
+        job = jobs.front();
+        jobs.pop_front();
+        return true;
+    }
+
+    void end_jobs() {
+        {
+            std::lock_guard<std::mutex> lock(jobs_mutex);
+            takes_jobs = false;
+        }
+        std::pair<void (*)(void *), void *> job;
+        while (next_job(job)) job.first(job.second);
+    }
     time_t date_second = 0;
 
     const char *http_date() {
@@ -150,6 +172,10 @@ namespace {
 enum class Phase { handshake, idle, header, body, handling, writing, streaming, lingering, closing };
 
 }  // namespace
+
+struct mw_loop {
+    std::shared_ptr<Loop> loop;
+};
 
 // One request at a time lives in its connection: pipelined ones wait in the buffer until the answer is out.
 struct mw_exchange {
@@ -990,8 +1016,10 @@ size_t mw_server_stop(mw_server *server, int drain_ms) {
             raw->io.stop();
         });
     }
-    for (auto &loop : server->loops)
+    for (auto &loop : server->loops) {
         if (loop->thread.joinable()) loop->thread.join();
+        loop->end_jobs();
+    }
     server->acceptor.reset();
     server->accept_pause.reset();
     return rest;
@@ -1020,6 +1048,24 @@ mw_slice mw_exchange_client_subject(const mw_exchange *exchange) { return slice(
 
 void mw_exchange_post(mw_exchange *exchange, void (*run)(void *), void *context) {
     net::post(exchange->loop->io, [run, context] { run(context); });
+}
+
+mw_loop *mw_exchange_retain_loop(const mw_exchange *exchange) { return new mw_loop{exchange->loop}; }
+
+void mw_loop_release(mw_loop *loop) { delete loop; }
+
+int mw_loop_post(mw_loop *handle, void (*run)(void *), void *context) {
+    auto loop = handle->loop;
+    {
+        std::lock_guard<std::mutex> lock(loop->jobs_mutex);
+        if (!loop->takes_jobs) return 0;
+        loop->jobs.emplace_back(run, context);
+    }
+    net::post(loop->io, [loop = loop.get()] {
+        std::pair<void (*)(void *), void *> job;
+        if (loop->next_job(job)) job.first(job.second);
+    });
+    return 1;
 }
 
 size_t mw_server_connections(const mw_server *server) { return server->connections; }
