@@ -37,8 +37,9 @@ struct Fields {
         if [.post, .put].contains(request.method) {
             let type = request.header("Content-Type") ?? ""
             guard
-                type.split(separator: ";").first?.trimmingCharacters(in: .whitespaces).lowercased()
-                    == "application/json"
+                type == "application/json"
+                    || type.split(separator: ";").first?.trimmingCharacters(in: .whitespaces).lowercased()
+                        == "application/json"
             else { throw MLflowFailure.mediaType(type) }
         }
         var document = (try? JSONTree.value(request.body)) ?? .null
