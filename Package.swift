@@ -245,7 +245,7 @@ let package = Package(
         tests("ModelworksClient", in: "", "Workshop", "Works", "Basics", "HTTP", "TestSupport"),
         tests(
             "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Telemetry", "Compression", "CSimdJSON",
-            "Inference", "Serving", "TestSupport"),
+            "Columnar", "Inference", "Serving", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
