@@ -47,11 +47,14 @@ let package = Package(
     ],
     targets: [
         // Native: C libraries as modules. No logic.
-        native("CTransport", .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("pthread")),
+        native(
+            "CTransport", .linkedLibrary("nghttp2"), .linkedLibrary("ssl"), .linkedLibrary("crypto"),
+            .linkedLibrary("pthread")),
         native("CSimdJSON", .linkedLibrary("simdjson")),
         .target(
             name: "CInference", path: "Sources/Native/CInference", exclude: ["inference.proto"],
             linkerSettings: [.linkedLibrary("protobuf-c")]),
+        .systemLibrary(name: "CZlib", path: "Sources/Native/CZlib", pkgConfig: "zlib"),
         native("CCrypto", .linkedLibrary("crypto")),
         native("CDuckDB", unpackedLibraries),
         .target(
@@ -69,7 +72,6 @@ let package = Package(
         .systemLibrary(name: "CPostgreSQL", path: "Sources/Native/CPostgreSQL", pkgConfig: "libpq"),
         .systemLibrary(name: "CKafka", path: "Sources/Native/CKafka", pkgConfig: "rdkafka"),
         .systemLibrary(name: "CSodium", path: "Sources/Native/CSodium", pkgConfig: "libsodium"),
-        .systemLibrary(name: "CZlib", path: "Sources/Native/CZlib", pkgConfig: "zlib"),
         .systemLibrary(name: "CArchive", path: "Sources/Native/CArchive", pkgConfig: "libarchive"),
         .systemLibrary(name: "CYAML", path: "Sources/Native/CYAML", pkgConfig: "yaml-0.1"),
 
@@ -77,6 +79,7 @@ let package = Package(
         room("Basics", in: "Foundations", "CCrypto"),
         room("Telemetry", in: "Foundations", "Basics"),
         room("HTTP", in: "Foundations", "Basics", "Telemetry", "CTransport"),
+        room("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "CTransport", "CZlib"),
         room("Sealing", in: "Foundations", "Basics", "CSodium"),
         room("SQL", in: "Foundations", "Basics", "Telemetry", "CSQLite", "CPostgreSQL"),
         room("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "CCurl"),
@@ -136,8 +139,8 @@ let package = Package(
 
         // Wire formats, each translated to a layer's service.
         room(
-            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Compression", "Columnar", "Security",
-            "CSimdJSON", "CInference", "Inference", "Features", "Registry", "Serving"),
+            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "GRPC", "Compression", "Columnar",
+            "Security", "CSimdJSON", "CInference", "Inference", "Features", "Registry", "Serving"),
         room(
             "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Documents", "Datasets",
             "Features"),
@@ -244,11 +247,12 @@ let package = Package(
             "ModelworksClient", "TestSupport"),
         tests("ModelworksClient", in: "", "Workshop", "Works", "Basics", "HTTP", "TestSupport"),
         tests(
-            "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Telemetry", "Compression", "CSimdJSON",
-            "Inference", "Serving", "TestSupport"),
+            "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "GRPC", "Telemetry", "Compression", "CSimdJSON",
+            "Columnar", "Inference", "Serving", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
+        tests("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "TestSupport"),
         tests("Archives", in: "Foundations", "Basics", "TestSupport"),
         tests("Compression", in: "Foundations", "Basics"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
