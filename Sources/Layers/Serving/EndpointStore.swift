@@ -215,13 +215,20 @@ public actor EndpointStore {
     }
 
     /// Makes a version the stable one, at once.
+    /// - Parameter emergency: the reason for not waiting until people agree to it, where they must; journaled.
+    /// - Throws: `RegistryFailure.notApproved(_:approvals:)` where they have yet to.
     @discardableResult
-    public func deploy(_ id: ModelVersionID, on name: String, reason: String, by principal: String) async throws
-        -> TrafficPolicy
-    {
+    public func deploy(
+        _ id: ModelVersionID, on name: String, reason: String, emergency: String? = nil, by principal: String
+    ) async throws -> TrafficPolicy {
         let previous = try table.endpoint(name).traffic?.stable
         let traffic = TrafficPolicy(stable: id, previous: previous == id ? nil : previous)
-        return try await set(traffic, on: name, type: "endpoint.deployed", reason: reason, by: principal)
+        return try await set(
+            traffic, on: name, type: "endpoint.deployed", reason: reason,
+            facts: emergency.map { ["emergency": .string($0)] } ?? [:], by: principal
+        ) { [registry] transaction in
+            if emergency == nil { try registry.refuseUnapproved(id, in: transaction) }
+        }
     }
 
     /// Takes the canary away, or, where there is none, puts the version that was stable before back.
@@ -246,7 +253,18 @@ public actor EndpointStore {
         }
         return try await set(
             next, on: name, type: "endpoint.rolled_back", reason: reason, facts: facts, by: principal,
-            from: expected)
+            from: expected, with: endingRequests(for: traffic.canary ?? traffic.stable, by: principal))
+    }
+
+    /// What ends the wish that a version go to Production from which traffic was taken.
+    private func endingRequests(
+        for id: ModelVersionID, by principal: String
+    ) -> @Sendable (Transaction) throws -> Void {
+        let now = time.now
+        return { transaction in
+            try ModelRegistry.endRequests(
+                for: id, to: .production, because: "it was rolled back", by: principal, at: now, in: transaction)
+        }
     }
 
     private func canaryTripped(_ name: String, _ trip: CanaryTrip) async {
@@ -255,7 +273,7 @@ public actor EndpointStore {
             try await store(
                 trip.policy, on: name, type: "endpoint.rolled_back",
                 reason: "\(trip.reading.failures) of \(trip.reading.answers) answers of \(trip.canary) failed",
-                facts: trip.facts, by: "system:guard")
+                facts: trip.facts, by: "system:guard", with: endingRequests(for: trip.canary, by: "system:guard"))
         } catch {
             logger.error(
                 "the roll-back is in force but could not be stored",
