@@ -176,7 +176,9 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         // What tests of several rooms need.
-        .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "TestSupport", dependencies: ["Basics", "Archives"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
         // Real databases, brokers and stores for tests, as child processes on loopback.
         .target(
             name: "Engines",
@@ -235,7 +237,8 @@ let package = Package(
             "TestSupport"),
         tests("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Engines", "TestSupport"),
         tests(
-            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Engines", "TestSupport"),
+            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Experiments", "Engines",
+            "TestSupport"),
         tests(
             "WorksAPI", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "ModelworksClient", "Engines",
             "TestSupport"),
@@ -269,7 +272,7 @@ let package = Package(
         tests("Columnar", in: "Foundations", "Basics", "TestSupport"),
         tests(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
-        tests("Configuration", in: "Foundations", "Basics"),
+        tests("Configuration", in: "Foundations", "Basics", "TestSupport"),
         tests("Statistics", in: ""),
         tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
