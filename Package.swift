@@ -47,8 +47,13 @@ let package = Package(
     ],
     targets: [
         // Native: C libraries as modules. No logic.
-        native("CTransport", .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("pthread")),
+        native(
+            "CTransport", .linkedLibrary("nghttp2"), .linkedLibrary("ssl"), .linkedLibrary("crypto"),
+            .linkedLibrary("pthread")),
         native("CSimdJSON", .linkedLibrary("simdjson")),
+        .target(
+            name: "CInference", path: "Sources/Native/CInference", exclude: ["inference.proto"],
+            linkerSettings: [.linkedLibrary("protobuf-c")]),
         native("CCrypto", .linkedLibrary("crypto")),
         native("CDuckDB", unpackedLibraries),
         .target(
@@ -56,6 +61,8 @@ let package = Package(
             // What set-up compiles against the headers of Arrow itself.
             exclude: ["library"]),
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
+        native("COnnxRuntime", unpackedLibraries),
+        native("CXGBoost", unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
         native("CAvro", .linkedLibrary("avro")),
@@ -64,6 +71,7 @@ let package = Package(
         .systemLibrary(name: "CPostgreSQL", path: "Sources/Native/CPostgreSQL", pkgConfig: "libpq"),
         .systemLibrary(name: "CKafka", path: "Sources/Native/CKafka", pkgConfig: "rdkafka"),
         .systemLibrary(name: "CSodium", path: "Sources/Native/CSodium", pkgConfig: "libsodium"),
+        .systemLibrary(name: "CZlib", path: "Sources/Native/CZlib", pkgConfig: "zlib"),
         .systemLibrary(name: "CArchive", path: "Sources/Native/CArchive", pkgConfig: "libarchive"),
         .systemLibrary(name: "CYAML", path: "Sources/Native/CYAML", pkgConfig: "yaml-0.1"),
 
@@ -71,6 +79,7 @@ let package = Package(
         room("Basics", in: "Foundations", "CCrypto"),
         room("Telemetry", in: "Foundations", "Basics"),
         room("HTTP", in: "Foundations", "Basics", "Telemetry", "CTransport"),
+        room("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "CTransport", "CZlib"),
         room("Sealing", in: "Foundations", "Basics", "CSodium"),
         room("SQL", in: "Foundations", "Basics", "Telemetry", "CSQLite", "CPostgreSQL"),
         room("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "CCurl"),
@@ -84,12 +93,14 @@ let package = Package(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
         room("Archives", in: "Foundations", "Basics", "CArchive"),
+        room("Compression", in: "Foundations", "Basics", "CZlib"),
         room("Expressions", in: "Foundations", "Basics"),
         room("Documents", in: "Foundations", "Basics", "CSimdJSON"),
 
         room("Statistics", in: ""),
         room("Aggregations", in: "", "Basics"),
-        room("Inference", in: "", "Basics", "CLightGBM"),
+        room(
+            "Inference", in: "", "Basics", "Configuration", "Documents", "CLightGBM", "COnnxRuntime", "CXGBoost"),
 
         // The six layers, each standing on the ones before it.
         room(
@@ -129,8 +140,8 @@ let package = Package(
 
         // Wire formats, each translated to a layer's service.
         room(
-            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
-            "Registry", "Serving"),
+            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Compression", "Columnar", "Security",
+            "CSimdJSON", "CInference", "Inference", "Features", "Registry", "Serving"),
         room(
             "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Documents", "Datasets",
             "Features"),
@@ -201,6 +212,8 @@ let package = Package(
             "Features", in: "Layers", "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal",
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
+        tests(
+            "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",
@@ -234,11 +247,15 @@ let package = Package(
             "Imports", in: "", "Workshop", "Works", "WorksAPI", "Basics", "HTTP", "Experiments", "Registry", "SQL",
             "ModelworksClient", "TestSupport"),
         tests("ModelworksClient", in: "", "Workshop", "Works", "Basics", "HTTP", "TestSupport"),
-        tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
+        tests(
+            "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Telemetry", "Compression", "CSimdJSON",
+            "Inference", "Serving", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
+        tests("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "TestSupport"),
         tests("Archives", in: "Foundations", "Basics", "TestSupport"),
+        tests("Compression", in: "Foundations", "Basics"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
         tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "Engines", "TestSupport"),
@@ -255,7 +272,7 @@ let package = Package(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
         tests("Configuration", in: "Foundations", "Basics"),
         tests("Statistics", in: ""),
-        tests("Inference", in: "", "Basics"),
+        tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
         // Measurements beside the engines' own floor, one command each.

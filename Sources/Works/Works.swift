@@ -187,7 +187,7 @@ public final class Works: Sendable {
         // Each network thread and each worker asks models and endpoints through a slot of its own; one more is for checks.
         let workers = stores.online.isLocal ? 1 : Self.remoteWorkers
         let slots = options.threads + workers + 1
-        let loader = ModelLoader(objects: objects, runtimes: ModelRuntimes([LightGBMRuntime()]), slots: slots)
+        let loader = ModelLoader(objects: objects, runtimes: .all, slots: slots)
         let endpoints = EndpointStore(
             database: database, registry: registry, loader: loader, features: features, time: clock, wallTime: time,
             slots: slots, logger: logger, channels: stores.records)
@@ -233,8 +233,8 @@ public final class Works: Sendable {
             version: ProgramVersion.current
         ).install(on: router)
         OpenInference(
-            table: endpoints.table, time: clock, random: random, loops: options.threads, workers: workers,
-            answersOnLoops: stores.online.isLocal, metrics: metrics
+            table: endpoints.table, version: ProgramVersion.current, time: clock, random: random,
+            loops: options.threads, workers: workers, answersOnLoops: stores.online.isLocal, metrics: metrics
         ).install(on: router)
         Feast(
             features: features, streams: streaming.streams, time: clock, loops: options.threads,

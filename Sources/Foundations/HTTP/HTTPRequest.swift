@@ -98,7 +98,7 @@ public struct HTTPRequest: Sendable {
     public func json<Value: Decodable>(_ type: Value.Type) throws -> Value { try JSON.decode(type, from: body) }
 
     /// Whether an id from outside may stand in logs and headers: 1 to 128 letters, digits, `.`, `_`, `-`, `:`.
-    static func isSaneID(_ bytes: some Collection<UInt8>) -> Bool {
+    package static func isSaneID(_ bytes: some Collection<UInt8>) -> Bool {
         (1...128).contains(bytes.count)
             && bytes.allSatisfy {
                 (48...58).contains($0) || (65...90).contains($0) || (97...122).contains($0)

@@ -10,14 +10,22 @@ final class ServerCore: Sendable {
     private let metrics: AccessMetrics
     private let log: Logger
     private let random: any RandomSource
+    let receiver: (any HTTP2Receiver)?
 
-    init(router: Router, metrics: AccessMetrics, log: Logger, random: any RandomSource) {
+    init(
+        router: Router, receiver: (any HTTP2Receiver)?, metrics: AccessMetrics, log: Logger, random: any RandomSource
+    ) {
+        self.receiver = receiver
         self.router = router
         table = router.table
         inline = table.inline.map { ($0, metrics.handles(for: $0)) }
         self.metrics = metrics
         self.log = log
         self.random = random
+    }
+
+    static func receiver(_ context: UnsafeMutableRawPointer?) -> (any HTTP2Receiver)? {
+        context.flatMap { Unmanaged<ServerCore>.fromOpaque($0).takeUnretainedValue().receiver }
     }
 
     func refused(status: Int) { metrics.refused(status: status) }
@@ -68,7 +76,8 @@ final class ServerCore: Sendable {
             let query = UnsafeRawBufferPointer(rebasing: target[min(end + 1, target.count)...])
             let view = InlineExchange(exchange: pointer, path: path, query: query, places: places)
             if let access = table.access, entry.route.need != .nothing {
-                switch access.verdict(on: view, for: entry.route.need, resource: entry.route.resource) {
+                let name = entry.route.resource.map { view.parameter($0) }
+                switch access.verdict(on: view.credentials, for: entry.route.need, resource: name) {
                 case .allowed: break
                 case .refused(let error):
                     refuse(Exchange(pointer: pointer), error, start: start)

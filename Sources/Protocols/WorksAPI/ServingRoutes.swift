@@ -13,6 +13,7 @@ extension WorksAPI {
         public var traffic: TrafficPolicy?
         public var stable: ArmStatistics.Reading?
         public var canary: ArmStatistics.Reading?
+        public var shadow: ShadowReading?
     }
 
     func installServing(on router: Router) {
@@ -55,6 +56,55 @@ extension WorksAPI {
             return try .json(
                 try await services.endpoints.rollBack(
                     try request.parameter("name"), reason: try body(RollbackBody.self, request).reason ?? "asked for",
+                    by: principal(request)))
+        }
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/promote", needs: .right(to: .deploy, on: "endpoint", named: "name"),
+            about: .init(
+                "Makes the candidate of the rollout under way stable now; null where others have to agree first",
+                answer: .json(Rollout?.self))
+        ) { request in
+            try .json(
+                try await services.rollouts.promote(on: try request.parameter("name"), by: principal(request)))
+        }
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/override", needs: .right(to: .rollback, on: "endpoint", named: "name"),
+            about: .init(
+                "Lets a constant or one version answer every request, until it is released",
+                body: .json(OverrideBody.self), answer: .json(TrafficPolicy.self))
+        ) { request in
+            let options = try body(OverrideBody.self, request)
+            let override = try TrafficPolicy.Override(
+                constant: options.constant, version: try options.version.map { try ModelVersionID($0) })
+            return try .json(
+                try await services.endpoints.override(
+                    override, on: try request.parameter("name"), reason: options.reason ?? "asked for",
+                    by: principal(request)))
+        }
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/release", needs: .right(to: .rollback, on: "endpoint", named: "name"),
+            about: .init(
+                "Lets the arms answer again", body: .json(RollbackBody.self), answer: .json(TrafficPolicy.self))
+        ) { request in
+            try .json(
+                try await services.endpoints.override(
+                    nil, on: try request.parameter("name"),
+                    reason: try body(RollbackBody.self, request).reason ?? "asked for",
+                    by: principal(request)))
+        }
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/shadow", needs: .right(to: .deploy, on: "endpoint", named: "name"),
+            about: .init(
+                "Mirrors a share of the requests to a version that answers nobody; without a version, stops it",
+                body: .json(ShadowBody.self), answer: .json(TrafficPolicy.self))
+        ) { request in
+            let options = try body(ShadowBody.self, request)
+            let shadow = try options.version.map {
+                TrafficPolicy.Shadow(version: try ModelVersionID($0), share: options.share ?? 1)
+            }
+            return try .json(
+                try await services.endpoints.shadow(
+                    shadow, on: try request.parameter("name"), reason: options.reason ?? "asked for",
                     by: principal(request)))
         }
         router.post(
@@ -113,13 +163,25 @@ extension WorksAPI {
         let statistics = endpoint.statistics
         return EndpointStatus(
             definition: endpoint.definition, traffic: endpoint.traffic, stable: statistics.stable,
-            canary: statistics.canary)
+            canary: statistics.canary, shadow: endpoint.shadowReading)
     }
 }
 
 private struct DeployBody: Codable {
     var version: String
     var canary: Bool?
+    var reason: String?
+}
+
+private struct OverrideBody: Codable {
+    var constant: Double?
+    var version: String?
+    var reason: String?
+}
+
+private struct ShadowBody: Codable {
+    var version: String?
+    var share: Double?
     var reason: String?
 }
 
