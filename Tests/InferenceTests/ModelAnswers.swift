@@ -6,13 +6,12 @@ import Foundation
 /// The small models of the folder `Fixtures`, and what the libraries' own Python packages answer for them; made by
 /// `make_fixtures.py` there.
 struct ModelAnswers {
-    struct Case: Decodable, CustomTestStringConvertible {
+    struct Case: Decodable {
         var file: String
         var inputs: [Values]
         var outputs: [Values]
         var contributions: Values?
 
-        var testDescription: String { file }
     }
 
     struct Values: Decodable {

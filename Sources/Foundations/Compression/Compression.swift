@@ -9,11 +9,16 @@ public enum Compression: String, Sendable, CaseIterable {
     /// 15 bits of window; 16 more ask for gzip's own head and foot.
     private var windowBits: Int32 { self == .gzip ? 31 : 15 }
 
+    /// What zlib checks that both sides mean the same structure by.
+    private static let streamSize = Int32(MemoryLayout<z_stream>.size)
+
     /// - Parameter level: 1 for speed to 9 for size.
     /// - Throws: ``CompressionFailure/outOfMemory``.
     public func compress(_ bytes: UnsafeRawBufferPointer, level: Int = 1) throws(CompressionFailure) -> [UInt8] {
         var stream = z_stream()
-        guard mw_deflate_begin(&stream, Int32(clamping: level), windowBits) == Z_OK else { throw .outOfMemory }
+        guard deflateInit2_(
+            &stream, Int32(clamping: level), Z_DEFLATED, windowBits, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Self.streamSize)
+            == Z_OK else { throw .outOfMemory }
         defer { deflateEnd(&stream) }
         return try Self.run(&stream, bytes, capacity: Int(deflateBound(&stream, UInt(bytes.count))), limit: .max) {
             CZlib.deflate(&$0, $1 ? Z_FINISH : Z_NO_FLUSH)
@@ -24,7 +29,7 @@ public enum Compression: String, Sendable, CaseIterable {
     /// - Throws: ``CompressionFailure`` where the bytes are malformed, cut short or too long.
     public func decompress(_ bytes: UnsafeRawBufferPointer, limit: Int) throws(CompressionFailure) -> [UInt8] {
         var stream = z_stream()
-        guard mw_inflate_begin(&stream, windowBits) == Z_OK else { throw .outOfMemory }
+        guard inflateInit2_(&stream, windowBits, ZLIB_VERSION, Self.streamSize) == Z_OK else { throw .outOfMemory }
         defer { inflateEnd(&stream) }
         let (guess, tooMany) = bytes.count.multipliedReportingOverflow(by: 4)
         let capacity = min(limit, tooMany ? limit : guess + 256)

@@ -24,12 +24,8 @@ struct Directory: Sendable {
         return .model(try models.model(name, version: version))
     }
 
-    /// Whether all that the server was started with is there: no model is being loaded for the first time.
-    var isReady: Bool {
-        guard let index = models?.index(readyOnly: false) else { return true }
-        let ready = Set(index.filter { $0.state == .ready }.map(\.name))
-        return !index.contains { $0.state == .loading && !ready.contains($0.name) }
-    }
+    /// Whether all that the server was started with has been loaded, or has failed to.
+    var isReady: Bool { models?.isReady ?? true }
 
     /// The only name there is.
     /// - Throws: ``ScoringFailure/noSingleModel(_:)`` where there are none or several.

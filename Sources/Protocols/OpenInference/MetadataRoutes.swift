@@ -61,11 +61,7 @@ extension HTTPRequest {
 extension Directory {
     /// - Throws: `ServingFailure` where a name does not answer, and why.
     func requireReady(_ name: String, version: String?) throws {
-        if endpoints[name] == nil, let models {
-            guard try models.isReady(name, version: version) else {
-                throw ServingFailure.modelNotReady(name, reason: "it is not loaded")
-            }
-        } else if case .endpoint(let endpoint) = try target(name, version: version), endpoint.traffic == nil {
+        if case .endpoint(let endpoint) = try target(name, version: version), endpoint.traffic == nil {
             throw ServingFailure.notDeployed(name)
         }
     }

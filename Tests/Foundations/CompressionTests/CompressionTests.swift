@@ -39,7 +39,7 @@ import Testing
                 _ = try bytes.withUnsafeBytes { try coding.decompress($0, limit: limit) }
                 return nil
             } catch {
-                return error.code
+                return (error as? any Failure)?.code
             }
         }
         #expect(refusal(packed) == nil)

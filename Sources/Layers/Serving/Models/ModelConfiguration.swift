@@ -22,7 +22,7 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
     public var versionPolicy: VersionPolicy
 
     /// Rows that are run at once where nothing else is said: more gain nothing, and make the answers of all wait.
-    static let rowsMax = 1024
+    public static let rowsMax = 1024
 
     /// Which versions of a model are loaded.
     public enum VersionPolicy: Sendable, Codable, Equatable {

@@ -7,6 +7,7 @@ final class ResidentModel: TensorModel {
     let inputs: [TensorSpec]
     let outputs: [TensorSpec]
     let stacksRows: Bool
+    let columnNames: [String]?
     let byteCount: Int
     private let budget: MemoryBudget
     private let load: @Sendable () throws -> any TensorModel
@@ -26,6 +27,7 @@ final class ResidentModel: TensorModel {
         inputs = model.inputs
         outputs = model.outputs
         stacksRows = model.stacksRows
+        columnNames = model.columnNames
         byteCount = model.byteCount
         self.budget = budget
         self.load = load

@@ -10,6 +10,8 @@ import Telemetry
 final class InferenceSession: @unchecked Sendable {
     let parser = InferParser()
     let output = OutputBuffer()
+    /// Where the messages of gRPC are taken apart.
+    let arena = MessageArena()
     private let slot: Int
     private let time: any TimeSource
     private let random: any RandomSource

@@ -14,7 +14,6 @@ struct ModelQuestion: Sendable {
     /// - Throws: ``OpenInferenceFailure`` where inputs or outputs are not those of the model, `InferenceError` where a
     ///   tensor is of another type or shape.
     init(_ view: mw_infer_view, to model: ServedModel, now: UInt64) throws {
-        self.model = model
         let specs = model.model.inputs
         let given = UnsafeBufferPointer(start: view.inputs, count: view.input_count)
         var tensors: [Tensor] = []
@@ -33,14 +32,26 @@ struct ModelQuestion: Sendable {
         if given.count != specs.count { throw Self.excess(given.map(\.name.string), specs) }
         let all = try view.parameters.bool("binary_data_output") ?? false
         let (wanted, binary) = try Self.outputs(view, of: model.model, binary: all)
-        self.binary = binary
-        let timeout = try view.parameters.count("timeout") ?? 0
-        let (nanoseconds, tooMany) = timeout.multipliedReportingOverflow(by: 1000)
-        input = InferenceInput(
-            tensors: tensors, wanted: wanted,
-            deadline: timeout == 0 || tooMany ? nil : now.addingReportingOverflow(nanoseconds).partialValue,
-            priority: Int(clamping: try view.parameters.count("priority") ?? 0),
+        self.init(
+            model: model, tensors: tensors, wanted: wanted, binary: binary, now: now,
+            timeout: try view.parameters.count("timeout") ?? 0, priority: try view.parameters.count("priority") ?? 0,
             id: view.has_id ? view.id.string : nil)
+    }
+
+    /// - Parameters:
+    ///   - now: on the monotonic clock, in nanoseconds.
+    ///   - timeout: how long it may wait for its turn, in microseconds; 0 for as long as the model's settings say.
+    init(
+        model: ServedModel, tensors: [Tensor], wanted: [Int], binary: [Bool], now: UInt64, timeout: UInt64,
+        priority: UInt64, id: String?
+    ) {
+        let (nanoseconds, isEndless) = timeout.multipliedReportingOverflow(by: 1000)
+        let (deadline, isLate) = now.addingReportingOverflow(nanoseconds)
+        self.model = model
+        self.binary = binary
+        input = InferenceInput(
+            tensors: tensors, wanted: wanted, deadline: timeout == 0 || isEndless || isLate ? nil : deadline,
+            priority: Int(clamping: priority), id: id)
     }
 
     /// A body that is nothing but the elements of a model's only input. The answer goes back as bytes, too.

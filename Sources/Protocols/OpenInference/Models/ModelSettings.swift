@@ -3,9 +3,6 @@ import Serving
 
 /// A model's configuration in the words of Triton's `ModelConfig`, as its tools read it before they send load.
 struct ModelSettings: Encodable {
-    /// What is told where a model stacks rows and nobody has set a limit: tools need a number to choose batches by.
-    static let openBatchSize = 4096
-
     struct Input: Encodable {
         var name: String
         var data_type: String
@@ -57,7 +54,7 @@ struct ModelSettings: Encodable {
         name = model.name
         platform = model.model.platform
         version_policy = Policy(settings.versionPolicy)
-        let limit = model.model.stacksRows ? settings.maxBatchSize ?? Self.openBatchSize : 0
+        let limit = model.model.stacksRows ? settings.maxBatchSize ?? ModelConfiguration.rowsMax : 0
         max_batch_size = limit
         func tensors(_ specs: [TensorSpec]) -> [Input] {
             specs.map { spec in

@@ -25,7 +25,8 @@ extension ScoringRequest {
                 return try specs.map { try (byName[$0.name] ?? Cells([])).tensor(for: $0) }
             }
             if let spec = specs.first, specs.count == 1, spec.shape.count == 2 {
-                return [try Self.together(columns, for: spec).tensor(for: spec)]
+                let ordered = try Self.order(columns, by: model.columnNames, byName)
+                return [try Self.together(ordered, for: spec).tensor(for: spec)]
             }
             let missing = specs.first { byName[$0.name] == nil }?.name ?? ""
             throw ScoringFailure.missingColumn(missing, known: specs.map(\.name))
@@ -34,6 +35,18 @@ extension ScoringRequest {
 
     /// Whether it came as a table, from which a model takes the columns that it wants.
     var isTable: Bool { form == .split || form == .records }
+
+    /// Columns in the order of a model's own names, where it has some and they are those of the columns.
+    private static func order(
+        _ columns: [(name: String, cells: Cells)], by names: [String]?, _ byName: [String: Cells]
+    ) throws -> [(name: String, cells: Cells)] {
+        // Who gives none of the names goes by the order, as for a model that knows no names.
+        guard let names, names.contains(where: { byName[$0] != nil }) else { return columns }
+        return try names.map { name in
+            guard let cells = byName[name] else { throw ScoringFailure.missingColumn(name, known: names) }
+            return (name, cells)
+        }
+    }
 
     /// Columns side by side as rows.
     private static func together(_ columns: [(name: String, cells: Cells)], for spec: TensorSpec) throws -> Cells {
