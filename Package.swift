@@ -54,6 +54,7 @@ let package = Package(
         .target(
             name: "CInference", path: "Sources/Native/CInference", exclude: ["inference.proto"],
             linkerSettings: [.linkedLibrary("protobuf-c")]),
+        .systemLibrary(name: "CZlib", path: "Sources/Native/CZlib", pkgConfig: "zlib"),
         native("CCrypto", .linkedLibrary("crypto")),
         native("CDuckDB", unpackedLibraries),
         .target(
