@@ -307,8 +307,8 @@ public actor EndpointStore {
             traffic, on: name, type: override == nil ? "endpoint.released" : "endpoint.overridden", reason: reason,
             by: principal, from: before
         ) { [registry] transaction in
-            // One that answers already, or did until lately, needs nobody's consent.
-            guard let version = override?.version, !before.versions.contains(version) else { return }
+            // The stable version and the one before it have been agreed to.
+            guard let version = override?.version, version != before.stable, version != before.previous else { return }
             try registry.refuseUnapproved(version, in: transaction)
         }
     }
