@@ -128,7 +128,8 @@ import Testing
             let gone = try await server.post("/v2/repository/models/a/unload")
             #expect(gone.status == 200)
             #expect(gone.body.isEmpty)
-            #expect([400, 404, 503].contains(try await server.get("/v2/models/a/ready").status))
+            let ready = try await server.get("/v2/models/a/ready")
+            #expect([400, 404, 503].contains(ready.status))
             #expect(try await server.post("/v2/repository/models/nobody/load").error != nil)
             let wrong = try await server.post(
                 "/v2/repository/models/a/load", #"{"parameters":{"file:1/model.onnx":"no base64!"}}"#)
