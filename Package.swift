@@ -156,7 +156,7 @@ let package = Package(
         room(
             "Works", in: "", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue", "Streams",
             "Columnar", "Journal", "Records", "Jobs", "Security", "Configuration", "Datasets", "Features",
-            "Experiments",
+            "Experiments", "GRPC",
             "Training", "Registry", "Serving", "Monitoring", "Automation", "Upkeep", "Inference", "OpenInference",
             "Feast", "MLflow", "WorksAPI"),
         room("ModelworksClient", in: "", "Basics", "HTTP"),

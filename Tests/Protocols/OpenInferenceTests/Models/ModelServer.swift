@@ -50,7 +50,7 @@ struct ModelServer {
         _ models: [String: any TensorModel], versions: [String] = ["1"],
         _ check: (ModelServer) async throws -> Void
     ) async throws {
-        let repository = ModelRepository()
+        let repository = ModelRepository(time: SystemTime(), random: SystemRandom())
         for (name, model) in models {
             for version in versions {
                 repository.register(ServedModel(name: name, version: version, model: model, time: SystemTime()))
