@@ -19,7 +19,8 @@ struct BatcherTests {
     /// A model that is busy with a first request, and the requests that came meanwhile in the order of `requests`.
     private func answer(
         _ requests: [InferenceRequest], _ behaviour: StubModel.Behaviour = .init(),
-        _ configuration: ModelConfiguration = ModelConfiguration(instances: 1)
+        _ configuration: ModelConfiguration = ModelConfiguration(
+            instances: 1, latencyBudgetMicroseconds: 60_000_000)
     ) async throws -> (model: StubModel, served: ServedModel, results: [Result<InferenceOutcome, any Error>]) {
         var behaviour = behaviour
         behaviour.isGated = true

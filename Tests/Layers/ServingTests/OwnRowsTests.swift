@@ -61,7 +61,7 @@ final class Crowd: Sendable {
     private let alive = Atomic<Int>(0)
 
     init(models: Int, seed: UInt64) throws {
-        repository = ModelRepository()
+        repository = ModelRepository(time: SystemTime(), random: SystemRandom())
         names = (0..<models).map { "model\($0)" }
         self.seed = seed
         for place in names.indices { register(place) }

@@ -83,7 +83,7 @@ struct RepositoryTests {
         try folder.write("a.onnx", "b.onnx")
         var options = folder.options(.explicit)
         options.loadedAtStart = ["a"]
-        let repository = ModelRepository(options)
+        let repository = ModelRepository(options, time: SystemTime(), random: SystemRandom())
         try await repository.start()
         #expect(repository.index(readyOnly: true).map(\.name) == ["a"])
         try await repository.load("b", override: nil)
@@ -100,7 +100,9 @@ struct RepositoryTests {
             await #expect(throws: ServingFailure.self) { try await repository.unload(wrong) }
         }
         options.loadedAtStart = ["nobody"]
-        await #expect(throws: ServingFailure.self) { try await ModelRepository(options).start() }
+        await #expect(throws: ServingFailure.self) {
+            try await ModelRepository(options, time: SystemTime(), random: SystemRandom()).start()
+        }
         try await repository.load("a", override: nil)
         #expect(repository.index(readyOnly: true).map(\.name) == ["a", "b"])
     }
@@ -175,7 +177,7 @@ struct RepositoryTests {
         var options = folder.options()
         // Each takes 1000 bytes.
         options.memoryBytes = 2500
-        let repository = ModelRepository(options)
+        let repository = ModelRepository(options, time: SystemTime(), random: SystemRandom())
         try await repository.start()
         #expect(repository.index(readyOnly: true).count == 3)
         let alive = { self.folder.alive.load(ordering: .acquiring) }
@@ -200,7 +202,7 @@ struct RepositoryTests {
         }
         #expect(folder.loads.count == loads + 1)
         options.memoryBytes = 999
-        let small = ModelRepository(options)
+        let small = ModelRepository(options, time: SystemTime(), random: SystemRandom())
         try await small.start()
         #expect(small.index(readyOnly: true).isEmpty)
         #expect(small.index(readyOnly: false).first?.reason.contains("1000 bytes") == true)
@@ -243,7 +245,9 @@ final class TestFolder: Sendable {
         return options
     }
 
-    func repository(_ control: ModelControl = .none) -> ModelRepository { ModelRepository(options(control)) }
+    func repository(_ control: ModelControl = .none) -> ModelRepository {
+        ModelRepository(options(control), time: SystemTime(), random: SystemRandom())
+    }
 }
 
 /// What a loader says of a file that is to fail.

@@ -68,7 +68,7 @@ final class Batcher: Sendable {
         guard mayRun else { return nil }
         defer {
             let next = state.withLock { state in
-                state.running -= 1
+                end(&state)
                 return thread(&state)
             }
             if let next { work(next) }
@@ -126,6 +126,12 @@ final class Batcher: Sendable {
         request.resume(with: .failure(error))
     }
 
+    /// Counts a run as ended; what is held back may be alone now.
+    private func end(_ state: inout State) {
+        state.running -= 1
+        if state.holder != nil { arrival.signal() }
+    }
+
     /// A thread to start, where something waits that no thread looks after.
     private func thread(_ state: inout State) -> Int? {
         guard !state.waiting.isEmpty, state.holder == nil, state.running < instances else { return nil }
@@ -164,7 +170,7 @@ final class Batcher: Sendable {
                 let plan = BatchPlan(state.waiting, limits: limits, cost: runner.cost, now: now)
             else {
                 state.idle.append(index)
-                state.running -= 1
+                end(&state)
                 return (.rest, expired, nil)
             }
             if let until = end(ofHolding: plan, state, now: now) {

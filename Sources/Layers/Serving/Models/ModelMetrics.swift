@@ -66,4 +66,7 @@ final class ModelMetrics: Sendable {
     func closed(_ close: BatchClose) { closes[close]?.increment() }
 
     func failed(_ failure: Failure) { failures[failure]?.increment() }
+
+    /// How many requests were not answered for a reason.
+    func count(_ failure: Failure) -> UInt64 { failures[failure]?.value ?? 0 }
 }

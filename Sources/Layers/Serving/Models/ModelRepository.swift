@@ -22,8 +22,8 @@ public final class ModelRepository: Sendable {
 
     /// - Parameter metrics: where histograms and counters of the models are shown.
     public init(
-        _ options: RepositoryOptions = RepositoryOptions(), time: any TimeSource = SystemTime(),
-        random: any RandomSource = SystemRandom(), metrics: MetricsRegistry = MetricsRegistry()
+        _ options: RepositoryOptions = RepositoryOptions(), time: any TimeSource, random: any RandomSource,
+        metrics: MetricsRegistry = MetricsRegistry()
     ) {
         self.options = options
         self.time = time

@@ -8,7 +8,7 @@ final class ModelRunner: Sendable {
     let model: any TensorModel
     let cost = RunCost()
     let statistics: ModelStatistics
-    private let metrics: ModelMetrics
+    let metrics: ModelMetrics
     private let resident: ResidentModel?
     /// Set once a run of several gave another number of rows than it was given: from then on each runs alone.
     private let mixesRows = Atomic<Bool>(false)

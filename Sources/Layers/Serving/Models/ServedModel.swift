@@ -49,6 +49,9 @@ public final class ServedModel: Sendable {
         set { ready.withLock { $0 = newValue } }
     }
 
+    /// How many requests were not answered, by reason.
+    var failures: (ModelMetrics.Failure) -> UInt64 { runner.metrics.count }
+
     /// How many requests wait for their turn.
     public var waiting: Int { batcher.waiting }
 

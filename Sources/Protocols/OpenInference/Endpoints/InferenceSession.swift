@@ -177,8 +177,9 @@ final class InferenceSession: @unchecked Sendable {
             output.append(jsonString: view.id.bytes)
         }
         if columns.rows == 1 {
-            output.append(",\"parameters\":{\"arm\":")
-            output.append(summary.arm == .canary ? "\"canary\"}" : "\"stable\"}")
+            output.append(",\"parameters\":{\"arm\":\"")
+            output.append(summary.arm.name)
+            output.append("\"}")
         }
         output.append(",\"outputs\":[{\"name\":\"score\",\"datatype\":\"FP64\",\"shape\":[")
         output.append(columns.rows)
