@@ -234,10 +234,11 @@ public final class Works: Sendable {
                     clock: clock, time: time, holder: process)), access: access,
             version: ProgramVersion.current
         ).install(on: router)
-        OpenInference(
+        let inference = OpenInference(
             table: endpoints.table, version: ProgramVersion.current, time: clock, random: random,
-            loops: options.threads, workers: workers, answersOnLoops: stores.online.isLocal, metrics: metrics
-        ).install(on: router)
+            loops: options.threads, workers: workers, answersOnLoops: stores.online.isLocal, metrics: metrics)
+        inference.install(on: router)
+        inference.installScoring(on: router, tables: engine, standalone: false)
         Feast(
             features: features, streams: streaming.streams, time: clock, loops: options.threads,
             workers: max(2, workers), answersOnLoops: stores.online.isLocal
