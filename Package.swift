@@ -47,8 +47,14 @@ let package = Package(
     ],
     targets: [
         // Native: C libraries as modules. No logic.
-        native("CTransport", .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("pthread")),
+        native(
+            "CTransport", .linkedLibrary("nghttp2"), .linkedLibrary("ssl"), .linkedLibrary("crypto"),
+            .linkedLibrary("pthread")),
         native("CSimdJSON", .linkedLibrary("simdjson")),
+        .target(
+            name: "CInference", path: "Sources/Native/CInference", exclude: ["inference.proto"],
+            linkerSettings: [.linkedLibrary("protobuf-c")]),
+        .systemLibrary(name: "CZlib", path: "Sources/Native/CZlib", pkgConfig: "zlib"),
         native("CCrypto", .linkedLibrary("crypto")),
         native("CDuckDB", unpackedLibraries),
         .target(
@@ -73,6 +79,7 @@ let package = Package(
         room("Basics", in: "Foundations", "CCrypto"),
         room("Telemetry", in: "Foundations", "Basics"),
         room("HTTP", in: "Foundations", "Basics", "Telemetry", "CTransport"),
+        room("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "CTransport", "CZlib"),
         room("Sealing", in: "Foundations", "Basics", "CSodium"),
         room("SQL", in: "Foundations", "Basics", "Telemetry", "CSQLite", "CPostgreSQL"),
         room("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "CCurl"),
@@ -86,6 +93,7 @@ let package = Package(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
         room("Archives", in: "Foundations", "Basics", "CArchive"),
+        room("Compression", in: "Foundations", "Basics", "CZlib"),
         room("Expressions", in: "Foundations", "Basics"),
         room("Documents", in: "Foundations", "Basics", "CSimdJSON"),
 
@@ -136,8 +144,8 @@ let package = Package(
 
         // Wire formats, each translated to a layer's service.
         room(
-            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
-            "Registry", "Serving"),
+            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "GRPC", "Compression", "Columnar",
+            "Security", "CSimdJSON", "CInference", "Inference", "Features", "Registry", "Serving"),
         room(
             "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Documents", "Datasets",
             "Features"),
@@ -173,7 +181,9 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         // What tests of several rooms need.
-        .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "TestSupport", dependencies: ["Basics", "Archives"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
         // Real databases, brokers and stores for tests, as child processes on loopback.
         .target(
             name: "Engines",
@@ -208,6 +218,8 @@ let package = Package(
             "Features", in: "Layers", "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal",
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
+        tests(
+            "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",
@@ -230,7 +242,8 @@ let package = Package(
             "TestSupport"),
         tests("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Engines", "TestSupport"),
         tests(
-            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Engines", "TestSupport"),
+            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Experiments", "Engines",
+            "TestSupport"),
         tests(
             "WorksAPI", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "ModelworksClient", "Engines",
             "TestSupport"),
@@ -241,11 +254,15 @@ let package = Package(
             "Imports", in: "", "Workshop", "Works", "WorksAPI", "Basics", "HTTP", "Experiments", "Registry", "SQL",
             "ModelworksClient", "TestSupport"),
         tests("ModelworksClient", in: "", "Workshop", "Works", "Basics", "HTTP", "TestSupport"),
-        tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
+        tests(
+            "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "GRPC", "Telemetry", "Compression", "CSimdJSON",
+            "Columnar", "Inference", "Serving", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
+        tests("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "TestSupport"),
         tests("Archives", in: "Foundations", "Basics", "TestSupport"),
+        tests("Compression", in: "Foundations", "Basics"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
         tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "Engines", "TestSupport"),
@@ -260,7 +277,7 @@ let package = Package(
         tests("Columnar", in: "Foundations", "Basics", "TestSupport"),
         tests(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
-        tests("Configuration", in: "Foundations", "Basics"),
+        tests("Configuration", in: "Foundations", "Basics", "TestSupport"),
         tests("Statistics", in: ""),
         tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
         tests("modelworks", in: "", "Basics", "TestSupport"),

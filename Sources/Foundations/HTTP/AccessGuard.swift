@@ -3,12 +3,35 @@ public protocol AccessGuard: Sendable {
     /// The decision from what is in memory, on the loop thread: it must not block, and should not allocate.
     /// - Parameters:
     ///   - need: nil where the route declares none.
-    ///   - resource: the place of the parameter that names the resource among those of the path.
-    func verdict(on exchange: borrowing InlineExchange, for need: RouteNeed?, resource: Int?) -> AccessVerdict
+    ///   - resource: the name of the resource in bytes, where the path or the handler gives one.
+    func verdict(
+        on credentials: InlineCredentials, for need: RouteNeed?, resource: UnsafeRawBufferPointer?
+    ) -> AccessVerdict
 
     /// Finds out who asks.
     /// - Throws: `HTTPFailure.unauthenticated`, or any `Failure` for which the caller is turned away.
     func admit(_ credentials: RequestCredentials) async throws -> Caller
+}
+
+/// What a request on the hot path shows of who asks: bytes of the transport, valid until its handler returns.
+public struct InlineCredentials {
+    /// The Authorization header as it came. Never to be logged.
+    public let authorization: UnsafeRawBufferPointer?
+    /// The subject of a client certificate that was verified, as RFC 2253 text.
+    public let clientSubject: UnsafeRawBufferPointer?
+    /// Whether a page of a browser sends it.
+    public let hasOrigin: Bool
+    /// Which loop this is; what a guard keeps for each loop needs no lock.
+    public let loopIndex: Int
+
+    package init(
+        authorization: UnsafeRawBufferPointer?, clientSubject: UnsafeRawBufferPointer?, hasOrigin: Bool, loopIndex: Int
+    ) {
+        self.authorization = authorization
+        self.clientSubject = clientSubject
+        self.hasOrigin = hasOrigin
+        self.loopIndex = loopIndex
+    }
 }
 
 /// What a guard says of a request on the hot path.

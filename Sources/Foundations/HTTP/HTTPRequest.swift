@@ -42,6 +42,17 @@ public struct HTTPRequest: Sendable {
             requestID: requestID, remoteAddress: remoteAddress)
     }
 
+    /// A request whose body comes piece by piece: for callers without a socket.
+    /// - Parameter pieces: gives the next piece, or nil at the end.
+    /// - Throws: `HTTPFailure.badTarget`.
+    public init(
+        method: HTTPMethod, target: String, headers: HTTPHeaders = [:],
+        pieces: @escaping @Sendable () async throws -> [UInt8]?
+    ) throws(HTTPFailure) {
+        try self.init(method: method, target: target, headers: headers)
+        source = RequestPieces(pieces)
+    }
+
     init(
         method: HTTPMethod, target: RequestTarget, headers: HTTPHeaders, body: [UInt8], requestID: String,
         remoteAddress: String
@@ -98,7 +109,7 @@ public struct HTTPRequest: Sendable {
     public func json<Value: Decodable>(_ type: Value.Type) throws -> Value { try JSON.decode(type, from: body) }
 
     /// Whether an id from outside may stand in logs and headers: 1 to 128 letters, digits, `.`, `_`, `-`, `:`.
-    static func isSaneID(_ bytes: some Collection<UInt8>) -> Bool {
+    package static func isSaneID(_ bytes: some Collection<UInt8>) -> Bool {
         (1...128).contains(bytes.count)
             && bytes.allSatisfy {
                 (48...58).contains($0) || (65...90).contains($0) || (97...122).contains($0)

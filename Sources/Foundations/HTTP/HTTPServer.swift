@@ -3,7 +3,7 @@ internal import CTransport
 import Synchronization
 import Telemetry
 
-/// An HTTP/1.1 server over plain TCP or TLS.
+/// An HTTP/1.1 server over plain TCP or TLS, which hands what comes by HTTP/2 to a receiver.
 ///
 /// Each thread runs a loop; a connection stays on its loop. Inline routes and the first part of asynchronous ones run on
 /// the loop thread: what burns CPU or blocks must leave it by an `await`.
@@ -12,10 +12,12 @@ public final class HTTPServer: Sendable {
         // The transport's own functions are safe from any thread.
         let pointer: OpaquePointer
         let core: ServerCore
+        let http2Port: Int?
     }
 
     private let configuration: HTTPServerConfiguration
     private let router: Router
+    private let receiver: (@Sendable () throws(HTTPFailure) -> any HTTP2Receiver)?
     private let log: Logger
     private let metrics: MetricsRegistry
     private let random: any RandomSource
@@ -27,12 +29,23 @@ public final class HTTPServer: Sendable {
     ///   - metrics: gets `modelworks_http_requests_total`, `modelworks_http_request_seconds`,
     ///     `modelworks_http_refused_total` and `modelworks_http_connections`.
     ///   - random: makes the ids of requests that bring none.
-    public init(
+    public convenience init(
         configuration: HTTPServerConfiguration, router: Router, log: Logger, metrics: MetricsRegistry,
         random: any RandomSource = SystemRandom()
     ) {
+        self.init(
+            configuration: configuration, router: router, receiver: nil, log: log, metrics: metrics, random: random)
+    }
+
+    /// - Parameter receiver: makes, at the start, what gets the requests of HTTP/2; nil where none is spoken.
+    package init(
+        configuration: HTTPServerConfiguration, router: Router,
+        receiver: (@Sendable () throws(HTTPFailure) -> any HTTP2Receiver)?, log: Logger, metrics: MetricsRegistry,
+        random: any RandomSource
+    ) {
         self.configuration = configuration
         self.router = router
+        self.receiver = receiver
         self.log = log
         self.metrics = metrics
         self.random = random
@@ -51,12 +64,16 @@ public final class HTTPServer: Sendable {
         guard let wanted = UInt16(exactly: configuration.port) else {
             throw .cannotListen("\(configuration.port) is no port number")
         }
+        guard let wantedSecond = UInt16(exactly: configuration.http2Port ?? 0) else {
+            throw .cannotListen("\(configuration.http2Port ?? 0) is no port number")
+        }
         try configuration.certificate?.check()
         let access = AccessMetrics(registry: metrics)
-        let core = ServerCore(router: router, metrics: access, log: log, random: random)
+        let core = ServerCore(
+            router: router, receiver: try receiver?(), metrics: access, log: log, random: random)
         let result = running.withLock { running -> Result<Int, HTTPFailure> in
             guard running == nil else { return .failure(.cannotListen("it has been started before")) }
-            return open(wanted, core).map { opened in
+            return open(wanted, wantedSecond, core).map { opened in
                 running = opened.running
                 return opened.port
             }
@@ -67,6 +84,7 @@ public final class HTTPServer: Sendable {
             "listening",
             [
                 "host": .string(configuration.host), "port": .integer(Int64(port)),
+                "http2_port": http2Port.map { .integer(Int64($0)) } ?? .null,
                 "tls": .bool(configuration.certificate != nil),
             ])
         return port
@@ -84,6 +102,9 @@ public final class HTTPServer: Sendable {
         log.info("the TLS certificate was read again", ["file": .string(certificate.chainPath)])
     }
 
+    /// The port of HTTP/2, also where the system chose it; nil where there is none or the server does not run.
+    public var http2Port: Int? { running.withLock { $0?.http2Port } }
+
     /// Open connections at this moment.
     public var connections: Int { running.withLock { $0.map { mw_server_connections($0.pointer) } ?? 0 } }
 
@@ -91,13 +112,16 @@ public final class HTTPServer: Sendable {
     /// `drainSeconds`. A second call returns when the first has been done.
     public func shutdown(drainSeconds: Double) async {
         guard let running = running.withLock({ $0 }) else { return }
+        running.core.receiver?.drain()
         let cut = try? await stopper.run { mw_server_stop(running.pointer, milliseconds(drainSeconds)) }
         if let cut, cut > 0 {
             log.warning("connections were cut at the end of the drain time", ["connections": .integer(Int64(cut))])
         }
     }
 
-    private func open(_ port: UInt16, _ core: ServerCore) -> Result<(port: Int, running: Running), HTTPFailure> {
+    private func open(
+        _ port: UInt16, _ secondPort: UInt16, _ core: ServerCore
+    ) -> Result<(port: Int, running: Running), HTTPFailure> {
         var options = mw_server_options()
         options.port = port
         options.threads = Int32(clamping: configuration.threads)
@@ -123,13 +147,16 @@ public final class HTTPServer: Sendable {
             guard let context else { return }
             Unmanaged<ServerCore>.fromOpaque(context).takeUnretainedValue().refused(status: Int(status))
         }
+        let speaksHTTP2 = core.receiver != nil && configuration.http2Port != nil
+        if speaksHTTP2 { listenForCalls(&options, on: secondPort) }
         var bound: UInt16 = 0
+        var boundSecond: UInt16 = 0
         var outcome = MW_OK
         var text = [CChar](repeating: 0, count: 512)
         let pointer = configuration.host.withCString { host in
             options.host = host
             guard let certificate = configuration.certificate else {
-                return mw_server_start(&options, &bound, &outcome, &text, text.count)
+                return mw_server_start(&options, &bound, &boundSecond, &outcome, &text, text.count)
             }
             return certificate.chainPath.withCString { chain in
                 certificate.keyPath.withCString { key in
@@ -137,19 +164,47 @@ public final class HTTPServer: Sendable {
                         options.certificate_path = chain
                         options.key_path = key
                         if certificate.clientAuthorityPath != nil { options.client_ca_path = authority }
-                        return mw_server_start(&options, &bound, &outcome, &text, text.count)
+                        return mw_server_start(&options, &bound, &boundSecond, &outcome, &text, text.count)
                     }
                 }
             }
         }
-        if let pointer { return .success((Int(bound), Running(pointer: pointer, core: core))) }
-        return .failure(failure(outcome, nullTerminated(text)))
+        guard let pointer else { return .failure(failure(outcome, port: Int(bound), nullTerminated(text))) }
+        let http2Port = speaksHTTP2 ? Int(boundSecond) : nil
+        return .success((Int(bound), Running(pointer: pointer, core: core, http2Port: http2Port)))
     }
 
-    private func failure(_ outcome: mw_outcome, _ reason: String) -> HTTPFailure {
+    private func listenForCalls(_ options: inout mw_server_options, on port: UInt16) {
+        options.http2 = 1
+        options.http2_port = port
+        options.stream_limit = max(1, configuration.streamLimit)
+        options.body_memory = max(1 << 20, configuration.streamMemory)
+        options.on_call = { context, call in
+            guard let call, let receiver = ServerCore.receiver(context) else { return }
+            receiver.receive(call)
+        }
+        options.on_call_bytes = { context, call in
+            guard let call, let receiver = ServerCore.receiver(context) else { return }
+            receiver.bytes(call)
+        }
+        options.on_call_room = { context, call in
+            guard let call, let receiver = ServerCore.receiver(context) else { return }
+            receiver.room(call)
+        }
+        options.on_call_late = { context, call in
+            guard let call, let receiver = ServerCore.receiver(context) else { return }
+            receiver.late(call)
+        }
+        options.on_call_closed = { context, call, owner, gone in
+            guard let call, let owner, let receiver = ServerCore.receiver(context) else { return }
+            receiver.closed(call, owner: owner, gone: gone != 0)
+        }
+    }
+
+    private func failure(_ outcome: mw_outcome, port: Int, _ reason: String) -> HTTPFailure {
         switch outcome {
-        case MW_PORT_IN_USE: .portInUse(host: configuration.host, port: configuration.port)
-        case MW_NO_PERMISSION: .portNotPermitted(host: configuration.host, port: configuration.port)
+        case MW_PORT_IN_USE: .portInUse(host: configuration.host, port: port)
+        case MW_NO_PERMISSION: .portNotPermitted(host: configuration.host, port: port)
         case MW_BAD_HOST: .badHost(configuration.host, reason)
         case MW_BAD_TLS: .badCertificate(reason)
         default: .cannotListen(reason)

@@ -35,6 +35,9 @@ public struct HTTPServerConfiguration: Sendable {
     public var host = "127.0.0.1"
     /// 0 lets the system choose; `HTTPServer.start` tells what it chose.
     public var port = 0
+    /// Where HTTP/2 is spoken as well, without an upgrade: 0 lets the system choose, nil leaves it out. Where there is a
+    /// certificate, `port` takes clients that speak nothing but HTTP/2 too.
+    public var http2Port: Int?
     /// Threads that each run a loop of their own.
     public var threads = 2
     /// Nil: plain HTTP.
@@ -47,6 +50,10 @@ public struct HTTPServerConfiguration: Sendable {
     public var piecewiseBodyLimit = 1 << 40
     /// Above it a new connection is answered by 503 and closed.
     public var connectionLimit = 4096
+    /// Streams of HTTP/2 that may be open at once on one connection.
+    public var streamLimit = 128
+    /// What the bodies of all streams of one connection may take in memory while they wait for their handlers.
+    public var streamMemory = 256 << 20
     /// From the first byte of a request to the end of its header; after it the answer is 408.
     public var headerTimeout = 10.0
     /// From the end of the header to the end of the body, and a second more for each `minimumRate` bytes received.

@@ -47,6 +47,14 @@ public struct InlineExchange: ~Copyable {
         return subject.size == 0 ? nil : UnsafeRawBufferPointer(subject)
     }
 
+    /// What the request shows of who asks.
+    public var credentials: InlineCredentials {
+        let authorization = header("authorization")
+        return InlineCredentials(
+            authorization: authorization, clientSubject: clientSubject,
+            hasOrigin: authorization != nil && header("origin") != nil, loopIndex: loopIndex)
+    }
+
     /// The caller's `X-Request-Id` where it is fit for a log.
     public var requestID: String? {
         guard let bytes = header("x-request-id"), HTTPRequest.isSaneID(bytes) else { return nil }

@@ -52,22 +52,22 @@ public final class Authenticator: AccessGuard {
     // MARK: The hot path
 
     public func verdict(
-        on exchange: borrowing InlineExchange, for need: RouteNeed?, resource: Int?
+        on credentials: InlineCredentials, for need: RouteNeed?, resource: UnsafeRawBufferPointer?
     ) -> AccessVerdict {
         let key: IdentityCache.Key
         var isBasic = false
-        if let header = exchange.header("authorization") {
+        if let header = credentials.authorization {
             key = IdentityCache.Key(hash: TokenHash(of: header), isCertificate: false)
             isBasic = Credential.isBasic(header)
-        } else if let subject = exchange.clientSubject {
+        } else if let subject = credentials.clientSubject {
             key = IdentityCache.Key(hash: TokenHash(of: subject), isCertificate: true)
         } else {
             return .refused(Authenticator.nothingShown)
         }
         // Only the longer way compares where a page comes from.
-        if isBasic, exchange.header("origin") != nil { return .unknown }
+        if isBasic, credentials.hasOrigin { return .unknown }
         let now = monotonic()
-        guard let entry = cache.entry(key, thread: exchange.loopIndex, now: now), isGood(entry, now: now) else {
+        guard let entry = cache.entry(key, thread: credentials.loopIndex, now: now), isGood(entry, now: now) else {
             return .unknown
         }
         if now >= entry.refreshAt, entry.claimRefresh() { refresh(key, entry) }
@@ -75,7 +75,7 @@ public final class Authenticator: AccessGuard {
             return .allowed
         }
         do {
-            try entry.identity.require(need, on: resource.map { exchange.parameterText($0) })
+            try entry.identity.require(need, on: resource.map { String(decoding: $0, as: UTF8.self) })
             return .allowed
         } catch {
             return .refused(error)

@@ -46,6 +46,9 @@ public protocol TensorModel: Sendable {
     /// several requests may be run together and their answers be cut apart.
     var stacksRows: Bool { get }
 
+    /// Names of the columns of its one input, which has rows of them; nil where it does not know any.
+    var columnNames: [String]? { get }
+
     /// Bytes of memory it keeps, as far as that is known; for a budget.
     var byteCount: Int { get }
 
@@ -60,6 +63,8 @@ public protocol TensorModel: Sendable {
 }
 
 extension TensorModel {
+    public var columnNames: [String]? { nil }
+
     /// The index of an output.
     public func output(named name: String) -> Int? { outputs.firstIndex { $0.name == name } }
 }

@@ -15,11 +15,13 @@ private final class Doorman: AccessGuard {
         self.gate = gate
     }
 
-    func verdict(on exchange: borrowing InlineExchange, for need: RouteNeed?, resource: Int?) -> AccessVerdict {
+    func verdict(
+        on credentials: InlineCredentials, for need: RouteNeed?, resource: UnsafeRawBufferPointer?
+    ) -> AccessVerdict {
         guard knows else { return .unknown }
-        let name = exchange.header("authorization").map { String(decoding: $0, as: UTF8.self) }
+        let name = credentials.authorization.map { String(decoding: $0, as: UTF8.self) }
         do {
-            try Doorman.check(name, need, resource.map { exchange.parameterText($0) })
+            try Doorman.check(name, need, resource.map { String(decoding: $0, as: UTF8.self) })
             return .allowed
         } catch {
             return .refused(error)

@@ -20,9 +20,9 @@ final class InferenceWorkers: Sendable {
         line = Mutex(Line(idle: Array(sessions.indices)))
     }
 
-    /// Answers one request on the next thread that is free.
-    /// - Throws: what ``InferenceSession/answer(_:_:)`` throws.
-    func answer(_ name: String, _ body: [UInt8]) async throws -> [UInt8] {
+    /// Runs `body` with a session of its own, on the next thread that is free.
+    /// - Throws: what `body` throws.
+    func run<Result: Sendable>(_ body: @escaping @Sendable (InferenceSession) throws -> Result) async throws -> Result {
         let index = await withCheckedContinuation { continuation in
             let index = line.withLock { line -> Int? in
                 guard let index = line.idle.popLast() else {
@@ -41,8 +41,6 @@ final class InferenceWorkers: Sendable {
             }
             next?.resume(returning: index)
         }
-        return try await threads[index].run { [session = sessions[index]] in
-            try body.withUnsafeBytes { [UInt8](try session.answer(name, $0)) }
-        }
+        return try await threads[index].run { [session = sessions[index]] in try body(session) }
     }
 }

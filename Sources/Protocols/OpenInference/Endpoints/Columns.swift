@@ -34,15 +34,12 @@ struct Columns {
     init(_ view: mw_infer_view, endpoint: Endpoint) throws {
         let service = endpoint.service
         let inputs = UnsafeBufferPointer(start: view.inputs, count: view.input_count)
-        func find(_ name: String) -> mw_tensor? {
-            inputs.first { Self.equal($0.name, name) }
-        }
+        func find(_ name: String) -> mw_tensor? { inputs.first { $0.name == name } }
         func need(_ name: String) throws -> mw_tensor {
             guard let tensor = find(name) else {
                 throw OpenInferenceFailure.missingInput(
                     name, known: service.joinKeys + service.requestNames + [Self.timeName])
             }
-            guard tensor.kind != MW_DATA_ABSENT else { throw OpenInferenceFailure.binary(name) }
             return tensor
         }
         keys = try service.joinKeys.map { name in
@@ -85,14 +82,7 @@ struct Columns {
         }
     }
 
-    private static func equal(_ text: mw_text, _ name: String) -> Bool {
-        guard let start = text.text else { return name.isEmpty }
-        let bytes = UnsafeRawBufferPointer(start: start, count: text.length)
-        return bytes.elementsEqual(name.utf8)
-    }
-
     private static func wrongType(_ name: String, _ wanted: String, _ tensor: mw_tensor) -> OpenInferenceFailure {
-        let found = UnsafeRawBufferPointer(start: tensor.datatype_name.text, count: tensor.datatype_name.length)
-        return .wrongType(name, wanted: wanted, found: String(decoding: found, as: UTF8.self))
+        .wrongType(name, wanted: wanted, found: tensor.datatype_name.string)
     }
 }
