@@ -99,8 +99,12 @@ let package = Package(
 
         room("Statistics", in: ""),
         room("Aggregations", in: "", "Basics"),
-        room(
-            "Inference", in: "", "Basics", "Configuration", "Documents", "CLightGBM", "COnnxRuntime", "CXGBoost"),
+        .target(
+            name: "Inference",
+            dependencies: ["Basics", "Configuration", "Documents", "CLightGBM", "COnnxRuntime", "CXGBoost"],
+            path: "Sources/Inference",
+            // What the process of a Python model runs.
+            resources: [.embedInCode("Python/pyfunc_worker.py")], swiftSettings: swiftSettings),
 
         // The six layers, each standing on the ones before it.
         room(

@@ -23,10 +23,8 @@ struct ModelAnswers {
         var tensor: Tensor {
             get throws {
                 let numbers = data.map { $0.string == "NaN" ? Double.nan : $0.double ?? .nan }
-                let integers = data.map { value -> UInt64 in
-                    guard case .number(let number) = value else { return UInt64(bitPattern: value.integer ?? 0) }
-                    return UInt64(number)
-                }
+                // A JSON number does not hold the largest ones.
+                let integers = data.map { $0.string.flatMap(UInt64.init) ?? UInt64(bitPattern: $0.integer ?? 0) }
                 switch datatype {
                 case .bytes: return try Tensor(shape: shape, strings: data.map { Array(($0.string ?? "").utf8) })
                 case .fp64: return try Tensor(datatype, shape: shape, values: numbers)

@@ -35,9 +35,12 @@ struct MLflowModel {
                 return try ModelFolder.xgBoost(try inside(data), options)
             }
         }
-        throw InferenceError.modelFile(
-            "MLflow", "none of its flavours can be run: \(flavors.entries.map(\.key).joined(separator: ", "))",
-            remedy: "Save it as ONNX, LightGBM or XGBoost")
+        guard flavors.node("python_function") != nil else {
+            throw InferenceError.modelFile(
+                "MLflow", "none of its flavours can be run: \(flavors.entries.map(\.key).joined(separator: ", "))",
+                remedy: "Save it as ONNX, LightGBM, XGBoost or with a python_function")
+        }
+        return try PythonModel(folder: folder, options: options.python)
     }
 
     /// Whether the flavour holds a bare booster: scikit-learn's wrapper answers with classes, which only Python does.

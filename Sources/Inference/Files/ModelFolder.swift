@@ -5,6 +5,7 @@ import Foundation
 /// How models are loaded from files.
 public struct ModelOptions: Sendable {
     public var onnx = ONNXOptions()
+    public var python = PythonOptions()
     /// How many threads will ask for single rows at once, of models that keep a place for each.
     public var slots = 1
     /// Bytes of the largest file that is read.
@@ -18,7 +19,8 @@ public struct ModelOptions: Sendable {
 /// - `NAME.onnx`, with its weights in files beside it if it has such;
 /// - `NAME.txt`, a LightGBM model text;
 /// - `NAME.json` or `NAME.ubj`, an XGBoost model;
-/// - a folder with an `MLmodel` file, as MLflow writes it: the flavours `onnx`, `lightgbm` and `xgboost` are run natively;
+/// - a folder with an `MLmodel` file, as MLflow writes it: the flavours `onnx`, `lightgbm` and `xgboost` are run natively, and
+///   any other by a Python process;
 /// - a folder with one of these files, as in a Triton repository's version.
 public enum ModelFolder {
     /// Names of files that hold a model, by how they end.

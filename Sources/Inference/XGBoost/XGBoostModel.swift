@@ -83,16 +83,12 @@ private final class XGBoostBooster: @unchecked Sendable {
         guard let made else { throw InferenceError.runtime(.internal, "XGBoost", "no booster came back") }
         handle = made
         self.isLinear = isLinear
-        do {
-            guard XGBoosterLoadModelFromBuffer(made, file, bst_ulong(file.count)) == 0 else {
-                throw InferenceError.modelFile("XGBoost", "XGBoost says: \(Self.words())")
-            }
-            // A request stays on the thread that asks.
-            try Self.check(XGBoosterSetParam(made, "nthread", "1"))
-        } catch {
-            XGBoosterFree(made)
-            throw error
+        // From here on the object is whole, and is freed with this one.
+        guard XGBoosterLoadModelFromBuffer(made, file, bst_ulong(file.count)) == 0 else {
+            throw InferenceError.modelFile("XGBoost", "XGBoost says: \(Self.words())")
         }
+        // A request stays on the thread that asks.
+        try Self.check(XGBoosterSetParam(made, "nthread", "1"))
     }
 
     deinit { XGBoosterFree(handle) }

@@ -36,6 +36,8 @@ def tensor(name, array):
     array = np.asarray(array)
     data = [str(x) if array.dtype == object else x.item() for x in array.ravel()]
     data = ["NaN" if isinstance(x, float) and x != x else x for x in data]
+    if array.dtype == np.uint64:
+        data = [str(x) for x in data]
     return {"name": name, "datatype": datatype(array), "shape": list(array.shape), "data": data}
 
 
