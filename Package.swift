@@ -54,6 +54,7 @@ let package = Package(
         .target(
             name: "CInference", path: "Sources/Native/CInference", exclude: ["inference.proto"],
             linkerSettings: [.linkedLibrary("protobuf-c")]),
+        .systemLibrary(name: "CZlib", path: "Sources/Native/CZlib", pkgConfig: "zlib"),
         native("CCrypto", .linkedLibrary("crypto")),
         native("CDuckDB", unpackedLibraries),
         .target(
@@ -157,7 +158,7 @@ let package = Package(
         room(
             "Works", in: "", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue", "Streams",
             "Columnar", "Journal", "Records", "Jobs", "Security", "Configuration", "Datasets", "Features",
-            "Experiments",
+            "Experiments", "GRPC",
             "Training", "Registry", "Serving", "Monitoring", "Automation", "Upkeep", "Inference", "OpenInference",
             "Feast", "MLflow", "WorksAPI"),
         room("ModelworksClient", in: "", "Basics", "HTTP"),
@@ -177,7 +178,9 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         // What tests of several rooms need.
-        .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "TestSupport", dependencies: ["Basics", "Archives"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
         // Real databases, brokers and stores for tests, as child processes on loopback.
         .target(
             name: "Engines",
@@ -236,7 +239,8 @@ let package = Package(
             "TestSupport"),
         tests("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Engines", "TestSupport"),
         tests(
-            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Engines", "TestSupport"),
+            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Experiments", "Engines",
+            "TestSupport"),
         tests(
             "WorksAPI", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "ModelworksClient", "Engines",
             "TestSupport"),
@@ -270,7 +274,7 @@ let package = Package(
         tests("Columnar", in: "Foundations", "Basics", "TestSupport"),
         tests(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
-        tests("Configuration", in: "Foundations", "Basics"),
+        tests("Configuration", in: "Foundations", "Basics", "TestSupport"),
         tests("Statistics", in: ""),
         tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
         tests("modelworks", in: "", "Basics", "TestSupport"),

@@ -1,5 +1,7 @@
 import Basics
+import Columnar
 import Foundation
+import GRPC
 import HTTP
 import OpenInference
 import Security
@@ -11,6 +13,8 @@ public struct ModelServerOptions: Sendable {
     public var repository: RepositoryOptions
     public var host = "127.0.0.1"
     public var port = 5000
+    /// Nil for no gRPC.
+    public var grpcPort: Int? = 5001
     /// Network threads.
     public var threads = 2
     public var security = ServerSecurity()
@@ -28,8 +32,16 @@ public struct ModelServerOptions: Sendable {
 
 /// A server of a folder of models, without a factory: no root, no store, nothing kept.
 public final class ModelServer: Sendable {
+    /// Where a server answers.
+    public struct Address: Sendable {
+        public let url: String
+        /// As clients of gRPC write it, `HOST:PORT`; nil where there is none.
+        public let grpc: String?
+    }
+
     public let repository: ModelRepository
     public let router: Router
+    private let calls = GRPCRouter()
     private let options: ModelServerOptions
     private let metrics = MetricsRegistry()
     private let logger: Logger
@@ -45,13 +57,20 @@ public final class ModelServer: Sendable {
         }
         repository = ModelRepository(
             repositoryOptions, time: options.time, random: options.random, metrics: metrics)
-        OpenInference(
+        let inference = OpenInference(
             table: EndpointTable(), models: repository, version: ProgramVersion.current, time: options.time,
-            random: options.random, loops: options.threads, workers: 1, answersOnLoops: true, metrics: metrics
-        ).install(on: router)
+            random: options.random, loops: options.threads, workers: options.threads, answersOnLoops: true,
+            metrics: metrics)
+        inference.install(on: router)
+        inference.install(on: calls)
+        let tables = ColumnarEngine(
+            ColumnarOptions(
+                memoryLimitBytes: 300 << 20, threads: options.threads, temporaryDirectory: NSTemporaryDirectory(),
+                connections: 1))
+        inference.installScoring(on: router, tables: tables, standalone: true)
         OperatorRoutes(metrics: metrics) { [repository] in
             options.tritonMetrics ? TritonMetrics.text(repository) : ""
-        }.install(on: router)
+        }.installMetrics(on: router)
     }
 
     /// Listens until `stop` returns, then drains: requests under way are answered, new connections refused.
@@ -59,24 +78,30 @@ public final class ModelServer: Sendable {
     /// It listens before the models are loaded, and says that it is not ready: who watches it sees that it is alive, and
     /// who asks for a model that is there already is answered.
     ///
-    /// - Parameter ready: called with the address once every model answers or has failed to load.
+    /// - Parameter ready: called with the addresses once every model answers or has failed to load.
     /// - Throws: `AccessFailure.exposed` where the host lies beyond this machine and nobody said that this is meant, the
     ///   `HTTPFailure` for which the server can not start, ``ServingFailure`` where the folder can not be read.
-    public func serve(ready: @Sendable (String) -> Void, until stop: @Sendable () async -> Void) async throws {
+    public func serve(ready: @Sendable (Address) -> Void, until stop: @Sendable () async -> Void) async throws {
         let security = options.security
         let isEncrypted = security.certificate != nil
         try security.access.check(host: options.host, encrypted: isEncrypted, insecure: security.insecure)
         var configuration = HTTPServerConfiguration(host: options.host, port: options.port)
+        configuration.http2Port = options.grpcPort
         configuration.threads = options.threads
         configuration.certificate = security.certificate
-        let server = HTTPServer(configuration: configuration, router: router, log: logger, metrics: metrics)
+        let server = HTTPServer(
+            configuration: configuration, router: router, calls: calls, log: logger, metrics: metrics,
+            random: options.random)
         let port = try server.start()
         do { try await repository.start() } catch {
             await server.shutdown(drainSeconds: 0)
             throw error
         }
         let host = options.host.contains(":") ? "[\(options.host)]" : options.host
-        ready("\(isEncrypted ? "https" : "http")://\(host):\(port)")
+        ready(
+            Address(
+                url: "\(isEncrypted ? "https" : "http")://\(host):\(port)",
+                grpc: server.http2Port.map { "\(host):\($0)" }))
         let following = Task { await follow() }
         let guarding = Task { [logger] in await security.keepCertificate(of: server, log: logger) }
         await stop()

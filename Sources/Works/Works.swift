@@ -214,6 +214,7 @@ public final class Works: Sendable {
         let webhooks = WebhookStore(
             database: database, registry: registry, time: time, random: random,
             keyring: try Self.webhookKeyring(options))
+        try await webhooks.sealPlainSecrets()
         let hooks = WebhookDuty(webhooks: webhooks, time: time, logger: logger)
         self.hooks = hooks
         router = Router(log: logger)
@@ -225,7 +226,8 @@ public final class Works: Sendable {
                 registry: registry,
                 archive: VersionArchive(
                     registry: registry, experiments: experiments, objects: objects, time: time,
-                    keyFile: try Self.modelKeyFile(options)), webhooks: webhooks, loader: loader, endpoints: endpoints,
+                    keyFile: try Self.modelKeyFile(options), spoolFolder: "\(options.root)/scratch"),
+                webhooks: webhooks, loader: loader, endpoints: endpoints,
                 monitors: monitors, rollouts: rollouts, retraining: retraining, factory: factory, jobs: jobs,
                 collector: Collector(
                     database: database, objects: stores.objects, experiments: experiments, registry: registry,

@@ -16,9 +16,12 @@ public enum Compression: String, Sendable, CaseIterable {
     /// - Throws: ``CompressionFailure/outOfMemory``.
     public func compress(_ bytes: UnsafeRawBufferPointer, level: Int = 1) throws(CompressionFailure) -> [UInt8] {
         var stream = z_stream()
-        guard deflateInit2_(
-            &stream, Int32(clamping: level), Z_DEFLATED, windowBits, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Self.streamSize)
-            == Z_OK else { throw .outOfMemory }
+        guard
+            deflateInit2_(
+                &stream, Int32(clamping: level), Z_DEFLATED, windowBits, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+                Self.streamSize)
+                == Z_OK
+        else { throw .outOfMemory }
         defer { deflateEnd(&stream) }
         return try Self.run(&stream, bytes, capacity: Int(deflateBound(&stream, UInt(bytes.count))), limit: .max) {
             CZlib.deflate(&$0, $1 ? Z_FINISH : Z_NO_FLUSH)

@@ -203,6 +203,9 @@ public actor RolloutService {
             if traffic.canary == rollout.candidate {
                 try await endpoints.rollBack(
                     rollout.endpoint, reason: reason, facts: try Self.facts(next), by: Self.principal, from: traffic)
+            } else {
+                try await registry.endRequests(
+                    for: rollout.candidate, to: .production, because: reason, by: Self.principal)
             }
             // The candidate has no traffic any more, so the rollout is over whatever becomes of the version's stage.
             try await tolerate("a version that was rolled back is not archived", rollout) {

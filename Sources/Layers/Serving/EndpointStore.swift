@@ -250,12 +250,19 @@ public actor EndpointStore {
     }
 
     /// Makes a version the stable one, at once.
+    /// - Parameter emergency: the reason for not waiting until people agree to it, where they must; journaled.
+    /// - Throws: `RegistryFailure.notApproved(_:approvals:)` where they have yet to.
     @discardableResult
-    public func deploy(_ id: ModelVersionID, on name: String, reason: String, by principal: String) async throws
-        -> TrafficPolicy
-    {
+    public func deploy(
+        _ id: ModelVersionID, on name: String, reason: String, emergency: String? = nil, by principal: String
+    ) async throws -> TrafficPolicy {
         let traffic = try table.endpoint(name).traffic?.switched(to: id) ?? TrafficPolicy(stable: id)
-        return try await set(traffic, on: name, type: "endpoint.deployed", reason: reason, by: principal)
+        return try await set(
+            traffic, on: name, type: "endpoint.deployed", reason: reason,
+            facts: emergency.map { ["emergency": .string($0)] } ?? [:], by: principal
+        ) { [registry] transaction in
+            if emergency == nil { try registry.refuseUnapproved(id, in: transaction) }
+        }
     }
 
     /// Takes the canary away, or, where there is none, puts the version that was stable before back.
@@ -268,12 +275,23 @@ public actor EndpointStore {
     ) async throws -> TrafficPolicy {
         let endpoint = try table.endpoint(name)
         let facts = facts.merging(endpoint.canaryFacts) { given, _ in given }
-        guard let next = endpoint.traffic?.rolledBack() else {
+        guard let traffic = endpoint.traffic, let next = traffic.rolledBack() else {
             throw ServingFailure.nothingToRollBack(endpoint: name)
         }
         return try await set(
             next, on: name, type: "endpoint.rolled_back", reason: reason, facts: facts, by: principal,
-            from: expected)
+            from: expected, with: endingRequests(for: traffic.canary ?? traffic.stable, by: principal))
+    }
+
+    /// What ends the wish that a version go to Production from which traffic was taken.
+    private func endingRequests(
+        for id: ModelVersionID, by principal: String
+    ) -> @Sendable (Transaction) throws -> Void {
+        let now = time.now
+        return { transaction in
+            try ModelRegistry.endRequests(
+                for: id, to: .production, because: "it was rolled back", by: principal, at: now, in: transaction)
+        }
     }
 
     /// Puts one answer, or one version, in the place of all arms, or takes it away again: the kill switch. What the arms
@@ -287,7 +305,12 @@ public actor EndpointStore {
         traffic.override = override
         return try await set(
             traffic, on: name, type: override == nil ? "endpoint.released" : "endpoint.overridden", reason: reason,
-            by: principal, from: before)
+            by: principal, from: before
+        ) { [registry] transaction in
+            // The stable version and the one before it have been agreed to.
+            guard let version = override?.version, version != before.stable, version != before.previous else { return }
+            try registry.refuseUnapproved(version, in: transaction)
+        }
     }
 
     /// Mirrors a share of the requests to a version that nobody gets an answer of, or stops it.
@@ -317,7 +340,7 @@ public actor EndpointStore {
             try await store(
                 trip.policy, on: name, type: "endpoint.rolled_back",
                 reason: "\(trip.reading.failures) of \(trip.reading.answers) answers of \(trip.canary) failed",
-                facts: trip.facts, by: "system:guard")
+                facts: trip.facts, by: "system:guard", with: endingRequests(for: trip.canary, by: "system:guard"))
         } catch {
             logger.error(
                 "the roll-back is in force but could not be stored",

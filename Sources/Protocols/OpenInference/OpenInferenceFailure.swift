@@ -75,7 +75,8 @@ enum OpenInferenceFailure: Failure {
         case .notRaw: "Send a JSON header, and its length in Inference-Header-Content-Length."
         case .versionNotServed(_, _, let served):
             served.isEmpty
-                ? "It has no version deployed." : "Its traffic goes to: \(served.joined(separator: ", ")); name no version."
+                ? "It has no version deployed."
+                : "Its traffic goes to: \(served.joined(separator: ", ")); name no version."
         default: nil
         }
     }

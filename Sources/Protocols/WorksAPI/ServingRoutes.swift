@@ -44,9 +44,14 @@ extension WorksAPI {
             if options.canary ?? false {
                 return try .json(try await services.rollouts.start(version, on: name, by: principal(request)))
             }
+            // It stands in for the move to Production that people have yet to agree to.
+            if options.emergency != nil {
+                try request.caller?.require(.right(to: .promote, on: "model"), on: version.model)
+            }
             return try .json(
                 try await services.endpoints.deploy(
-                    version, on: name, reason: options.reason ?? "asked for", by: principal(request)))
+                    version, on: name, reason: options.reason ?? options.emergency ?? "asked for",
+                    emergency: options.emergency, by: principal(request)))
         }
         router.post(
             "\(Self.prefix)/endpoints/{name}/rollback", needs: .right(to: .rollback, on: "endpoint", named: "name"),
@@ -171,6 +176,8 @@ private struct DeployBody: Codable {
     var version: String
     var canary: Bool?
     var reason: String?
+    /// Why it can not wait until people agree to it.
+    var emergency: String?
 }
 
 private struct OverrideBody: Codable {

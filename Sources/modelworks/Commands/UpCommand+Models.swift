@@ -10,6 +10,7 @@ import Works
 extension UpCommand {
     static let modelOptions: [Usage.Option] = [
         .init(name: "models", value: "DIR", help: "serve the models of a folder, without a factory"),
+        .init(name: "grpc-port", value: "PORT", help: "with --models: port of gRPC, 0 for any free one (default 5001)"),
         .init(
             name: "model-control", value: "none|poll|explicit",
             help: "with --models: load all once, follow the folder, or let callers load (default none)"),
@@ -54,12 +55,19 @@ extension UpCommand {
         var options = ModelServerOptions(repository)
         options.host = host
         options.port = port
+        options.grpcPort = try arguments.integer("grpc-port", default: 5001, in: 0...65_535)
         options.threads = threads
         options.security = security
         options.tritonMetrics = arguments.flag("triton-metrics")
         options.logLevel = logLevel
         try await ModelServer(options).serve(
-            ready: { url in say(json ? "{\"url\":\"\(url)\"}" : "Models are ready at \(url)") },
+            ready: { address in
+                let grpc = address.grpc ?? ""
+                say(
+                    json
+                        ? "{\"grpc\":\"\(grpc)\",\"url\":\"\(address.url)\"}"
+                        : "Models are ready at \(address.url), gRPC at \(grpc)")
+            },
             until: { await stop.wait() })
         return Output(document: ["stopped": true], text: "Stopped.")
     }

@@ -23,11 +23,13 @@ import Testing
     /// `gzip.compress(b"modelworks", mtime=0)` and `zlib.compress(b"modelworks")` of Python 3.11.
     @Test func bytesOfOthersAreRead() throws {
         let gzip: [UInt8] = [
-            31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 205, 79, 73, 205, 41, 207, 47, 202, 46, 6, 0, 191, 94, 151, 134, 10, 0,
+            31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 205, 79, 73, 205, 41, 207, 47, 202, 46, 6, 0, 191, 94, 151, 134, 10,
+            0,
             0, 0,
         ]
         let zlib: [UInt8] = [120, 156, 203, 205, 79, 73, 205, 41, 207, 47, 202, 46, 6, 0, 23, 76, 4, 72]
-        #expect(try gzip.withUnsafeBytes { try Compression.gzip.decompress($0, limit: 100) } == Array("modelworks".utf8))
+        #expect(
+            try gzip.withUnsafeBytes { try Compression.gzip.decompress($0, limit: 100) } == Array("modelworks".utf8))
         #expect(
             try zlib.withUnsafeBytes { try Compression.deflate.decompress($0, limit: 100) } == Array("modelworks".utf8))
     }

@@ -8,8 +8,8 @@ extension ModelConfiguration {
 
     /// Reads a configuration in the words of Triton's `ModelConfig`, as YAML or JSON.
     ///
-    /// `max_batch_size`, `dynamic_batching`, `instance_group`, `version_policy` and our own `latency_budget_microseconds`
-    /// are obeyed.
+    /// `max_batch_size`, `dynamic_batching`, `instance_group`, `version_policy`, `response_cache` (with our own `max_bytes` and
+    /// `ttl`) and our own `latency_budget_microseconds` are obeyed.
     ///
     /// - Parameters:
     ///   - file: what errors call the text.
@@ -34,7 +34,7 @@ extension ModelConfiguration {
                 mapping,
                 except: understood + [
                     "max_batch_size", "dynamic_batching", "instance_group", "version_policy",
-                    "latency_budget_microseconds",
+                    "latency_budget_microseconds", "response_cache",
                 ])
             if mapping.node("max_batch_size") != nil {
                 configuration.maxBatchSize = try positive(mapping, "max_batch_size", 0)
@@ -48,6 +48,7 @@ extension ModelConfiguration {
                 let count = try groups.reduce(0) { $0 + min(try positive($1, "count", 1), Self.instancesMax) }
                 configuration.instances = min(max(1, count), Self.instancesMax)
             }
+            if let cache = try mapping.node("response_cache")?.mapping() { try responseCache(cache) }
             if let policy = try mapping.node("version_policy")?.mapping() { try versionPolicy(policy) }
         }
 
@@ -75,6 +76,18 @@ extension ModelConfiguration {
             let size = try positive(policy, "max_queue_size", 0)
             // Triton's 0 is a queue without end, which nothing here is.
             if size > 0 { configuration.maxQueueSize = size }
+        }
+
+        private mutating func responseCache(_ mapping: ConfigurationMapping) throws {
+            warn(mapping, except: ["enable", "max_bytes", "ttl"])
+            guard try mapping.bool("enable", default: true) else {
+                configuration.responseCache = nil
+                return
+            }
+            var settings = configuration.responseCache ?? ModelConfiguration.ResponseCacheSettings()
+            settings.bytes = Int(clamping: try mapping.bytes("max_bytes", default: Int64(settings.bytes)))
+            settings.seconds = Int(clamping: try mapping.seconds("ttl", default: Int64(settings.seconds)))
+            configuration.responseCache = settings
         }
 
         private mutating func versionPolicy(_ mapping: ConfigurationMapping) throws {

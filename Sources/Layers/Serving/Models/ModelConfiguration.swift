@@ -20,6 +20,21 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
     public var latencyBudgetMicroseconds: Int
     /// Which versions are loaded.
     public var versionPolicy: VersionPolicy
+    /// How answers are kept for those who ask the same again; nil where they are not.
+    public var responseCache: ResponseCacheSettings?
+
+    /// How long and how many answers are kept.
+    public struct ResponseCacheSettings: Sendable, Codable, Equatable {
+        /// Bytes of all answers together.
+        public var bytes: Int
+        /// After so many seconds an answer is given no more; 0 for as long as the version is served.
+        public var seconds: Int
+
+        public init(bytes: Int = 64 << 20, seconds: Int = 0) {
+            self.bytes = bytes
+            self.seconds = seconds
+        }
+    }
 
     /// Rows that are run at once where nothing else is said: more gain nothing, and make the answers of all wait.
     public static let rowsMax = 1024
@@ -36,7 +51,7 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
         maxBatchSize: Int? = nil, preferredBatchSizes: [Int] = [], maxQueueDelayMicroseconds: Int = 0,
         maxQueueSize: Int = 4096, defaultTimeoutMicroseconds: Int = 0, priorityLevels: Int = 0,
         defaultPriorityLevel: Int = 0, instances: Int? = nil, latencyBudgetMicroseconds: Int = 10_000,
-        versionPolicy: VersionPolicy = .all
+        versionPolicy: VersionPolicy = .all, responseCache: ResponseCacheSettings? = nil
     ) {
         self.maxBatchSize = maxBatchSize
         self.preferredBatchSizes = preferredBatchSizes
@@ -48,5 +63,6 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
         self.instances = instances
         self.latencyBudgetMicroseconds = latencyBudgetMicroseconds
         self.versionPolicy = versionPolicy
+        self.responseCache = responseCache
     }
 }

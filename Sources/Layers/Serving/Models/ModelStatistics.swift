@@ -122,6 +122,17 @@ public final class ModelStatistics: Sendable {
         }
     }
 
+    /// Counts a request that was answered without a run of its own.
+    func found(nanoseconds: UInt64) {
+        count { reading in
+            reading.success.add(nanoseconds)
+            reading.cacheHit.add(nanoseconds)
+        }
+    }
+
+    /// Counts a request whose answer was looked for in vain.
+    func missed(nanoseconds: UInt64) { count { $0.cacheMiss.add(nanoseconds) } }
+
     /// Counts a request that was not answered.
     func failed(nanoseconds: UInt64) { count { $0.failure.add(nanoseconds) } }
 

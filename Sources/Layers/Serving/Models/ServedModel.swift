@@ -16,6 +16,7 @@ public final class ServedModel: Sendable {
     public let configuration: ModelConfiguration
     let runner: ModelRunner
     private let batcher: Batcher
+    private let cache: ResponseCache?
     private let ready: Mutex<[String]>
 
     /// - Parameters:
@@ -32,6 +33,7 @@ public final class ServedModel: Sendable {
         self.configuration = configuration
         statistics = ModelStatistics(time: time)
         ready = Mutex([version])
+        cache = configuration.responseCache.map(ResponseCache.init)
         runner = ModelRunner(model, statistics: statistics, metrics: ModelMetrics(name, version, in: metrics))
         batcher = Batcher(
             name, runner: runner, configuration: configuration,
@@ -61,7 +63,17 @@ public final class ServedModel: Sendable {
     public func inferHere(_ request: InferenceInput) throws -> InferenceOutcome? {
         let arrived = SystemTime.monotonicNanoseconds
         try check(request, arrived: arrived)
-        return try batcher.runHere(request, arrived: arrived)
+        guard let cache else { return try batcher.runHere(request, arrived: arrived) }
+        let key = ResponseCache.key(request)
+        if let outcome = cache.find(key) {
+            statistics.found(nanoseconds: SystemTime.monotonicNanoseconds &- arrived)
+            return outcome
+        }
+        let lookedUp = SystemTime.monotonicNanoseconds
+        guard let outcome = try batcher.runHere(request, arrived: arrived) else { return nil }
+        statistics.missed(nanoseconds: lookedUp &- arrived)
+        cache.keep(outcome, for: key)
+        return outcome
     }
 
     /// Answers a request, together with others where that pays.
@@ -71,6 +83,19 @@ public final class ServedModel: Sendable {
     public func infer(_ request: InferenceInput) async throws -> InferenceOutcome {
         let arrived = SystemTime.monotonicNanoseconds
         try check(request, arrived: arrived)
+        guard let cache else { return try await run(request, arrived: arrived) }
+        let key = ResponseCache.key(request)
+        let lookedUp = SystemTime.monotonicNanoseconds
+        let (outcome, isShared) = try await cache.answer(key) { try await self.run(request, arrived: arrived) }
+        if isShared {
+            statistics.found(nanoseconds: SystemTime.monotonicNanoseconds &- arrived)
+        } else {
+            statistics.missed(nanoseconds: lookedUp &- arrived)
+        }
+        return outcome
+    }
+
+    private func run(_ request: InferenceInput, arrived: UInt64) async throws -> InferenceOutcome {
         if let outcome = try batcher.runHere(request, arrived: arrived) { return outcome }
         return try await batcher.run(request, arrived: arrived)
     }

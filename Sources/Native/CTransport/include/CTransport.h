@@ -208,7 +208,7 @@ void mw_client_free(mw_client *client);
 /// The certificate chain and key, as PEM files, that the client shows to servers that ask for one.
 void mw_client_set_identity(mw_client *client, const char *certificate_path, const char *key_path);
 /// Sends `head` (request line and headers up to and with the empty line) and `body`, and reads the whole answer.
-mw_outcome mw_client_send(mw_client *client, mw_slice head, const void *body, size_t size, int head_only, int timeout_ms, size_t body_limit, char *error, size_t error_size);
+mw_outcome mw_client_send(mw_client *client, mw_slice head, const void *body, size_t size, int head_only, int sink, int timeout_ms, size_t body_limit, char *error, size_t error_size);
 int mw_client_status(const mw_client *client);
 mw_slice mw_client_body(const mw_client *client);
 size_t mw_client_header_count(const mw_client *client);

@@ -32,7 +32,8 @@ struct InferMessage: Sendable {
                     .compactMap { $0.map { ($0.pointee.key, $0.pointee.value) } })
             return (
                 String(message: input.name),
-                try Tensor(input, raw: isRaw ? UnsafeRawBufferPointer(start: raw[place].data, count: raw[place].len) : nil)
+                try Tensor(
+                    input, raw: isRaw ? UnsafeRawBufferPointer(start: raw[place].data, count: raw[place].len) : nil)
             )
         }
         outputs = try UnsafeBufferPointer(start: request.outputs, count: request.n_outputs).compactMap { $0?.pointee }

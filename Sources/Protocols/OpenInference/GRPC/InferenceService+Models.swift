@@ -1,3 +1,4 @@
+import Basics
 import GRPC
 import HTTP
 import Security

@@ -24,7 +24,7 @@ struct InferenceService: Sendable {
         let need = RouteNeed.right(to: .infer, onSome: "endpoint")
         calls.inline(Self.path("ModelInfer"), needs: need) { answerHere($0) }
         calls.unary(Self.path("ModelInfer"), needs: need) { request in
-            try await Self.failing { try await Self.message(try await answer(request.message, caller: request.caller)) }
+            try await Self.failing { try Self.message(try await answer(request.message, caller: request.caller)) }
         }
         calls.stream(Self.path("ModelStreamInfer"), needs: need) { stream in
             while let message = try await stream.next() {

@@ -72,7 +72,9 @@ final class MessageArena: @unchecked Sendable {
         guard !values.isEmpty else { return nil }
         guard let memory = allocate(values.count * MemoryLayout<Value>.stride) else { throw MessageFailure.tooLarge }
         let first = memory.assumingMemoryBound(to: Value.self)
-        values.withUnsafeBufferPointer { if let source = $0.baseAddress { first.initialize(from: source, count: $0.count) } }
+        values.withUnsafeBufferPointer {
+            if let source = $0.baseAddress { first.initialize(from: source, count: $0.count) }
+        }
         return first
     }
 

@@ -22,7 +22,8 @@ enum MessageFailure: Failure {
         switch self {
         case .malformed: "the message is not what its type asks for"
         case .tooLarge: "the message takes more memory than it may"
-        case .mixedContents(let name): "the input '\(name)' has contents of its own beside the raw contents of the request"
+        case .mixedContents(let name):
+            "the input '\(name)' has contents of its own beside the raw contents of the request"
         case .rawCount(let raw, let inputs): "the request has \(raw) raw contents for \(inputs) inputs"
         case .unknownType(let input, let type): "the input '\(input)' has the unknown datatype '\(type)'"
         case .rawOnly(let input, let type): "the input '\(input)' of \(type) has no typed contents"

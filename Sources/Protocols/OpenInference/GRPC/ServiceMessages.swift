@@ -96,7 +96,8 @@ struct ServiceMessages {
             let name = String(message: entry?.pointee.key)
             guard let value = entry?.pointee.value?.pointee else { continue }
             if name == "config" {
-                guard value.parameter_choice_case == INFERENCE__MODEL_REPOSITORY_PARAMETER__PARAMETER_CHOICE_STRING_PARAM
+                guard
+                    value.parameter_choice_case == INFERENCE__MODEL_REPOSITORY_PARAMETER__PARAMETER_CHOICE_STRING_PARAM
                 else { throw OpenInferenceFailure.badParameter(name, "a text") }
                 override.configuration = String(message: value.string_param)
             } else if name.hasPrefix("file:") {

@@ -81,7 +81,8 @@ extension Tensor {
     func contents(in arena: MessageArena) throws -> UnsafeMutablePointer<Inference__InferTensorContents>? {
         let contents = try arena.make(Inference__InferTensorContents.self, mw_infer_tensor_contents())
         func fill<Element: BitwiseCopyable, Wide: BitwiseCopyable>(
-            _ element: Element.Type, _ list: WritableKeyPath<Inference__InferTensorContents, UnsafeMutablePointer<Wide>?>,
+            _ element: Element.Type,
+            _ list: WritableKeyPath<Inference__InferTensorContents, UnsafeMutablePointer<Wide>?>,
             _ size: WritableKeyPath<Inference__InferTensorContents, Int>, _ widen: (Element) -> Wide
         ) throws {
             let values = (self.values(as: element) ?? []).map(widen)

@@ -21,7 +21,8 @@ struct ModelQuestion: Sendable {
         for (index, spec) in specs.enumerated() {
             // Clients send inputs in the model's order most of the time.
             let found =
-                index < given.count && given[index].name == spec.name ? given[index] : given.first { $0.name == spec.name }
+                index < given.count && given[index].name == spec.name
+                ? given[index] : given.first { $0.name == spec.name }
             guard let found else {
                 throw OpenInferenceFailure.missingInput(spec.name, known: specs.map(\.name))
             }
@@ -66,7 +67,7 @@ struct ModelQuestion: Sendable {
         if let size = spec.datatype.elementBytes {
             guard spec.shape.count(where: { $0 < 0 }) <= 1 else { throw refuse("several sizes of its input vary") }
             guard let fixed = Tensor.count(of: spec.shape.map { $0 < 0 ? 1 : $0 }), fixed > 0,
-                case let (step, tooMany) = fixed.multipliedReportingOverflow(by: size), !tooMany,
+                case (let step, let tooMany) = fixed.multipliedReportingOverflow(by: size), !tooMany,
                 body.count.isMultiple(of: step), spec.shape.contains(where: { $0 < 0 }) || body.count == step
             else { throw refuse("\(body.count) bytes are no input of shape \(spec.shape)") }
             tensor = try Tensor(

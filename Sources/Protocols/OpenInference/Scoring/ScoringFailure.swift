@@ -22,10 +22,12 @@ enum ScoringFailure: Failure {
     var message: String {
         switch self {
         case .noSingleModel(let names):
-            names.isEmpty ? "this server has no model" : "this server has \(names.count) models, and the path names none"
+            names.isEmpty
+                ? "this server has no model" : "this server has \(names.count) models, and the path names none"
         case .wrongShape(let problem): problem
         case .ragged(let place): "the rows of \(place) differ in length"
-        case .wrongValue(let input, let wanted, let found): "the input '\(input)' takes \(wanted) and was given \(found)"
+        case .wrongValue(let input, let wanted, let found):
+            "the input '\(input)' takes \(wanted) and was given \(found)"
         case .missingColumn(let name, _): "the column '\(name)' is missing"
         case .unknownColumn(let name, _): "the model has no input '\(name)'"
         case .contentType(let type): "bodies of the type '\(type)' are not read"
@@ -36,7 +38,8 @@ enum ScoringFailure: Failure {
     var remedy: String? {
         switch self {
         case .noSingleModel(let names):
-            names.isEmpty ? "Load one." : "Use /endpoints/NAME/invocations, with one of: \(names.joined(separator: ", "))."
+            names.isEmpty
+                ? "Load one." : "Use /endpoints/NAME/invocations, with one of: \(names.joined(separator: ", "))."
         case .missingColumn(_, let known), .unknownColumn(_, let known):
             "The inputs are: \(known.joined(separator: ", "))."
         case .contentType: "Send application/json, text/csv or application/vnd.apache.parquet."

@@ -19,7 +19,8 @@ extension ScoringRequest {
         case .columns(let columns):
             let byName = Dictionary(columns.map { ($0.name, $0.cells) }) { _, last in last }
             if specs.allSatisfy({ byName[$0.name] != nil }) {
-                if let other = columns.first(where: { column in !specs.contains { $0.name == column.name } }), !isTable {
+                if let other = columns.first(where: { column in !specs.contains { $0.name == column.name } }), !isTable
+                {
                     throw ScoringFailure.unknownColumn(other.name, known: specs.map(\.name))
                 }
                 return try specs.map { try (byName[$0.name] ?? Cells([])).tensor(for: $0) }

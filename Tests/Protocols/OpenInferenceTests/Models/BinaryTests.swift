@@ -27,7 +27,8 @@ import Testing
                 let answer = try await server.infer(
                     type.rawValue,
                     Self.header(
-                        type.rawValue, "[2]", size: "\(bytes.count)", more: #","parameters":{"binary_data_output":true}"#
+                        type.rawValue, "[2]", size: "\(bytes.count)",
+                        more: #","parameters":{"binary_data_output":true}"#
                     ), bytes)
                 #expect(answer.status == 200, "\(type): \(answer.text)")
                 #expect(answer.tail == bytes, "\(type)")
@@ -64,7 +65,8 @@ import Testing
 
     @Test func aBodyOfBytesAloneIsAnsweredByBytes() async throws {
         let models: [String: any TensorModel] = [
-            "rows": EchoModel.of(.fp32, shape: [-1, 3]), "text": EchoModel.of(.bytes), "free": EchoModel.of(.fp32, shape: [-1, -1]),
+            "rows": EchoModel.of(.fp32, shape: [-1, 3]), "text": EchoModel.of(.bytes),
+            "free": EchoModel.of(.fp32, shape: [-1, -1]),
             "sum": SumModel(), "fixed": EchoModel.of(.int16, shape: [2]),
         ]
         try await ModelServer.serving(models) { server in
@@ -87,7 +89,9 @@ import Testing
     }
 
     @Test func lengthsThatLieAreRefused() async throws {
-        try await ModelServer.serving(["echo": EchoModel.of(.fp32), "text": EchoModel.of(.bytes), "bool": EchoModel.of(.bool)]) {
+        try await ModelServer.serving([
+            "echo": EchoModel.of(.fp32), "text": EchoModel.of(.bytes), "bool": EchoModel.of(.bool),
+        ]) {
             server in
             let four = raw([Float(1)])
             let good = Self.header("FP32", "[1]", size: "4")
@@ -96,12 +100,17 @@ import Testing
                 (good, four, "99999999999999999999"), (good, four, "+4"),
                 (good, Array(four.dropLast()), nil), (good, four + [0], nil), (good, [], nil),
                 (Self.header("FP32", "[2]", size: "4"), four, nil), (Self.header("FP32", "[1]", size: "8"), four, nil),
-                (Self.header("FP32", "[1]", size: "-4"), four, nil), (Self.header("FP32", "[1]", size: "\"4\""), four, nil),
-                (Self.header("FP32", "[1]", size: "4.0"), four, nil), (Self.header("FP32", "[1]", size: "null"), four, nil),
+                (Self.header("FP32", "[1]", size: "-4"), four, nil),
+                (Self.header("FP32", "[1]", size: "\"4\""), four, nil),
+                (Self.header("FP32", "[1]", size: "4.0"), four, nil),
+                (Self.header("FP32", "[1]", size: "null"), four, nil),
                 (Self.header("FP32", "[1]", size: "18446744073709551615"), four, nil),
                 (Self.header("FP32", "[4611686018427387904,4]", size: "0"), [], nil),
                 (Self.header("FP32", "[4611686018427387905]", size: "4"), four, nil),
-                (#"{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1],"parameters":{"binary_data_size":4}}]}"#, four, nil),
+                (
+                    #"{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1],"parameters":{"binary_data_size":4}}]}"#,
+                    four, nil
+                ),
                 (#"{"inputs":[{"name":"x","datatype":"FP32","shape":[1]}]}"#, [], nil),
                 (#"{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}]}"#, four, nil),
             ] as [(String, [UInt8], String?)] {
@@ -124,7 +133,8 @@ import Testing
     @Test(arguments: Compression.allCases) func bodiesAreCompressedBothWays(coding: Compression) async throws {
         try await ModelServer.serving(["echo": EchoModel.of(.fp32), "sum": SumModel()]) { server in
             let numbers = (0..<1000).map { Float($0) }
-            let header = Self.header("FP32", "[1000]", size: "4000", more: #","parameters":{"binary_data_output":true}"#)
+            let header = Self.header(
+                "FP32", "[1000]", size: "4000", more: #","parameters":{"binary_data_output":true}"#)
             let packed = try (Array(header.utf8) + raw(numbers)).withUnsafeBytes { try coding.compress($0) }
             let answer = try await server.send(
                 .post, "/v2/models/echo/infer", packed,
@@ -141,7 +151,8 @@ import Testing
             // Asked for alone, also a short answer is compressed; in a list only a long one.
             let short = #"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}"#
             for (accept, wanted) in [
-                (coding.rawValue, coding.rawValue), ("gzip, deflate, br", nil), ("identity", nil), ("\(coding.rawValue);q=0", nil),
+                (coding.rawValue, coding.rawValue), ("gzip, deflate, br", nil), ("identity", nil),
+                ("\(coding.rawValue);q=0", nil),
             ] {
                 let answer = try await server.send(
                     .post, "/v2/models/echo/infer", Array(short.utf8), headers: ["Accept-Encoding": accept])
@@ -155,7 +166,8 @@ import Testing
         try await ModelServer.serving(["echo": EchoModel.of(.fp32)]) { server in
             let short = Array(#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}"#.utf8)
             func status(_ body: [UInt8], _ coding: String) async throws -> Int {
-                try await server.send(.post, "/v2/models/echo/infer", body, headers: ["Content-Encoding": coding]).status
+                try await server.send(.post, "/v2/models/echo/infer", body, headers: ["Content-Encoding": coding])
+                    .status
             }
             #expect(try await status(short, "br") == 415)
             #expect(try await status(short, "gzip, gzip") == 415)

@@ -46,13 +46,22 @@ import Testing
         (body(input(type: "INT8", data: "[128]"), b), "beyond the range"),
         (body(input(type: "INT64", data: "[1.5]"), b), "no integer"),
         (body(input(type: "UINT64", data: "[-1]"), b), "0 or more"),
-        (#"{"inputs":[\#(input()),\#(b)],"outputs":[{"name":"nobody"}]}"#, "there is no output 'nobody'. The outputs are: sum, difference."),
-        (#"{"inputs":[\#(input()),\#(b)],"outputs":[{"name":"sum"},{"name":"sum"}]}"#, "the output 'sum' is asked for twice"),
+        (
+            #"{"inputs":[\#(input()),\#(b)],"outputs":[{"name":"nobody"}]}"#,
+            "there is no output 'nobody'. The outputs are: sum, difference."
+        ),
+        (
+            #"{"inputs":[\#(input()),\#(b)],"outputs":[{"name":"sum"},{"name":"sum"}]}"#,
+            "the output 'sum' is asked for twice"
+        ),
         (#"{"inputs":[\#(input()),\#(b)],"outputs":[{}]}"#, "lacks 'name'"),
         (#"{"inputs":[\#(input()),\#(b)],"outputs":{}}"#, "'outputs' has to be an array"),
         (#"{"id":7,"inputs":[\#(input()),\#(b)]}"#, "the request id has to be a string"),
         (#"{"parameters":[],"inputs":[\#(input()),\#(b)]}"#, "'parameters' has to be an object"),
-        (#"{"parameters":{"timeout":-1},"inputs":[\#(input()),\#(b)]}"#, "the parameter 'timeout' has to be a whole number"),
+        (
+            #"{"parameters":{"timeout":-1},"inputs":[\#(input()),\#(b)]}"#,
+            "the parameter 'timeout' has to be a whole number"
+        ),
         (#"{"parameters":{"binary_data_output":1},"inputs":[\#(input()),\#(b)]}"#, "has to be true or false"),
     ]
 
@@ -91,11 +100,13 @@ import Testing
             #expect(try await server.get("/v2/models/sum/nothing").error != nil)
             let shared = try await server.infer(
                 "sum",
-                #"{"inputs":[{"name":"a","datatype":"FP32","shape":[1],"parameters":{"shared_memory_region":"r"}},\#(Self.b)]}"#)
+                #"{"inputs":[{"name":"a","datatype":"FP32","shape":[1],"parameters":{"shared_memory_region":"r"}},\#(Self.b)]}"#
+            )
             #expect(shared.status == 501)
             let classes = try await server.infer(
                 "sum",
-                #"{"inputs":[\#(Self.input()),\#(Self.b)],"outputs":[{"name":"sum","parameters":{"classification":2}}]}"#)
+                #"{"inputs":[\#(Self.input()),\#(Self.b)],"outputs":[{"name":"sum","parameters":{"classification":2}}]}"#
+            )
             #expect(classes.status == 501)
             for path in ["/v2/models/..%2F..%2Fetc/infer", "/v2/models/sum%00/infer", "/v2/models/%ff/infer"] {
                 let answer = try await server.post(path, body)
@@ -110,7 +121,8 @@ import Testing
             for count in [10, 100_000] {
                 let values = (0..<count).map { "\(Double($0) / 7)" }.joined(separator: ",")
                 let answer = try await server.infer(
-                    "echo", #"{"id":"long","inputs":[{"name":"x","datatype":"FP64","shape":[\#(count)],"data":[\#(values)]}]}"#)
+                    "echo",
+                    #"{"id":"long","inputs":[{"name":"x","datatype":"FP64","shape":[\#(count)],"data":[\#(values)]}]}"#)
                 #expect(answer.status == 200)
                 #expect(answer.text.hasSuffix(",\"data\":[\(values.replacingOccurrences(of: ".0,", with: ","))]}]}"))
             }

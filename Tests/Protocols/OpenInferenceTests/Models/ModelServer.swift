@@ -1,17 +1,21 @@
 import Basics
 import Columnar
 import Foundation
+import GRPC
 import HTTP
 import Inference
 import OpenInference
 import Serving
 import Telemetry
+import Testing
 
 /// A server with models of a repository and nothing else.
 struct ModelServer {
     let repository: ModelRepository
     let client: HTTPClient
     let port: Int
+    /// Where gRPC is answered.
+    let callPort: Int
 
     struct Answer: Sendable {
         let status: Int
@@ -46,7 +50,7 @@ struct ModelServer {
         _ models: [String: any TensorModel], versions: [String] = ["1"],
         _ check: (ModelServer) async throws -> Void
     ) async throws {
-        let repository = ModelRepository()
+        let repository = ModelRepository(time: SystemTime(), random: SystemRandom())
         for (name, model) in models {
             for version in versions {
                 repository.register(ServedModel(name: name, version: version, model: model, time: SystemTime()))
@@ -62,12 +66,17 @@ struct ModelServer {
         protocols.installScoring(
             on: router, tables: ColumnarEngine(ColumnarOptions(temporaryDirectory: folder, connections: 1)),
             standalone: true)
+        let calls = GRPCRouter()
+        protocols.install(on: calls)
+        var configuration = HTTPServerConfiguration()
+        configuration.http2Port = 0
         let server = HTTPServer(
-            configuration: HTTPServerConfiguration(), router: router, log: .silent, metrics: metrics)
+            configuration: configuration, router: router, calls: calls, log: .silent, metrics: metrics)
         let port = try server.start()
+        let callPort = try #require(server.http2Port)
         let client = try HTTPClient(baseURL: "http://127.0.0.1:\(port)")
         do {
-            try await check(ModelServer(repository: repository, client: client, port: port))
+            try await check(ModelServer(repository: repository, client: client, port: port, callPort: callPort))
         } catch {
             await server.shutdown(drainSeconds: 1)
             throw error
