@@ -42,10 +42,18 @@ package struct SearchStatement {
             throw ExperimentsFailure.search(
                 "Invalid search: it compares with \(count) values, the most is \(Self.valueLimit)")
         }
-        let filter = conditions.isEmpty ? "" : "\nWHERE " + conditions.joined(separator: "\n  AND ")
         return try transaction.query(
             "\(select)\(joins)\(filter)\nORDER BY \(order.joined(separator: ", ")) LIMIT ? OFFSET ?",
             joinValues + values + [.integer(Int64(limit) + 1), .integer(Int64(offset))])
+    }
+
+    /// How many rows of a table it finds.
+    func count(_ table: String, in transaction: Transaction) throws -> Int {
+        try transaction.first("SELECT count(*) AS n FROM \(table)\(joins)\(filter)", joinValues + values)?.int("n") ?? 0
+    }
+
+    private var filter: String {
+        conditions.isEmpty ? "" : "\nWHERE " + conditions.joined(separator: "\n  AND ")
     }
 
     /// A condition on a text.
