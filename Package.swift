@@ -242,7 +242,9 @@ let package = Package(
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
-        tests("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "TestSupport"),
+        // What reads compressed header fields in tests.
+        .systemLibrary(name: "CNghttp2", path: "Tests/Native/CNghttp2", pkgConfig: "libnghttp2"),
+        tests("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "TestSupport", "CNghttp2"),
         tests("Archives", in: "Foundations", "Basics", "TestSupport"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
         tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
@@ -267,6 +269,9 @@ let package = Package(
         .executableTarget(
             name: "bench-keyvalue", dependencies: ["KeyValue", "Basics", "CLMDB", "Engines", "TestSupport"],
             path: "Benchmarks/keyvalue", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "bench-calls", dependencies: ["GRPC", "HTTP", "Basics", "Telemetry"], path: "Benchmarks/calls",
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "bench-stores",
             dependencies: [

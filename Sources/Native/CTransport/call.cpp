@@ -166,9 +166,10 @@ void mw_call_begin(mw_call *call, int status, const mw_field *fields, size_t cou
     if (current_loop() != call->loop.get()) call->kick();
 }
 
-int mw_call_write(mw_call *call, mw_slice bytes) {
+int mw_call_write(mw_call *call, mw_slice head, mw_slice bytes) {
     std::lock_guard<std::mutex> lock(call->mutex);
     if (call->gone || call->ended) return 0;
+    call->pending.append(head.data, head.size);
     call->pending.append(bytes.data, bytes.size);
     call->kick();
     return filled(*call);
@@ -176,7 +177,7 @@ int mw_call_write(mw_call *call, mw_slice bytes) {
 
 void *mw_call_buffer(mw_call *call, size_t capacity) {
     std::lock_guard<std::mutex> lock(call->mutex);
-    return call->pending.room(capacity);
+    return call->begun ? nullptr : call->pending.room(capacity);
 }
 
 int mw_call_commit(mw_call *call, size_t size) {
