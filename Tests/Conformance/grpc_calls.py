@@ -79,13 +79,13 @@ def part_sizes(channel):
 
 
 def part_gzip(channel):
-    text = b"a text that repeats itself, " * 40_000
+    text = b"a text that repeats itself, " * 20_000
     for name in ("Inline", "Later", "Unary"):
         assert unary(channel, name)(text, compression=grpc.Compression.Gzip) == text, name
         assert unary(channel, name)(b"short", compression=grpc.Compression.Gzip) == b"short", name
     call = bidi(channel, "Stream")(iter([text, b"short", text]), compression=grpc.Compression.Gzip)
     assert list(call) == [text, b"short", text]
-    bomb = bytes(200 << 20)
+    bomb = bytes(80 << 20)
     found = code(lambda: unary(channel, "Unary")(bomb, compression=grpc.Compression.Gzip))
     assert found[0] == "RESOURCE_EXHAUSTED", found
     found = code(lambda: unary(channel, "Inline")(text, compression=grpc.Compression.Deflate))
@@ -104,7 +104,7 @@ def part_deadlines(channel):
 
 
 def block():
-    threading.Event().wait(3)
+    threading.Event().wait(0.5)
     yield b""
 
 
@@ -125,13 +125,13 @@ def part_streams(channel):
     messages = [b"%d" % index * (index % 50) for index in range(2000)]
     assert list(call(iter(messages))) == messages
     assert list(call(iter([]))) == []
-    large = [os.urandom(5 << 20) for _ in range(6)]
+    large = [os.urandom(5 << 20) for _ in range(4)]
     assert list(call(iter(large))) == large
     # Turn by turn: every answer comes before the next message is sent.
     ready = threading.Semaphore(1)
 
     def turns():
-        for index in range(300):
+        for index in range(200):
             ready.acquire()
             yield b"turn %d" % index
 
@@ -156,15 +156,15 @@ def part_streams(channel):
 
 
 def part_backpressure(channel):
-    # 40 MB for a handler that takes 1 ms for each message of 64 KB: the client is held back, and nothing is lost.
+    # 20 MB for a handler that takes 1 ms for each message of 64 KB: the client is held back, and nothing is lost.
     sent = [0]
 
     def messages():
-        for _ in range(640):
+        for _ in range(320):
             sent[0] += 1
             yield bytes(65536)
 
-    assert list(bidi(channel, "Slow")(messages())) == [b"%d" % (640 * 65536)]
+    assert list(bidi(channel, "Slow")(messages())) == [b"%d" % (320 * 65536)]
     # A client that does not read.
     stream = bidi(channel, "Endless")(iter([]))
     next(stream)
@@ -191,13 +191,13 @@ def part_many(channel):
 
     def work(seed):
         source = random.Random(seed)
-        for _ in range(200):
-            message = source.randbytes(source.randrange(20_000))
+        for _ in range(100):
+            message = source.randbytes(source.randrange(10_000))
             name = source.choice(["Inline", "Later", "Unary"])
             if unary(channel, name)(message) != message:
                 wrong.append(name)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(16)]
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -209,8 +209,8 @@ def part_asyncio(target):
     async def all_of_it():
         async with grpc.aio.insecure_channel(target, options=OPTIONS) as channel:
             call = channel.unary_unary("/test.Echo/Unary")
-            found = await asyncio.gather(*[call(b"%d" % index) for index in range(300)])
-            assert found == [b"%d" % index for index in range(300)]
+            found = await asyncio.gather(*[call(b"%d" % index) for index in range(200)])
+            assert found == [b"%d" % index for index in range(200)]
             stream = channel.stream_stream("/test.Echo/Stream")()
             for index in range(100):
                 await stream.write(b"%d" % index)

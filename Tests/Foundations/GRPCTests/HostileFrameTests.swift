@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test func headersThatNeverEndAreCutOff() async throws {
-        let fixture = try CallFixture { $0.headerTimeout = 0.5 }
+        let fixture = try CallFixture { $0.headerTimeout = 0.3 }
         // CONTINUATION without end, in empty frames and in full ones.
         for piece in [[], FrameSocket.fields([("x", String(repeating: "y", count: 8000))])] {
             let socket = try FrameSocket(port: fixture.port)
@@ -147,7 +147,6 @@ import Testing
         let floods = [
             FrameSocket.frame(Kind.ping, [UInt8](repeating: 7, count: 8)), FrameSocket.frame(Kind.settings),
             FrameSocket.frame(Kind.priority, stream: 1, [0, 0, 0, 0, 1]),
-            FrameSocket.frame(0xBB, stream: 0, [1, 2, 3]),
         ]
         for flood in floods {
             let socket = try FrameSocket(port: fixture.port)
@@ -244,6 +243,23 @@ import Testing
         socket.send(FrameSocket.call(Self.inline, stream: 1, [1]))
         let frames = try await socket.rest(seconds: 5)
         #expect(Self.farewell(frames) == 0)
+        #expect(await eventually { fixture.server.connections == 0 })
+        await fixture.server.shutdown(drainSeconds: 1)
+    }
+
+    @Test func peersThatVanishedAreFoundOut() async throws {
+        let fixture = try CallFixture {
+            $0.idleTimeout = 0.2
+            $0.headerTimeout = 0.3
+        }
+        let socket = try FrameSocket(port: fixture.port)
+        socket.send(FrameSocket.frame(Kind.headers, flags: 4, stream: 1, FrameSocket.request("/test.Echo/Silent")))
+        // It is asked for a sign of life, and gives one the first time.
+        let asked = try await socket.until { $0.type == Kind.ping && $0.flags == 0 }
+        socket.send(FrameSocket.frame(Kind.ping, flags: 1, asked.last?.payload ?? []))
+        _ = try await socket.until { $0.type == Kind.ping && $0.flags == 0 }
+        #expect(fixture.cancelled.load(ordering: .relaxed) == 0)
+        #expect(await eventually { fixture.cancelled.load(ordering: .relaxed) == 1 })
         #expect(await eventually { fixture.server.connections == 0 })
         await fixture.server.shutdown(drainSeconds: 1)
     }

@@ -168,7 +168,7 @@ int64_t mw_call_tag(const mw_call *call);
 /// Who is to be told that the stream is closed.
 void mw_call_set_owner(mw_call *call, void *owner);
 void *mw_call_owner(const mw_call *call);
-/// Has `on_call_late` called after so many milliseconds, unless the stream is closed by then.
+/// Has `on_call_late` called after so many milliseconds, unless the stream is closed by then. The first deadline counts.
 void mw_call_deadline(mw_call *call, int64_t after_ms);
 
 // From any thread:
