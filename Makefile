@@ -47,6 +47,10 @@ fuzz: setup ## feed mutated input to every parser; SEED=n repeats a run, FUZZ_SE
 bench: build ## measure speed and size, with the command and the machine
 	@scripts/bench
 
+.PHONY: protobuf
+protobuf: ## make the C of the protocol's messages anew, after a change of their .proto
+	@scripts/protobuf
+
 .PHONY: format
 format: ## rewrite the sources in the house format
 	$(SWIFT) format -i -r $(sources)

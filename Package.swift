@@ -51,6 +51,9 @@ let package = Package(
             "CTransport", .linkedLibrary("nghttp2"), .linkedLibrary("ssl"), .linkedLibrary("crypto"),
             .linkedLibrary("pthread")),
         native("CSimdJSON", .linkedLibrary("simdjson")),
+        .target(
+            name: "CInference", path: "Sources/Native/CInference", exclude: ["inference.proto"],
+            linkerSettings: [.linkedLibrary("protobuf-c")]),
         .systemLibrary(name: "CZlib", path: "Sources/Native/CZlib", pkgConfig: "zlib"),
         native("CCrypto", .linkedLibrary("crypto")),
         native("CDuckDB", unpackedLibraries),
@@ -59,6 +62,8 @@ let package = Package(
             // What set-up compiles against the headers of Arrow itself.
             exclude: ["library"]),
         native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
+        native("COnnxRuntime", unpackedLibraries),
+        native("CXGBoost", unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CLMDB", path: "Sources/Native/CLMDB", pkgConfig: "lmdb"),
         native("CAvro", .linkedLibrary("avro")),
@@ -74,7 +79,6 @@ let package = Package(
         room("Basics", in: "Foundations", "CCrypto"),
         room("Telemetry", in: "Foundations", "Basics"),
         room("HTTP", in: "Foundations", "Basics", "Telemetry", "CTransport"),
-        room("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "CTransport", "CZlib"),
         room("Sealing", in: "Foundations", "Basics", "CSodium"),
         room("SQL", in: "Foundations", "Basics", "Telemetry", "CSQLite", "CPostgreSQL"),
         room("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "CCurl"),
@@ -88,12 +92,15 @@ let package = Package(
             "Security", in: "Foundations", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "Journal", "CCrypto"),
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
         room("Archives", in: "Foundations", "Basics", "CArchive"),
+        room("Compression", in: "Foundations", "Basics", "CZlib"),
+        room("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "Compression", "CTransport"),
         room("Expressions", in: "Foundations", "Basics"),
         room("Documents", in: "Foundations", "Basics", "CSimdJSON"),
 
         room("Statistics", in: ""),
         room("Aggregations", in: "", "Basics"),
-        room("Inference", in: "", "Basics", "CLightGBM"),
+        room(
+            "Inference", in: "", "Basics", "Configuration", "Documents", "CLightGBM", "COnnxRuntime", "CXGBoost"),
 
         // The six layers, each standing on the ones before it.
         room(
@@ -133,8 +140,8 @@ let package = Package(
 
         // Wire formats, each translated to a layer's service.
         room(
-            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Features",
-            "Registry", "Serving"),
+            "OpenInference", in: "Protocols", "Basics", "Telemetry", "HTTP", "GRPC", "Compression", "Columnar",
+            "Security", "CSimdJSON", "CInference", "Inference", "Features", "Registry", "Serving"),
         room(
             "Feast", in: "Protocols", "Basics", "Telemetry", "HTTP", "Security", "CSimdJSON", "Documents", "Datasets",
             "Features"),
@@ -150,7 +157,7 @@ let package = Package(
         room(
             "Works", in: "", "Basics", "Telemetry", "HTTP", "Sealing", "SQL", "ObjectStorage", "KeyValue", "Streams",
             "Columnar", "Journal", "Records", "Jobs", "Security", "Configuration", "Datasets", "Features",
-            "Experiments",
+            "Experiments", "GRPC",
             "Training", "Registry", "Serving", "Monitoring", "Automation", "Upkeep", "Inference", "OpenInference",
             "Feast", "MLflow", "WorksAPI"),
         room("ModelworksClient", in: "", "Basics", "HTTP"),
@@ -170,7 +177,9 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         // What tests of several rooms need.
-        .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "TestSupport", dependencies: ["Basics", "Archives"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
         // Real databases, brokers and stores for tests, as child processes on loopback.
         .target(
             name: "Engines",
@@ -205,6 +214,8 @@ let package = Package(
             "Features", in: "Layers", "Basics", "Telemetry", "Configuration", "Expressions", "SQL", "Journal",
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
+        tests(
+            "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",
@@ -227,7 +238,8 @@ let package = Package(
             "TestSupport"),
         tests("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Engines", "TestSupport"),
         tests(
-            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Engines", "TestSupport"),
+            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Experiments", "Engines",
+            "TestSupport"),
         tests(
             "WorksAPI", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "ModelworksClient", "Engines",
             "TestSupport"),
@@ -238,7 +250,10 @@ let package = Package(
             "Imports", in: "", "Workshop", "Works", "WorksAPI", "Basics", "HTTP", "Experiments", "Registry", "SQL",
             "ModelworksClient", "TestSupport"),
         tests("ModelworksClient", in: "", "Workshop", "Works", "Basics", "HTTP", "TestSupport"),
-        tests("OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "Inference", "TestSupport"),
+        tests(
+            "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "GRPC", "Telemetry", "Compression",
+            "CSimdJSON",
+            "Columnar", "Inference", "Serving", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
@@ -246,6 +261,7 @@ let package = Package(
         .systemLibrary(name: "CNghttp2", path: "Tests/Native/CNghttp2", pkgConfig: "libnghttp2"),
         tests("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "TestSupport", "CNghttp2"),
         tests("Archives", in: "Foundations", "Basics", "TestSupport"),
+        tests("Compression", in: "Foundations", "Basics"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
         tests("SQL", in: "Foundations", "Basics", "Telemetry", "Engines", "TestSupport"),
         tests("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "Engines", "TestSupport"),
@@ -260,9 +276,9 @@ let package = Package(
         tests("Columnar", in: "Foundations", "Basics", "TestSupport"),
         tests(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
-        tests("Configuration", in: "Foundations", "Basics"),
+        tests("Configuration", in: "Foundations", "Basics", "TestSupport"),
         tests("Statistics", in: ""),
-        tests("Inference", in: "", "Basics"),
+        tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
         // Measurements beside the engines' own floor, one command each.

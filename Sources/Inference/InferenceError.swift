@@ -46,4 +46,29 @@ public struct InferenceError: Failure, Equatable {
             .internal, "LightGBM failed in \(call): \(text)",
             remedy: "Check the training parameters and data against LightGBM's message")
     }
+
+    /// A model file that can not be served as it is.
+    ///
+    /// - Parameter format: the kind of file, such as `ONNX`.
+    static func modelFile(_ format: String, _ message: String, remedy: String? = nil) -> InferenceError {
+        InferenceError(
+            .invalidArgument, "the \(format) model can not be loaded: \(message)",
+            remedy: remedy ?? "Check that the file is whole, and export the model again")
+    }
+
+    /// A library that is opened at its first use is not there or not the pinned release.
+    static func library(_ name: String, _ reason: String) -> InferenceError {
+        InferenceError(
+            .failedPrecondition, "\(name) can not be opened: \(reason)",
+            remedy: "Install the program with its lib folder beside bin, or run `make setup`")
+    }
+
+    /// A runtime refused or failed; `text` is its own words.
+    static func runtime(_ code: FailureCode, _ name: String, _ text: String) -> InferenceError {
+        let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        return InferenceError(
+            code, "\(name) failed: \(line.prefix(1000))",
+            remedy: code == .invalidArgument
+                ? "Compare the request with the model's metadata" : "Try the same inputs with \(name)'s own client")
+    }
 }

@@ -1,14 +1,5 @@
-/// The type of a tensor's elements, by its name in the Open Inference Protocol.
-public enum TensorType: String, Codable, Sendable, CaseIterable {
-    case fp64 = "FP64"
-    case fp32 = "FP32"
-    case int64 = "INT64"
-    case bytes = "BYTES"
-    case bool = "BOOL"
-}
-
 /// One named input or output of a model: a single value per row.
-public struct TensorSpecification: Codable, Sendable, Equatable {
+public struct SignatureColumn: Codable, Sendable, Equatable {
     public let name: String
     public let datatype: TensorType
     /// Whether the value may be missing.
@@ -23,10 +14,10 @@ public struct TensorSpecification: Codable, Sendable, Equatable {
 
 /// What a model takes and gives, in the order of its numbers.
 public struct ModelSignature: Codable, Sendable, Equatable {
-    public let inputs: [TensorSpecification]
-    public let outputs: [TensorSpecification]
+    public let inputs: [SignatureColumn]
+    public let outputs: [SignatureColumn]
 
-    public init(inputs: [TensorSpecification], outputs: [TensorSpecification]) {
+    public init(inputs: [SignatureColumn], outputs: [SignatureColumn]) {
         self.inputs = inputs
         self.outputs = outputs
     }

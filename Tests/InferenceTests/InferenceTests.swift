@@ -251,7 +251,7 @@ import Testing
 }
 
 @Suite struct BundleTests {
-    static let runtimes = ModelRuntimes([LightGBMRuntime()])
+    static let runtimes = ModelRuntimes.all
 
     static func bundle() throws -> (ModelBundle.Encoded, [Digest: [UInt8]]) {
         let text = try Samples.booster().modelText
@@ -260,8 +260,8 @@ import Testing
         let encoded = try ModelBundle.encode(
             kind: "lightgbm", files: files,
             signature: ModelSignature(
-                inputs: (0..<6).map { TensorSpecification(name: "feature_\($0)", datatype: .fp64, nullable: $0 == 1) },
-                outputs: [TensorSpecification(name: "probability", datatype: .fp64)]),
+                inputs: (0..<6).map { SignatureColumn(name: "feature_\($0)", datatype: .fp64, nullable: $0 == 1) },
+                outputs: [SignatureColumn(name: "probability", datatype: .fp64)]),
             sampleRows: try Samples.rows(3) + [[Double](repeating: .nan, count: 6)],
             featureService: .init(name: "flights", digest: "sha256:00"), metrics: ["auc": 0.91],
             environment: ["lightgbm": "4.7.0"],

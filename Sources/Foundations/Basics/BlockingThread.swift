@@ -13,4 +13,7 @@ public final class BlockingThread: Sendable {
             queue.async { continuation.resume(with: Swift.Result { try body() }) }
         }
     }
+
+    /// Runs `body` on the thread, after what it was given before, and does not wait for it.
+    public func start(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
 }

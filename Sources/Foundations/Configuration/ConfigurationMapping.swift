@@ -107,7 +107,8 @@ public struct ConfigurationMapping: Sendable {
         return wide || seconds > secondsMax ? nil : seconds
     }
 
-    static func bytes(of text: String) -> Int64? {
+    /// The bytes of a text such as `64KiB`, `512MiB` or `2GiB`, at most an exbibyte; nil where it is none.
+    public static func bytes(of text: String) -> Int64? {
         let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("B", 0)]
         guard let (unit, shift) = units.first(where: { text.hasSuffix($0.0) }),
             let count = Int64(text.dropLast(unit.count)), count >= 0

@@ -44,7 +44,25 @@ final class ServerCore: Sendable {
         if answerInline(pointer, start: start) { return }
         let exchange = Exchange(pointer: pointer)
         let (request, problem) = exchange.request(random: random)
-        Task.immediate { await self.answer(exchange, request, problem, start: start) }
+        if let problem { return fail(exchange, request, problem, start: start) }
+        dispatch(exchange, request, start: start)
+    }
+
+    private func dispatch(_ exchange: Exchange, _ request: HTTPRequest, start: UInt64) {
+        let outcome = table.find(request.method, request.segments)
+        var executor: LoopExecutor?
+        if case .found(let match) = outcome, match.endpoint.isBrief { executor = LoopExecutor(of: exchange) }
+        Task.immediate(executorPreference: executor) {
+            let (response, route) = await self.router.dispatch(request, to: outcome, in: self.table)
+            await self.send(response, of: route, to: exchange, request, start: start)
+        }
+    }
+
+    private func fail(_ exchange: Exchange, _ request: HTTPRequest, _ error: any Error, start: UInt64) {
+        Task.immediate {
+            await self.send(
+                self.router.onError(error, request), of: "unmatched", to: exchange, request, start: start)
+        }
     }
 
     private func answerInline(_ pointer: OpaquePointer, start: UInt64) -> Bool {
@@ -112,7 +130,7 @@ final class ServerCore: Sendable {
                 let caller = try await access.admit(RequestCredentials(request))
                 try caller.require(entry.route.need, on: resource)
             } catch {
-                await self.answer(exchange, request, error, start: start)
+                self.fail(exchange, request, error, start: start)
                 return
             }
             exchange.onLoop {
@@ -125,23 +143,21 @@ final class ServerCore: Sendable {
                     if self.run(entry, view, exchange.pointer, start: start) { return }
                 }
                 let (request, problem) = exchange.request(random: self.random)
-                Task.immediate { await self.answer(exchange, request, problem, start: start) }
+                if let problem { return self.fail(exchange, request, problem, start: start) }
+                self.dispatch(exchange, request, start: start)
             }
         }
     }
 
     private func refuse(_ exchange: Exchange, _ error: any Error, start: UInt64) {
         let (request, problem) = exchange.request(random: random, withBody: false)
-        Task.immediate { await self.answer(exchange, request, problem ?? error, start: start) }
+        fail(exchange, request, problem ?? error, start: start)
     }
 
-    private func answer(_ exchange: Exchange, _ request: HTTPRequest, _ problem: (any Error)?, start: UInt64) async {
-        var (response, route) =
-            if let problem {
-                (router.onError(problem, request), "unmatched")
-            } else {
-                await router.dispatch(request, in: table)
-            }
+    private func send(
+        _ response: HTTPResponse, of route: String, to exchange: Exchange, _ request: HTTPRequest, start: UInt64
+    ) async {
+        var response = response
         request.source?.close()
         if response.headers["X-Request-Id"] == nil { response.headers.add("X-Request-Id", request.requestID) }
         let lines = response.headers.lines(leavingOut: HTTPHeaders.transportOwned)

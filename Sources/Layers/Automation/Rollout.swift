@@ -21,6 +21,8 @@ public struct Rollout: Sendable, Codable, Equatable {
     public var baselineFailures: Int64
     public var steps: [Step]
     public var reason: String?
+    /// What both arms have done so far; nil until it was first looked at.
+    public var analysis: RolloutAnalysis?
     /// The principal that started it; nil in records that were stored before this was kept.
     public var starter: String?
 
@@ -38,6 +40,8 @@ public struct Rollout: Sendable, Codable, Equatable {
         public var failures: Int64
         public var p99Milliseconds: Double
         public var verdict: String
+        /// What the comparison with the stable version had come to; nil in steps judged before there was one.
+        public var evidence: [RolloutAnalysis.Evidence]?
     }
 
     /// What to do next.
@@ -70,7 +74,22 @@ public struct Rollout: Sendable, Codable, Equatable {
     /// The share of traffic the candidate has in the present step.
     public var share: Double { plan.steps.indices.contains(step) ? plan.steps[step] : 1 }
 
-    /// Judges the present step.
+    /// The rollout after another look at what both arms have done; only while its candidate has traffic.
+    public func looked(
+        at traffic: TrafficPolicy?, stable: ArmStatistics.Reading?, canary: ArmStatistics.Reading?
+    ) -> Rollout {
+        guard state == .progressing, let comparison = plan.comparison, traffic?.canary == candidate, let stable,
+            let canary
+        else { return self }
+        var next = self
+        var analysis = analysis ?? RolloutAnalysis()
+        analysis.look(stable: stable, candidate: canary, slowdown: comparison.maximumSlowdown)
+        next.analysis = analysis
+        return next
+    }
+
+    /// Judges the present step. Failures, a p99 over the limit and what the comparison found end it at once; time and
+    /// requests are waited for before it is good.
     ///
     /// - Parameters:
     ///   - traffic: who answers on the endpoint now.
@@ -78,14 +97,8 @@ public struct Rollout: Sendable, Codable, Equatable {
     public func next(at now: Timestamp, traffic: TrafficPolicy?, canary: ArmStatistics.Reading?) -> Decision {
         guard state == .progressing else { return .wait }
         let reading = canary ?? .none
-        let restarted = reading.answers < baselineAnswers
-        let requests = reading.answers - (restarted ? 0 : baselineAnswers)
-        let failures = reading.failures - (restarted ? 0 : baselineFailures)
-        func judged(_ verdict: String) -> Step {
-            Step(
-                share: share, from: stepStarted, to: now, requests: requests, failures: failures,
-                p99Milliseconds: reading.p99, verdict: verdict)
-        }
+        let (requests, failures) = counted(reading)
+        func judged(_ verdict: String) -> Step { self.judged(verdict, at: now, canary: canary) }
         // Only completing makes the candidate stable: a crash came between that and this rollout's own record.
         if traffic?.stable == candidate, traffic?.canary == nil { return .complete(judged("good")) }
         guard traffic?.canary == candidate else {
@@ -98,14 +111,33 @@ public struct Rollout: Sendable, Codable, Equatable {
             let reason = "\(failures) of \(requests) answers failed"
             return .rollBack(judged(reason), reason: reason)
         }
-        guard now >= stepStarted.advanced(bySeconds: plan.stepSeconds), requests >= plan.minimumRequests else {
-            return .wait
-        }
+        guard requests >= plan.minimumRequests else { return .wait }
         if reading.p99 > plan.maximumP99Milliseconds {
             let reason = "p99 is \(reading.p99) ms, over \(plan.maximumP99Milliseconds) ms"
             return .rollBack(judged(reason), reason: reason)
         }
+        if let comparison = plan.comparison,
+            let reason = analysis?.objection(alpha: comparison.alpha, shift: comparison.maximumOutputShift)
+        {
+            return .rollBack(judged(reason), reason: reason)
+        }
+        guard now >= stepStarted.advanced(bySeconds: plan.stepSeconds) else { return .wait }
         return step + 1 < plan.steps.count ? .advance(judged("good")) : .complete(judged("good"))
+    }
+
+    /// The present step with its verdict.
+    func judged(_ verdict: String, at now: Timestamp, canary: ArmStatistics.Reading?) -> Step {
+        let reading = canary ?? .none
+        let (requests, failures) = counted(reading)
+        return Step(
+            share: share, from: stepStarted, to: now, requests: requests, failures: failures,
+            p99Milliseconds: reading.p99, verdict: verdict, evidence: analysis?.evidence)
+    }
+
+    /// What the candidate has done in the present step; its counters begin again at zero when the process does.
+    private func counted(_ reading: ArmStatistics.Reading) -> (requests: Int64, failures: Int64) {
+        guard reading.answers >= baselineAnswers else { return (reading.answers, reading.failures) }
+        return (reading.answers - baselineAnswers, reading.failures - baselineFailures)
     }
 
     /// The rollout after a decision was carried out.
@@ -123,10 +155,12 @@ public struct Rollout: Sendable, Codable, Equatable {
         case .complete(let judged):
             next.steps.append(judged)
             next.state = .completed
+            next.analysis = nil
         case .rollBack(let judged, let reason):
             next.steps.append(judged)
             next.state = .rolledBack
             next.reason = reason
+            next.analysis = nil
         }
         return next
     }

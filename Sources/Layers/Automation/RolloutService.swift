@@ -19,6 +19,8 @@ public actor RolloutService {
     private let logger: Logger
     /// Rollouts under way, as stored; nil until read.
     private var active: [Rollout]?
+    /// What was found since a rollout was last stored, by its id.
+    private var analyses: [String: RolloutAnalysis] = [:]
 
     public init(
         database: Database, registry: ModelRegistry, endpoints: EndpointStore, time: any TimeSource,
@@ -60,9 +62,8 @@ public actor RolloutService {
             id: id, endpoint: endpoint, candidate: candidate, plan: target.definition.rollout, by: principal,
             at: time.now)
         try await endpoints.set(
-            TrafficPolicy(
-                stable: traffic.stable, canary: candidate, canaryShare: rollout.share, previous: traffic.previous),
-            on: endpoint, type: "rollout.started", reason: "rollout \(id) to \(rollout.share)", by: principal,
+            traffic.trying(candidate, share: rollout.share), on: endpoint, type: "rollout.started",
+            reason: "rollout \(id) to \(rollout.share)", by: principal,
             with: try stored(rollout))
         active = nil
         return rollout
@@ -71,8 +72,16 @@ public actor RolloutService {
     /// Reads anew which rollouts are under way: another process may have moved them.
     public func forget() { active = nil }
 
-    /// Every rollout, oldest first.
+    /// Every rollout, oldest first, without the counts that its analysis goes on from.
     public func all() async throws -> [Rollout] {
+        try await everyStored().map { rollout in
+            var told = rollout
+            told.analysis = nil
+            return told
+        }
+    }
+
+    private func everyStored() async throws -> [Rollout] {
         try await database.read { transaction in
             try transaction.query("SELECT record FROM rollouts ORDER BY created, id", [])
                 .map { try JSON.decode(Rollout.self, from: try $0.string("record")) }
@@ -81,7 +90,7 @@ public actor RolloutService {
 
     private func underWay() async throws -> [Rollout] {
         if let active { return active }
-        let rollouts = try await all().filter { $0.state == .progressing }
+        let rollouts = try await everyStored().filter { $0.state == .progressing }
         active = rollouts
         return rollouts
     }
@@ -116,10 +125,38 @@ public actor RolloutService {
 
     /// Judges a rollout and acts on it.
     /// - Returns: what became of it; nil where it stays as it is.
-    private func judge(_ rollout: Rollout, on endpoint: Endpoint) async throws -> Rollout? {
+    private func judge(_ stored: Rollout, on endpoint: Endpoint) async throws -> Rollout? {
         let now = time.now
+        let canary = endpoint.reading(of: stored.candidate)
+        var rollout = stored
+        rollout.analysis = analyses[stored.id] ?? stored.analysis
+        rollout = rollout.looked(at: endpoint.traffic, stable: endpoint.statistics.stable, canary: canary)
+        analyses[stored.id] = rollout.analysis
+        return try await carryOut(
+            rollout.next(at: now, traffic: endpoint.traffic, canary: canary), of: rollout, on: endpoint, canary: canary)
+    }
+
+    /// Ends the rollout on an endpoint by making its candidate stable now, whatever step it is in.
+    ///
+    /// - Returns: the rollout as it became; nil where it waits for others to agree to the move of the version.
+    /// - Throws: ``AutomationFailure/nothingToPromote(endpoint:)`` where none is under way.
+    public func promote(on name: String, by principal: String) async throws -> Rollout? {
+        let endpoint = try endpoints.table.endpoint(name)
+        guard let rollout = try await underWay().first(where: { $0.endpoint == name }),
+            endpoint.traffic?.canary == rollout.candidate
+        else { throw AutomationFailure.nothingToPromote(endpoint: name) }
         let canary = endpoint.reading(of: rollout.candidate)
-        var decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
+        return try await carryOut(
+            .complete(rollout.judged("promoted by \(principal)", at: time.now, canary: canary)), of: rollout,
+            on: endpoint, canary: canary)
+    }
+
+    /// Does what was decided, and stores what became of the rollout.
+    private func carryOut(
+        _ decided: Rollout.Decision, of rollout: Rollout, on endpoint: Endpoint, canary: ArmStatistics.Reading?
+    ) async throws -> Rollout? {
+        var decision = decided
+        let now = time.now
         if case .complete(let step) = decision {
             switch try await registry.moveOrAsk(
                 rollout.candidate, to: .production, reason: Self.completion(of: rollout), by: Self.principal,
@@ -141,6 +178,7 @@ public actor RolloutService {
             return nil
         }
         try await store(next)
+        if next.state != .progressing { analyses[next.id] = nil }
         return next
     }
 
@@ -153,19 +191,21 @@ public actor RolloutService {
             break
         case .advance:
             try await endpoints.set(
-                TrafficPolicy(
-                    stable: traffic.stable, canary: rollout.candidate, canaryShare: next.share,
-                    previous: traffic.previous),
-                on: rollout.endpoint, type: "rollout.advanced", reason: "rollout \(rollout.id) to \(next.share)",
-                by: Self.principal, from: traffic)
+                traffic.trying(rollout.candidate, share: next.share), on: rollout.endpoint, type: "rollout.advanced",
+                reason: "rollout \(rollout.id) to \(next.share)",
+                facts: try Self.facts(next), by: Self.principal, from: traffic)
         case .complete:
             try await endpoints.set(
-                TrafficPolicy(stable: rollout.candidate, previous: traffic.stable), on: rollout.endpoint,
-                type: "rollout.completed", reason: Self.completion(of: rollout), by: Self.principal,
-                from: traffic)
+                traffic.switched(to: rollout.candidate), on: rollout.endpoint,
+                type: "rollout.completed", reason: Self.completion(of: rollout), facts: try Self.facts(next),
+                by: Self.principal, from: traffic)
         case .rollBack(_, let reason):
             if traffic.canary == rollout.candidate {
-                try await endpoints.rollBack(rollout.endpoint, reason: reason, by: Self.principal, from: traffic)
+                try await endpoints.rollBack(
+                    rollout.endpoint, reason: reason, facts: try Self.facts(next), by: Self.principal, from: traffic)
+            } else {
+                try await registry.endRequests(
+                    for: rollout.candidate, to: .production, because: reason, by: Self.principal)
             }
             // The candidate has no traffic any more, so the rollout is over whatever becomes of the version's stage.
             try await tolerate("a version that was rolled back is not archived", rollout) {
@@ -173,6 +213,12 @@ public actor RolloutService {
                     rollout.candidate, to: .archived, reason: reason, by: Self.principal, for: rollout.person)
             }
         }
+    }
+
+    /// What the step that was judged last is judged on, for the journal.
+    private static func facts(_ rollout: Rollout) throws -> [String: JSONValue] {
+        guard let step = rollout.steps.last else { return [:] }
+        return ["step": try JSON.value(step)]
     }
 
     /// In whose name rollouts are carried on.

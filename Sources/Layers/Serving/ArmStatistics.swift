@@ -7,21 +7,20 @@ public final class ArmStatistics: Sendable {
     private let failures = Atomic<Int64>(0)
     /// On the monotonic clock; 0 before there was one.
     private let firstFailure = Atomic<UInt64>(0)
-    /// Buckets of latency by powers of two of microseconds: 1, 2, 4, … 2^24 (16.8 s).
-    private let buckets: [Counter]
+    private let latencies = CounterRow(latencyBuckets)
+    private let outputs = CounterRow(OutputBins.count)
 
-    final class Counter: Sendable {
-        let value = Atomic<Int64>(0)
-    }
+    /// Buckets of latency: four to each power of two of a quarter of a microsecond, up to about 8 s.
+    public static let latencyBuckets = 100
 
-    init() { buckets = (0..<100).map { _ in Counter() } }
+    init() {}
 
     /// Quarter-octave buckets keep the error of a percentile under 19 %.
     private static func bucket(_ nanoseconds: UInt64) -> Int {
         let microquarters = max(1, nanoseconds / 250)
         let octave = 63 - microquarters.leadingZeroBitCount
         let quarter = octave >= 2 ? Int((microquarters >> (UInt64(octave) - 2)) & 3) : 0
-        return min(99, octave * 4 + quarter)
+        return min(latencyBuckets - 1, octave * 4 + quarter)
     }
 
     private static func upperBoundMilliseconds(_ bucket: Int) -> Double {
@@ -30,9 +29,10 @@ public final class ArmStatistics: Sendable {
     }
 
     @inline(__always)
-    func succeeded(nanoseconds: UInt64) {
+    func succeeded(nanoseconds: UInt64, output: Double) {
         answers.wrappingAdd(1, ordering: .relaxed)
-        buckets[Self.bucket(nanoseconds)].value.wrappingAdd(1, ordering: .relaxed)
+        latencies.increment(Self.bucket(nanoseconds))
+        outputs.increment(OutputBins.bin(of: output))
     }
 
     /// Counts a failure and returns how many there have been.
@@ -56,6 +56,12 @@ public final class ArmStatistics: Sendable {
         public var p50: Double
         public var p99: Double
         public var histogram: [Bucket]
+        /// Answers by bucket of latency, ``ArmStatistics/latencyBuckets`` of them; empty where not counted.
+        public var latencies: [Int64]
+        /// Answers by bin of the output, ``OutputBins/count`` of them; empty where not counted.
+        public var outputs: [Int64]
+
+        enum CodingKeys: String, CodingKey { case answers, failures, p50, p99, histogram }
 
         public struct Bucket: Sendable, Codable, Equatable {
             public var upperMilliseconds: Double
@@ -65,17 +71,32 @@ public final class ArmStatistics: Sendable {
         /// Of a version that has not been asked.
         public static let none = Reading(answers: 0, failures: 0, p50: 0, p99: 0, histogram: [])
 
-        public init(answers: Int64, failures: Int64, p50: Double, p99: Double, histogram: [Bucket]) {
+        public init(
+            answers: Int64, failures: Int64, p50: Double, p99: Double, histogram: [Bucket], latencies: [Int64] = [],
+            outputs: [Int64] = []
+        ) {
             self.answers = answers
             self.failures = failures
             self.p50 = p50
             self.p99 = p99
             self.histogram = histogram
+            self.latencies = latencies
+            self.outputs = outputs
+        }
+
+        /// What clients are told; the counts by bin stay here.
+        public init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            self.init(
+                answers: try values.decode(Int64.self, forKey: .answers),
+                failures: try values.decode(Int64.self, forKey: .failures),
+                p50: try values.decode(Double.self, forKey: .p50), p99: try values.decode(Double.self, forKey: .p99),
+                histogram: try values.decode([Bucket].self, forKey: .histogram))
         }
     }
 
     public func read() -> Reading {
-        let counts = buckets.map { $0.value.load(ordering: .relaxed) }
+        let counts = latencies.read()
         let total = counts.reduce(0, +)
         func percentile(_ share: Double) -> Double {
             guard total > 0 else { return 0 }
@@ -92,6 +113,7 @@ public final class ArmStatistics: Sendable {
         }
         return Reading(
             answers: answers.load(ordering: .relaxed), failures: failures.load(ordering: .relaxed),
-            p50: percentile(0.5), p99: percentile(0.99), histogram: histogram)
+            p50: percentile(0.5), p99: percentile(0.99), histogram: histogram, latencies: counts,
+            outputs: outputs.read())
     }
 }

@@ -9,7 +9,7 @@ extension EndpointDefinition {
 
     private init(_ node: YAMLNode) throws {
         let map = try node.mapping(allowing: [
-            "endpoint", "owner", "description", "model", "service", "latency_budget_ms", "rollout",
+            "endpoint", "owner", "description", "model", "service", "latency_budget_ms", "rollout", "split_by",
         ])
         name = try map.string("endpoint")
         owner = try map.string("owner")
@@ -17,13 +17,14 @@ extension EndpointDefinition {
         service = try map.string("service")
         latencyBudgetMilliseconds = try map.double("latency_budget_ms", default: 100)
         rollout = try RolloutPlan(try map.required("rollout"))
+        splitBy = try map.optionalString("split_by")
     }
 }
 
 extension EndpointDefinition.RolloutPlan {
     init(_ node: YAMLNode) throws {
         let map = try node.mapping(allowing: [
-            "steps", "step_every", "min_requests", "max_error_rate", "max_p99_ms", "failure_limit",
+            "steps", "step_every", "min_requests", "max_error_rate", "max_p99_ms", "failure_limit", "compare",
         ])
         steps = try map.strings("steps").map { text in
             guard
@@ -44,5 +45,22 @@ extension EndpointDefinition.RolloutPlan {
         maximumErrorRate = try map.share("max_error_rate", default: 0.01)
         maximumP99Milliseconds = try map.double("max_p99_ms", default: 100)
         failureLimit = Int64(try map.int("failure_limit", default: 5))
+        comparison = try map.node("compare").map { try Comparison($0) } ?? Comparison()
+    }
+}
+
+extension EndpointDefinition.RolloutPlan.Comparison {
+    init(_ node: YAMLNode) throws {
+        let map = try node.mapping(allowing: ["alpha", "max_slowdown", "max_output_shift"])
+        let standard = Self()
+        alpha = try map.share("alpha", default: standard.alpha)
+        maximumSlowdown = try map.double("max_slowdown", default: standard.maximumSlowdown)
+        maximumOutputShift = try map.double("max_output_shift", default: standard.maximumOutputShift)
+        func demand(_ holds: Bool, _ key: String, _ rule: String) throws {
+            guard holds else { throw ConfigurationFailure(try map.required(key).place, rule) }
+        }
+        try demand(alpha > 0 && alpha <= 0.5, "alpha", "alpha must be above 0 and at most 50%")
+        try demand(maximumSlowdown >= 1, "max_slowdown", "max_slowdown must be 1 or more")
+        try demand(maximumOutputShift >= 0, "max_output_shift", "max_output_shift must not be negative")
     }
 }

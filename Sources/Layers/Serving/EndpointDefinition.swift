@@ -9,6 +9,8 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
     public var service: String
     public var latencyBudgetMilliseconds: Double
     public var rollout: RolloutPlan
+    /// The join key whose value decides which arm answers; nil for the request's id.
+    public var splitBy: String?
 
     /// How a candidate takes over, and when it must not.
     public struct RolloutPlan: Sendable, Codable, Equatable {
@@ -24,10 +26,28 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
         public var maximumP99Milliseconds: Double
         /// Failures of the candidate after which traffic is taken from it at once, without waiting for the step's end.
         public var failureLimit: Int64
+        /// How the candidate is compared with the stable version; nil in plans stored before this was done.
+        public var comparison: Comparison?
+
+        /// What a comparison of both arms allows.
+        public struct Comparison: Sendable, Codable, Equatable {
+            /// The probability of taking back a candidate that is no worse, over the whole rollout; above 0, at most 0.5.
+            public var alpha: Double
+            /// How many times as slow as the stable version the candidate may be; 1 or more.
+            public var maximumSlowdown: Double
+            /// The largest population stability index between both versions' outputs.
+            public var maximumOutputShift: Double
+
+            public init(alpha: Double = 0.05, maximumSlowdown: Double = 1.5, maximumOutputShift: Double = 0.25) {
+                self.alpha = alpha
+                self.maximumSlowdown = maximumSlowdown
+                self.maximumOutputShift = maximumOutputShift
+            }
+        }
 
         public init(
             steps: [Double], stepSeconds: Int64, minimumRequests: Int64, maximumErrorRate: Double,
-            maximumP99Milliseconds: Double, failureLimit: Int64
+            maximumP99Milliseconds: Double, failureLimit: Int64, comparison: Comparison? = Comparison()
         ) {
             self.steps = steps
             self.stepSeconds = stepSeconds
@@ -35,31 +55,7 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
             self.maximumErrorRate = maximumErrorRate
             self.maximumP99Milliseconds = maximumP99Milliseconds
             self.failureLimit = failureLimit
+            self.comparison = comparison
         }
     }
-}
-
-/// Who answers: a stable version, and a canary with a share of the traffic.
-public struct TrafficPolicy: Sendable, Codable, Equatable {
-    public var stable: ModelVersionID
-    public var canary: ModelVersionID?
-    /// From 0 to 1. A request belongs to the canary by the hash of its id, so that it stays there as the share rises.
-    public var canaryShare: Double
-    /// The version that was stable before, kept for a roll-back.
-    public var previous: ModelVersionID?
-
-    public init(
-        stable: ModelVersionID, canary: ModelVersionID? = nil, canaryShare: Double = 0, previous: ModelVersionID? = nil
-    ) {
-        self.stable = stable
-        self.canary = canary
-        self.canaryShare = canaryShare
-        self.previous = previous
-    }
-}
-
-/// Which arm of an endpoint answered.
-public enum Arm: UInt8, Sendable, Codable, CaseIterable {
-    case stable = 0
-    case canary = 1
 }

@@ -14,11 +14,25 @@ public enum ServingFailure: Failure {
     case nothingToRollBack(endpoint: String)
     /// Another process changed who answers while a change was under way.
     case trafficChanged(endpoint: String)
+    case unknownModel(String, known: [String])
+    case unknownVersion(String, String, known: [String])
+    /// The model or version is there and does not answer.
+    case modelNotReady(String, reason: String)
+    case queueFull(String, limit: Int)
+    case deadlineExceeded(String)
+    case modelTooLarge(bytes: Int, limit: Int)
+    case badModelsFolder(String, String)
+    /// A caller would load or unload models where callers do not decide.
+    case notExplicit
 
     public var code: FailureCode {
         switch self {
-        case .unknownEndpoint: .notFound
-        case .notDeployed, .notRecorded: .unavailable
+        case .unknownEndpoint, .unknownModel, .unknownVersion: .notFound
+        case .notDeployed, .notRecorded, .modelNotReady, .queueFull: .unavailable
+        case .deadlineExceeded: .deadlineExceeded
+        case .modelTooLarge: .resourceExhausted
+        case .badModelsFolder: .invalidArgument
+        case .notExplicit: .failedPrecondition
         case .badRequest: .invalidArgument
         case .modelFailed: .internal
         case .signatureMismatch, .serviceMismatch, .otherModel, .nothingToRollBack, .trafficChanged:
@@ -43,6 +57,15 @@ public enum ServingFailure: Failure {
         case .nothingToRollBack(let endpoint): "the endpoint '\(endpoint)' has nothing to roll back to"
         case .trafficChanged(let endpoint):
             "the traffic of '\(endpoint)' was changed at the same time, and this change was not made"
+        case .unknownModel(let name, _): "there is no model '\(name)'"
+        case .unknownVersion(let name, let version, _): "the model '\(name)' has no version '\(version)'"
+        case .modelNotReady(let name, let reason): "the model '\(name)' is not ready: \(reason)"
+        case .queueFull(let name, let limit): "\(limit) requests already wait for the model '\(name)'"
+        case .deadlineExceeded(let name):
+            "the deadline of a request to the model '\(name)' passed before it was its turn"
+        case .modelTooLarge(let bytes, let limit): "the model takes \(bytes) bytes, and all together may take \(limit)"
+        case .badModelsFolder(let folder, let problem): "the models folder '\(folder)' can not be read: \(problem)"
+        case .notExplicit: "models are not loaded and unloaded by callers here"
         }
     }
 
@@ -57,6 +80,15 @@ public enum ServingFailure: Failure {
         case .otherModel: "Deploy a version of that model, or change the endpoint's definition."
         case .notRecorded: "Free some space on the disk of the root; nothing else is needed."
         case .trafficChanged: "Look at who answers now, then decide again."
+        case .unknownModel(_, let known), .unknownVersion(_, _, let known):
+            known.isEmpty
+                ? "Put a model into the models folder, or load one." : "Known: \(known.joined(separator: ", "))."
+        case .modelNotReady: "See the repository's index; load the model again once its cause is mended."
+        case .queueFull: "Send it again a moment later, or give the model more instances."
+        case .deadlineExceeded: "Allow more time, or send fewer requests at once."
+        case .modelTooLarge: "Allow models more memory."
+        case .badModelsFolder: "Check the path and its permissions."
+        case .notExplicit: "Start the server with '--model-control explicit'."
         case .nothingToRollBack: "Deploy another version instead."
         }
     }

@@ -240,12 +240,12 @@ public final class TrainingService: Sendable {
         let bundle = try ModelBundle.encode(
             kind: "lightgbm", files: files,
             signature: ModelSignature(
-                inputs: service.inputNames.map { TensorSpecification(name: $0, datatype: .fp64, nullable: true) },
-                outputs: [TensorSpecification(name: "score", datatype: .fp64)]),
+                inputs: service.inputNames.map { SignatureColumn(name: $0, datatype: .fp64, nullable: true) },
+                outputs: [SignatureColumn(name: "score", datatype: .fp64)]),
             sampleRows: [sample],
             featureService: .init(
                 name: service.name, digest: try features.catalogue.digest(ofService: service.name).description),
-            metrics: profile.metrics, environment: environment, runtimes: ModelRuntimes([LightGBMRuntime()]))
+            metrics: profile.metrics, environment: environment, runtimes: .all)
         for bytes in files.values { _ = try await objects.put(bytes) }
         _ = try await objects.put(bundle.manifestBytes)
         return bundle

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "layout.hpp"
 #include "parser.hpp"
 
 namespace {
@@ -252,7 +253,8 @@ class reader {
             tensor.texts = offset<mw_text>(parser.texts.size());
             each(tensor, first_null, data, [&](dom::element value, bool null) { text(value, null); });
             break;
-        case MW_DATA_ABSENT: break;
+        case MW_DATA_ABSENT:
+        case MW_DATA_RAW: break;
         }
         if (tensor.null_count) {
             parser.nulls.resize(first_null + tensor.count, 0);
@@ -295,11 +297,18 @@ class reader {
             } else {
                 fail("a floating-point tensor holds something that is no number");
             }
-            if (row.datatype != MW_FP64 && std::isinf(static_cast<float>(read))) {
-                fail("the number is beyond the range of the datatype");
-            }
+            if (!fits(row.datatype, read)) fail("the number is beyond the range of the datatype");
         }
         parser.doubles.push_back(read);
+    }
+
+    static bool fits(mw_datatype datatype, double value) {
+        switch (datatype) {
+        case MW_FP64: return true;
+        case MW_FP16: return !std::isinf(mw::from_half(mw::to_half(value)));
+        case MW_BF16: return !std::isinf(mw::from_bfloat(mw::to_bfloat(value)));
+        default: return !std::isinf(static_cast<float>(value));
+        }
     }
 
     void signed_integer(const datatype_row &row, dom::element value, bool null) {
@@ -359,7 +368,8 @@ class reader {
             case MW_DATA_UINT64: rebase(tensor.uint64s, parser.uint64s); break;
             case MW_DATA_BOOL: rebase(tensor.booleans, parser.booleans); break;
             case MW_DATA_TEXT: rebase(tensor.texts, parser.texts); break;
-            case MW_DATA_ABSENT: break;
+            case MW_DATA_ABSENT:
+            case MW_DATA_RAW: break;
             }
             // Counted from one, so that none and the first can be told apart.
             if (tensor.nulls) tensor.nulls = parser.nulls.data() + reinterpret_cast<size_t>(tensor.nulls) - 1;

@@ -22,7 +22,7 @@ struct UpCommand: Command {
                 name: "mlflow-pages", value: "DIR", help: "show MLflow's web pages, mlflow/server/js/build of its wheel"
             ),
             .init(name: "log-level", value: "LEVEL", help: "debug, info, warning or error (default warning)"),
-        ], example: "modelworks up Examples/flights --root /var/lib/modelworks --http-port 5000")
+        ] + modelOptions, example: "modelworks up Examples/flights --root /var/lib/modelworks --http-port 5000")
 
     func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
         let port = try arguments.integer("http-port", default: 5000, in: 0...65_535)
@@ -33,9 +33,18 @@ struct UpCommand: Command {
         }
         let host = arguments.option("host") ?? "127.0.0.1"
         var security = try security(arguments, context, host: host)
+        // Options of a server of models alone.
+        for option in Self.modelOptions where arguments.flag(option.name) && !arguments.flag("models") {
+            throw UsageError("'--\(option.name)' goes with '--models'")
+        }
         let json = arguments.flag("json")
         // Taken before anything is opened, so that a signal during start ends in a drain too.
         let stop = StopSignal()
+        if let folder = arguments.option("models") {
+            return try await serveModels(
+                folder, arguments, context, security: security, host: host, port: port, threads: threads,
+                logLevel: logLevel, stop: stop)
+        }
         // Without a certificate there is nothing to read again, and a closed terminal ends the server as ever.
         let reload = security.certificate == nil ? nil : StopSignal([SIGHUP])
         security.reloads = reload?.stream

@@ -35,7 +35,7 @@ import Testing
     @Test func messagesAreTakenOrRefused() throws {
         let random = SeededRandom(seed: seed)
         let text = Array(String(repeating: "a text that repeats itself, ", count: 40).utf8)
-        let packed = try #require(Gzip.pack(text))
+        let packed = try #require(MessageCoding.pack(text))
         let ways: [[UInt8]] = [FrameSocket.message(text), FrameSocket.message(packed, compressed: 1), packed]
         let end = ContinuousClock.now + .seconds(Double(seconds))
         var (taken, refused) = (0, 0)
@@ -44,7 +44,7 @@ import Testing
                 let bytes = mutated(way, random)
                 do {
                     _ = try bytes.withUnsafeBytes { try MessageFrame($0, limit: 1 << 20) }
-                    let unpacked = try bytes.withUnsafeBytes { try Gzip.unpack($0, limit: 10_000) }
+                    let unpacked = try bytes.withUnsafeBytes { try MessageCoding.unpack($0, limit: 10_000) }
                     #expect(unpacked.count <= 10_000)
                     taken += 1
                 } catch {

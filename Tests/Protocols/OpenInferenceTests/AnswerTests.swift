@@ -15,7 +15,7 @@ import Workshop
             #expect(try await client.read("/v2/health/ready").json == ["ready": true])
             let server = try await client.read("/v2").json
             #expect(server["name"] == "modelworks")
-            #expect(server["extensions"] == [])
+            #expect(server["extensions"]?.array?.contains("binary_tensor_data") == true)
             #expect(try await client.read("/v2/models/orders/ready").json == ["name": "orders", "ready": true])
             #expect(
                 try await client.read("/v2/models/orders").json == [

@@ -45,7 +45,7 @@ import Workshop
                 + "the present moment."),
         Case(
             body: Requests.body(Requests.shop, #"{"name":"size","datatype":"FP64","shape":[1]}"#),
-            error: "the input 'size' has no 'data'. Send its values as JSON in 'data'."),
+            error: "the input has neither 'data' nor a 'binary_data_size' at inputs[1]"),
         Case(
             body: Requests.body(Requests.shop, Requests.size, id: #""""#),
             error: "the request's id must have 1 to 240 bytes"),
@@ -84,7 +84,7 @@ import Workshop
         Case(
             body: Requests.body(
                 Requests.shop, #"{"name":"size","datatype":"FP64","shape":[1],"parameters":{"binary_data_size":8}}"#),
-            error: "the input 'size' has no 'data'. Send its values as JSON in 'data'."),
+            error: "'binary_data_size' says 8 bytes where 0 are left at inputs[1]"),
     ]
 
     @Test func whatIsWrongIsToldAndOthersAreServed() async throws {

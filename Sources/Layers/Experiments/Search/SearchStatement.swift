@@ -5,6 +5,8 @@ import SQL
 package struct SearchStatement {
     /// How many conditions may be subqueries that a database joins.
     private static let joinLimit = 8
+    /// How many values a statement may have, a little less than SQLite takes.
+    private static let valueLimit = 32_000
 
     private(set) var joins = ""
     private(set) var conditions: [String] = []
@@ -35,6 +37,11 @@ package struct SearchStatement {
 
     /// The rows of a page, and one more where there is one.
     package func rows(_ select: String, limit: Int, offset: Int, in transaction: Transaction) throws -> [Row] {
+        let count = joinValues.count + values.count
+        guard count <= Self.valueLimit else {
+            throw ExperimentsFailure.search(
+                "Invalid search: it compares with \(count) values, the most is \(Self.valueLimit)")
+        }
         let filter = conditions.isEmpty ? "" : "\nWHERE " + conditions.joined(separator: "\n  AND ")
         return try transaction.query(
             "\(select)\(joins)\(filter)\nORDER BY \(order.joined(separator: ", ")) LIMIT ? OFFSET ?",
@@ -62,7 +69,8 @@ package struct SearchStatement {
         let sign = clause.comparison == .unequal ? "<>" : clause.comparison.rawValue
         switch clause.value {
         case .number(.integer(let number)): return ("\(column) \(sign) ?", [.integer(number)])
-        case .number(.double(let number)): return ("\(column) \(sign) ?", [.double(number)])
+        // Beside a column of integers PostgreSQL would take it for one.
+        case .number(.double(let number)): return ("\(column) \(sign) CAST(? AS DOUBLE PRECISION)", [.double(number)])
         default: return ("\(column) IS NOT NULL", [])
         }
     }

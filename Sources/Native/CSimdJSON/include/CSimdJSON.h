@@ -98,6 +98,8 @@ typedef enum {
     /// One byte per element, 0 or 1.
     MW_DATA_BOOL = 4,
     MW_DATA_TEXT = 5,
+    /// Bytes behind the JSON, in `raw`.
+    MW_DATA_RAW = 6,
 } mw_data_kind;
 
 enum { MW_MAX_RANK = 8 };
@@ -115,6 +117,8 @@ typedef struct {
     const uint64_t *uint64s;
     const uint8_t *booleans;
     const mw_text *texts;
+    /// The elements as the binary tensor data extension lays them out, checked against datatype and shape.
+    mw_text raw;
     /// One byte per element, 1 where the JSON had null (NaN, 0, false or "" stands in its place); NULL if none had.
     const uint8_t *nulls;
     /// Elements; the product of `shape` when there is data.
@@ -167,6 +171,16 @@ void mw_json_parser_trim(mw_json_parser *parser, size_t bytes);
 /// has no way to send a missing value in JSON) and in the other datatypes is marked in `nulls`.
 mw_json_status mw_infer_parse(mw_json_parser *parser, const void *bytes, size_t count, mw_infer_view *view,
                               mw_json_error *error);
+/// Gives the inputs of a view that name a `binary_data_size` their bytes out of `tail`, what follows the JSON of the
+/// request, and checks that they fill their shapes and leave nothing over. `tail` has to live as long as the view.
+mw_json_status mw_infer_attach(mw_json_parser *parser, mw_infer_view *view, const void *tail, size_t count,
+                               mw_json_error *error);
+/// Reads the bytes of all raw inputs into the parser's own buffers, as if they had come as JSON.
+mw_json_status mw_infer_expand(mw_json_parser *parser, mw_infer_view *view, mw_json_error *error);
+/// How many bytes the elements of an input take in the layout of the binary tensor data extension.
+size_t mw_tensor_size(const mw_tensor *tensor);
+/// Writes the elements in that layout; `out` has room for `mw_tensor_size` bytes.
+void mw_tensor_write(const mw_tensor *tensor, void *out);
 /// Reads any document. The root may be any value.
 mw_json_status mw_tree_parse(mw_json_parser *parser, const void *bytes, size_t count, mw_tree_view *view,
                              mw_json_error *error);
@@ -181,6 +195,13 @@ size_t mw_double_format(char *buffer, double value);
 size_t mw_float_format(char *buffer, float value);
 /// Writes `count` numbers with commas between. `capacity` must be at least count * MW_NUMBER_CAPACITY, else returns 0.
 size_t mw_doubles_format(char *buffer, size_t capacity, const double *values, size_t count);
+/// The room that writing `count` elements of a datatype may take; `bytes` is how long they are.
+size_t mw_elements_capacity(mw_datatype datatype, size_t bytes, size_t count);
+/// Writes `count` elements that lie at `data` in the layout of the binary tensor data extension as JSON, with commas
+/// between: numbers as the shortest text that reads back to the same value, BYTES as strings. Returns the length; 0 where
+/// `capacity` is below `mw_elements_capacity`, or the data ends before its last element.
+size_t mw_elements_format(char *buffer, size_t capacity, mw_datatype datatype, const void *data, size_t bytes,
+                          size_t count);
 /// Writes `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. Returns the length; a
 /// `capacity` below 6 * length + 2 is refused by returning 0.
 size_t mw_json_escape(char *buffer, size_t capacity, const char *text, size_t length);

@@ -1,0 +1,103 @@
+import Basics
+import Configuration
+import Foundation
+
+/// How models are loaded from files.
+public struct ModelOptions: Sendable {
+    public var onnx = ONNXOptions()
+    /// How many threads will ask for single rows at once, of models that keep a place for each.
+    public var slots = 1
+    /// Bytes of the largest file that is read.
+    public var bytesMax = 8 << 30
+
+    public init() {}
+}
+
+/// Model files as people have them, loaded by what they are.
+///
+/// - `NAME.onnx`, with its weights in files beside it if it has such;
+/// - `NAME.txt`, a LightGBM model text;
+/// - `NAME.json` or `NAME.ubj`, an XGBoost model;
+/// - a folder with an `MLmodel` file, as MLflow writes it: the flavours `onnx`, `lightgbm` and `xgboost` are run natively;
+/// - a folder with one of these files, as in a Triton repository's version.
+public enum ModelFolder {
+    /// Names of files that hold a model, by how they end.
+    public static let endings = ["onnx", "txt", "json", "ubj"]
+
+    /// - Parameter path: a file, or a folder.
+    /// - Throws: ``InferenceError`` where there is none, it is of an unknown kind, or the runtime refuses it.
+    public static func load(at path: String, options: ModelOptions = ModelOptions()) throws -> any TensorModel {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw InferenceError(.notFound, "there is no model file or folder \(path)", remedy: "Check the path")
+        }
+        guard isFolder.boolValue else { return try file(path, options) }
+        if FileManager.default.fileExists(atPath: path + "/MLmodel") {
+            return try MLflowModel(folder: path).load(options)
+        }
+        let found = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted().filter {
+            endings.contains(ending(of: $0)) && !$0.hasPrefix(".")
+        }
+        guard let name = found.first(where: { $0.hasPrefix("model.") }) ?? found.first,
+            found.count == 1 || name.hasPrefix("model.")
+        else {
+            throw InferenceError(
+                .invalidArgument,
+                "the folder \(path) holds \(found.isEmpty ? "no model file" : "several: \(found.joined(separator: ", "))")",
+                remedy: "Keep one file model.onnx, model.txt, model.json or model.ubj in it, or an MLflow model")
+        }
+        return try file("\(path)/\(name)", options)
+    }
+
+    static func ending(of name: String) -> String { (name as NSString).pathExtension.lowercased() }
+
+    private static func file(_ path: String, _ options: ModelOptions) throws -> any TensorModel {
+        switch ending(of: path) {
+        case "onnx": return try onnx(path, options)
+        case "txt": return try lightGBM(path, options)
+        case "json", "ubj": return try xgBoost(path, options)
+        default:
+            throw InferenceError(
+                .invalidArgument, "\(path) is of no known kind of model",
+                remedy: "Name it .onnx, .txt (LightGBM), .json or .ubj (XGBoost), or give an MLflow model's folder")
+        }
+    }
+
+    static func onnx(_ path: String, _ options: ModelOptions) throws -> any TensorModel {
+        let folder = (path as NSString).deletingLastPathComponent
+        return try ONNXModel(file: try read(path, options), options: options.onnx) { name in
+            let beside = folder.isEmpty ? name : "\(folder)/\(name)"
+            // A link could lead out of the folder.
+            let kind = try? FileManager.default.attributesOfItem(atPath: beside)[.type] as? FileAttributeType
+            return kind == .typeRegular ? try read(beside, options) : nil
+        }
+    }
+
+    static func lightGBM(_ path: String, _ options: ModelOptions) throws -> any TensorModel {
+        let text = try read(path, options)
+        let model = try LightGBMModel(text: text, slots: options.slots)
+        return RowsAsTensors(model, platform: "lightgbm", byteCount: text.count)
+    }
+
+    static func xgBoost(_ path: String, _ options: ModelOptions) throws -> any TensorModel {
+        let file = try read(path, options)
+        let model = try XGBoostModel(file: file, slots: options.slots)
+        return RowsAsTensors(model, platform: "xgboost", byteCount: file.count, datatype: .fp32)
+    }
+
+    static func read(_ path: String, _ options: ModelOptions) throws -> [UInt8] {
+        let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
+        guard let size else {
+            throw InferenceError(.notFound, "there is no file \(path)", remedy: "Check the path and its permissions")
+        }
+        guard size <= options.bytesMax else {
+            throw InferenceError(
+                .resourceExhausted, "\(path) has \(size) bytes; at most \(options.bytesMax) are read",
+                remedy: "Raise the limit, or make the model smaller")
+        }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw InferenceError(.permissionDenied, "\(path) can not be read", remedy: "Check its permissions")
+        }
+        return [UInt8](data)
+    }
+}

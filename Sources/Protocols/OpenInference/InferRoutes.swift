@@ -1,0 +1,144 @@
+import Basics
+import Compression
+import HTTP
+import Inference
+import Security
+import Serving
+import Synchronization
+
+/// The routes that answer infer requests.
+///
+/// A short request whose features or model are at hand is answered on the loop it came by, with nothing between the
+/// socket and the model. All others go on as tasks: long bodies, compressed ones, and those that wait for features of a
+/// network or for their turn at a model.
+struct InferRoutes: Sendable {
+    /// A longer body would hold up the other connections of its loop while it is read.
+    private static let inlineBytes = 256 << 10
+    private static let lengthHeader = "Inference-Header-Content-Length"
+
+    let directory: Directory
+    let loops: [InferenceSession]
+    let workers: InferenceWorkers
+    /// False where reading features waits for a network.
+    let answersOnLoops: Bool
+
+    func install(on router: Router) {
+        let need = RouteNeed.right(to: .infer, on: "endpoint", named: "name")
+        router.inline(.post, "/v2/models/{name}/infer", needs: need) { answerHere($0, version: nil) }
+        router.inline(.post, "/v2/models/{name}/versions/{version}/infer", needs: need) {
+            answerHere($0, version: $0.parameterText(1))
+        }
+        router.post("/v2/models/{name}/infer", needs: need) { try await answer($0, version: nil) }
+        router.post("/v2/models/{name}/versions/{version}/infer", needs: need) { request in
+            try await answer(request, version: try request.parameter("version"))
+        }
+    }
+
+    // MARK: On the loop
+
+    private func answerHere(_ exchange: borrowing InlineExchange, version: String?) -> Bool {
+        let body = exchange.body
+        guard loops.indices.contains(exchange.loopIndex), body.count <= Self.inlineBytes,
+            exchange.header("content-encoding") == nil
+        else { return false }
+        let session = loops[exchange.loopIndex]
+        do {
+            let header = try ContentCoding.headerLength(
+                exchange.header("inference-header-content-length"), body: body.count)
+            switch try directory.target(exchange.parameterText(0), version: version) {
+            case .endpoint(let endpoint):
+                guard answersOnLoops else { return false }
+                try reply(exchange, session, header: try session.answer(endpoint, body, header: header))
+            case .model(let model):
+                guard let written = try session.answer(model, body, header: header) else { return false }
+                try reply(exchange, session, header: written.header)
+            }
+        } catch {
+            let problem = InferProblem(error, requestID: exchange.requestID ?? "")
+            problem.body.withUnsafeBytes {
+                exchange.reply(
+                    problem.status, contentType: "application/json", headers: problem.headers, $0)
+            }
+        }
+        return true
+    }
+
+    private func reply(_ exchange: borrowing InlineExchange, _ session: InferenceSession, header: Int?) throws {
+        let bytes = session.output.bytes
+        let type: StaticString = header == nil ? "application/json" : "application/octet-stream"
+        var headers: HTTPHeaders = [:]
+        if let header { headers.add(Self.lengthHeader, String(header)) }
+        guard let coding = ContentCoding.ofAnswer(exchange.header("accept-encoding"), bytes: bytes.count) else {
+            exchange.reply(.ok, contentType: type, headers: headers, bytes)
+            return
+        }
+        headers.add("Content-Encoding", coding.rawValue)
+        try coding.compress(bytes).withUnsafeBytes { exchange.reply(.ok, contentType: type, headers: headers, $0) }
+    }
+
+    // MARK: As a task
+
+    private func answer(_ request: HTTPRequest, version: String?) async throws -> HTTPResponse {
+        try await InferProblem.answering(request) {
+            var body = request.body
+            if let coding = try ContentCoding.ofBody(request.header("Content-Encoding")) {
+                body = try await Self.decompress(body, coding)
+            }
+            guard body.count <= InferParser.bodyBytesMax else {
+                throw OpenInferenceFailure.tooLarge(limit: InferParser.bodyBytesMax)
+            }
+            let length = request.header(Self.lengthHeader).map { Array($0.utf8) }
+            let header = try length?.withUnsafeBytes { try ContentCoding.headerLength($0, body: body.count) }
+            let answer = try await answer(
+                try directory.target(try request.parameter("name"), version: version), body, header: header)
+            return try Self.response(answer, accepting: request.header("Accept-Encoding"))
+        }
+    }
+
+    /// An answer in memory of its own.
+    private struct Answer: Sendable {
+        let bytes: [UInt8]
+        let header: Int?
+
+        init(_ output: OutputBuffer, header: Int?) {
+            bytes = [UInt8](output.bytes)
+            self.header = header
+        }
+    }
+
+    private func answer(_ target: Directory.Target, _ body: [UInt8], header: Int?) async throws -> Answer {
+        switch target {
+        case .endpoint(let endpoint):
+            return try await workers.run { session in
+                let header = try body.withUnsafeBytes { try session.answer(endpoint, $0, header: header) }
+                return Answer(session.output, header: header)
+            }
+        case .model(let model):
+            let question = try await workers.run { session in
+                try body.withUnsafeBytes { try session.question(to: model, $0, header: header) }
+            }
+            let outcome = try await model.infer(question.input)
+            let output = OutputBuffer()
+            let header = output.answer(question, with: outcome.outputs)
+            return Answer(output, header: header)
+        }
+    }
+
+    /// Away from the loop: it may take long.
+    @concurrent private static func decompress(_ body: [UInt8], _ coding: Compression) async throws -> [UInt8] {
+        try body.withUnsafeBytes { try coding.decompress($0, limit: InferParser.bodyBytesMax) }
+    }
+
+    private static func response(_ answer: Answer, accepting: String?) throws -> HTTPResponse {
+        var response = HTTPResponse.bytes(
+            answer.bytes, contentType: answer.header == nil ? "application/json" : "application/octet-stream")
+        if let header = answer.header { response.headers.add(lengthHeader, String(header)) }
+        let accepted = accepting.map { Array($0.utf8) } ?? []
+        let coding = accepted.withUnsafeBytes { ContentCoding.ofAnswer($0, bytes: answer.bytes.count) }
+        if let coding {
+            response.body = .bytes(try answer.bytes.withUnsafeBytes { try coding.compress($0) })
+            response.headers.add("Content-Encoding", coding.rawValue)
+        }
+        return response
+    }
+}

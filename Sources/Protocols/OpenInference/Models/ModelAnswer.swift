@@ -1,0 +1,45 @@
+import Inference
+import Serving
+
+extension OutputBuffer {
+    /// Writes the answer to a question in place of what is there.
+    ///
+    /// - Returns: how many bytes of it are JSON; nil where it is all JSON.
+    func answer(_ question: ModelQuestion, with outputs: [Tensor]) -> Int? {
+        clear()
+        append("{\"model_name\":")
+        append(jsonString: question.model.name)
+        append(",\"model_version\":")
+        append(jsonString: question.model.version)
+        if let id = question.input.id {
+            append(",\"id\":")
+            append(jsonString: id)
+        }
+        append(",\"outputs\":[")
+        let specs = question.model.model.outputs
+        for (place, output) in outputs.enumerated() {
+            append(place == 0 ? "{\"name\":" : ",{\"name\":")
+            append(jsonString: specs[question.input.wanted[place]].name)
+            append(",\"datatype\":\"")
+            append(output.type.rawValue)
+            append("\",\"shape\":")
+            append(shape: output.shape)
+            if question.binary[place] {
+                append(",\"parameters\":{\"binary_data_size\":")
+                append(output.byteCount)
+                append("}}")
+            } else {
+                append(",\"data\":[")
+                output.withBytes { append(elements: $0, count: output.count, of: output.type) }
+                append("]}")
+            }
+        }
+        append("]}")
+        guard question.binary.contains(true) else { return nil }
+        let header = count
+        for (place, output) in outputs.enumerated() where question.binary[place] {
+            output.withBytes { append($0) }
+        }
+        return header
+    }
+}

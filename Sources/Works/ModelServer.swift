@@ -1,0 +1,142 @@
+import Basics
+import Columnar
+import Foundation
+import GRPC
+import HTTP
+import OpenInference
+import Security
+import Serving
+import Telemetry
+
+/// How a folder of models is served.
+public struct ModelServerOptions: Sendable {
+    public var repository: RepositoryOptions
+    public var host = "127.0.0.1"
+    public var port = 5000
+    /// Nil for no gRPC.
+    public var grpcPort: Int? = 5001
+    /// Network threads.
+    public var threads = 2
+    public var security = ServerSecurity()
+    /// Whether metrics are shown under Triton's names too.
+    public var tritonMetrics = false
+    /// Seconds between two looks at a folder that is followed.
+    public var pollSeconds = 1.0
+    public var logLevel = LogLevel.warning
+    public var logSink = LogSink.standardError()
+    public var time: any TimeSource = SystemTime()
+    public var random: any RandomSource = SystemRandom()
+
+    public init(_ repository: RepositoryOptions) { self.repository = repository }
+}
+
+/// A server of a folder of models, without a factory: no root, no store, nothing kept.
+public final class ModelServer: Sendable {
+    /// Where a server answers.
+    public struct Address: Sendable {
+        public let url: String
+        /// As clients of gRPC write it, `HOST:PORT`; nil where there is none.
+        public let grpc: String?
+    }
+
+    public let repository: ModelRepository
+    public let router: Router
+    private let calls = GRPCRouter()
+    private let options: ModelServerOptions
+    private let metrics = MetricsRegistry()
+    private let logger: Logger
+
+    public init(_ options: ModelServerOptions) {
+        self.options = options
+        logger = Logger(sink: options.logSink, level: options.logLevel, time: options.time)
+        router = Router(log: logger)
+        var repositoryOptions = options.repository
+        repositoryOptions.onChange = { [logger] change in
+            Self.log(change, logger)
+            options.repository.onChange(change)
+        }
+        repository = ModelRepository(
+            repositoryOptions, time: options.time, random: options.random, metrics: metrics)
+        let inference = OpenInference(
+            table: EndpointTable(), models: repository, version: ProgramVersion.current, time: options.time,
+            random: options.random, loops: options.threads, workers: options.threads, answersOnLoops: true,
+            metrics: metrics)
+        inference.install(on: router)
+        inference.install(on: calls)
+        let tables = ColumnarEngine(
+            ColumnarOptions(
+                memoryLimitBytes: 300 << 20, threads: options.threads, temporaryDirectory: NSTemporaryDirectory(),
+                connections: 1))
+        inference.installScoring(on: router, tables: tables, standalone: true)
+        OperatorRoutes(metrics: metrics) { [repository] in
+            options.tritonMetrics ? TritonMetrics.text(repository) : ""
+        }.installMetrics(on: router)
+    }
+
+    /// Listens until `stop` returns, then drains: requests under way are answered, new connections refused.
+    ///
+    /// It listens before the models are loaded, and says that it is not ready: who watches it sees that it is alive, and
+    /// who asks for a model that is there already is answered.
+    ///
+    /// - Parameter ready: called with the addresses once every model answers or has failed to load.
+    /// - Throws: `AccessFailure.exposed` where the host lies beyond this machine and nobody said that this is meant, the
+    ///   `HTTPFailure` for which the server can not start, ``ServingFailure`` where the folder can not be read.
+    public func serve(ready: @Sendable (Address) -> Void, until stop: @Sendable () async -> Void) async throws {
+        let security = options.security
+        let isEncrypted = security.certificate != nil
+        try security.access.check(host: options.host, encrypted: isEncrypted, insecure: security.insecure)
+        var configuration = HTTPServerConfiguration(host: options.host, port: options.port)
+        configuration.http2Port = options.grpcPort
+        configuration.threads = options.threads
+        configuration.certificate = security.certificate
+        let server = HTTPServer(
+            configuration: configuration, router: router, calls: calls, log: logger, metrics: metrics,
+            random: options.random)
+        let port = try server.start()
+        do { try await repository.start() } catch {
+            await server.shutdown(drainSeconds: 0)
+            throw error
+        }
+        let host = options.host.contains(":") ? "[\(options.host)]" : options.host
+        ready(
+            Address(
+                url: "\(isEncrypted ? "https" : "http")://\(host):\(port)",
+                grpc: server.http2Port.map { "\(host):\($0)" }))
+        let following = Task { await follow() }
+        let guarding = Task { [logger] in await security.keepCertificate(of: server, log: logger) }
+        await stop()
+        following.cancel()
+        guarding.cancel()
+        await server.shutdown(drainSeconds: 10)
+        await following.value
+        await guarding.value
+    }
+
+    /// Keeps up with the folder until the task is cancelled.
+    private func follow() async {
+        guard options.repository.control == .poll else { return }
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(options.pollSeconds))
+            do { try await repository.poll() } catch {
+                logger.error("the models folder could not be looked at", ["error": .string("\(error)")])
+            }
+        }
+    }
+
+    private static func log(_ change: ModelChange, _ logger: Logger) {
+        switch change {
+        case .loaded(let model, let seconds):
+            logger.info(
+                "a model answers",
+                ["model": .string(model.name), "version": .string(model.version), "seconds": .number(seconds)])
+        case .failed(let name, let version, let reason):
+            logger.error(
+                "a model does not load",
+                ["model": .string(name), "version": .string(version), "error": .string(reason)])
+        case .unloaded(let name, let version):
+            logger.info("a model was unloaded", ["model": .string(name), "version": .string(version)])
+        case .warning(let name, let text):
+            logger.warning("a model", ["model": .string(name), "warning": .string(text)])
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import Basics
+import Configuration
+import Foundation
+import Inference
+import Security
+import Serving
+import Telemetry
+import Works
+
+extension UpCommand {
+    static let modelOptions: [Usage.Option] = [
+        .init(name: "models", value: "DIR", help: "serve the models of a folder, without a factory"),
+        .init(name: "grpc-port", value: "PORT", help: "with --models: port of gRPC, 0 for any free one (default 5001)"),
+        .init(
+            name: "model-control", value: "none|poll|explicit",
+            help: "with --models: load all once, follow the folder, or let callers load (default none)"),
+        .init(name: "load-model", value: "NAMES", help: "with --model-control explicit: what is loaded at the start"),
+        .init(name: "model-memory", value: "SIZE", help: "with --models: bytes of models kept in memory, such as 2GiB"),
+        .init(name: "triton-metrics", value: nil, help: "with --models: show metrics under Triton's names too"),
+    ]
+
+    /// Serves a folder of models until the process is told to stop.
+    func serveModels(
+        _ folder: String, _ arguments: Arguments, _ context: Context, security: ServerSecurity, host: String,
+        port: Int, threads: Int, logLevel: LogLevel, stop: StopSignal
+    ) async throws -> Output {
+        guard arguments.positionals.isEmpty else {
+            throw UsageError("'--models' serves a folder without a factory, so that no DIRECTORY goes with it")
+        }
+        var security = security
+        if arguments.option("auth") == nil { security.access = .off }
+        guard security.access == .off else {
+            throw UsageError(
+                "a server of models alone knows no principals",
+                remedy: "Leave out '--auth on'; for a network, say '--insecure' behind a gateway, or open a factory.")
+        }
+        var repository = RepositoryOptions(folder: context.absolute(folder))
+        if let word = arguments.option("model-control") {
+            guard let control = ModelControl(rawValue: word) else {
+                throw UsageError("'--model-control' must be none, poll or explicit")
+            }
+            repository.control = control
+        }
+        repository.loadedAtStart = arguments.list("load-model") ?? []
+        if let size = arguments.option("model-memory") {
+            guard let bytes = ConfigurationMapping.bytes(of: size).flatMap({ Int(exactly: $0) }), bytes > 0 else {
+                throw UsageError("'--model-memory' must be a size such as 512MiB or 2GiB")
+            }
+            repository.memoryBytes = bytes
+        }
+        let json = arguments.flag("json")
+        repository.onChange = { change in
+            if let line = Self.line(change, json: json) { say(line) }
+        }
+        var options = ModelServerOptions(repository)
+        options.host = host
+        options.port = port
+        options.grpcPort = try arguments.integer("grpc-port", default: 5001, in: 0...65_535)
+        options.threads = threads
+        options.security = security
+        options.tritonMetrics = arguments.flag("triton-metrics")
+        options.logLevel = logLevel
+        try await ModelServer(options).serve(
+            ready: { address in
+                let grpc = address.grpc ?? ""
+                say(
+                    json
+                        ? "{\"grpc\":\"\(grpc)\",\"url\":\"\(address.url)\"}"
+                        : "Models are ready at \(address.url), gRPC at \(grpc)")
+            },
+            until: { await stop.wait() })
+        return Output(document: ["stopped": true], text: "Stopped.")
+    }
+
+    /// What is told of a model, on a line of its own; nil for nothing.
+    private static func line(_ change: ModelChange, json: Bool) -> String? {
+        let document: JSONValue
+        let text: String
+        switch change {
+        case .loaded(let model, let seconds):
+            document = [
+                "model": .string(model.name), "version": .string(model.version),
+                "platform": .string(model.model.platform), "inputs": .array(model.model.inputs.map(Self.document)),
+                "outputs": .array(model.model.outputs.map(Self.document)), "seconds": .number(seconds),
+            ]
+            let milliseconds = Int((seconds * 1000).rounded())
+            text =
+                "\(model.name)/\(model.version) (\(model.model.platform), \(milliseconds) ms): "
+                + "\(Self.text(model.model.inputs)) -> \(Self.text(model.model.outputs))"
+        case .failed(let name, let version, let reason):
+            document = ["model": .string(name), "version": .string(version), "error": .string(reason)]
+            text = "\(name)\(version.isEmpty ? "" : "/\(version)") does not load: \(reason)"
+        case .unloaded(let name, let version):
+            document = ["model": .string(name), "version": .string(version), "unloaded": true]
+            text = "\(name)/\(version) was unloaded"
+        case .warning(let name, let warning):
+            document = ["model": .string(name), "warning": .string(warning)]
+            text = "\(name): \(warning)"
+        }
+        return json ? try? JSON.string(document) : text
+    }
+
+    private static func document(_ spec: TensorSpec) -> JSONValue {
+        [
+            "name": .string(spec.name), "datatype": .string(spec.datatype.rawValue),
+            "shape": .array(spec.shape.map { .integer(Int64($0)) }),
+        ]
+    }
+
+    private static func text(_ specs: [TensorSpec]) -> String {
+        specs.map { "\($0.name) \($0.datatype.rawValue)\($0.shape)" }.joined(separator: ", ")
+    }
+}
