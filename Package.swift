@@ -79,7 +79,6 @@ let package = Package(
         room("Basics", in: "Foundations", "CCrypto"),
         room("Telemetry", in: "Foundations", "Basics"),
         room("HTTP", in: "Foundations", "Basics", "Telemetry", "CTransport"),
-        room("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "CTransport", "CZlib"),
         room("Sealing", in: "Foundations", "Basics", "CSodium"),
         room("SQL", in: "Foundations", "Basics", "Telemetry", "CSQLite", "CPostgreSQL"),
         room("ObjectStorage", in: "Foundations", "Basics", "Telemetry", "Sealing", "CCurl"),
@@ -94,6 +93,7 @@ let package = Package(
         room("Configuration", in: "Foundations", "Basics", "CYAML"),
         room("Archives", in: "Foundations", "Basics", "CArchive"),
         room("Compression", in: "Foundations", "Basics", "CZlib"),
+        room("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "Compression", "CTransport"),
         room("Expressions", in: "Foundations", "Basics"),
         room("Documents", in: "Foundations", "Basics", "CSimdJSON"),
 
@@ -255,12 +255,15 @@ let package = Package(
             "ModelworksClient", "TestSupport"),
         tests("ModelworksClient", in: "", "Workshop", "Works", "Basics", "HTTP", "TestSupport"),
         tests(
-            "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "GRPC", "Telemetry", "Compression", "CSimdJSON",
+            "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "GRPC", "Telemetry", "Compression",
+            "CSimdJSON",
             "Columnar", "Inference", "Serving", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),
-        tests("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "TestSupport"),
+        // What reads compressed header fields in tests.
+        .systemLibrary(name: "CNghttp2", path: "Tests/Native/CNghttp2", pkgConfig: "libnghttp2"),
+        tests("GRPC", in: "Foundations", "Basics", "Telemetry", "HTTP", "TestSupport", "CNghttp2"),
         tests("Archives", in: "Foundations", "Basics", "TestSupport"),
         tests("Compression", in: "Foundations", "Basics"),
         tests("Sealing", in: "Foundations", "Basics", "TestSupport"),
@@ -286,6 +289,9 @@ let package = Package(
         .executableTarget(
             name: "bench-keyvalue", dependencies: ["KeyValue", "Basics", "CLMDB", "Engines", "TestSupport"],
             path: "Benchmarks/keyvalue", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "bench-calls", dependencies: ["GRPC", "HTTP", "Basics", "Telemetry"], path: "Benchmarks/calls",
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "bench-stores",
             dependencies: [

@@ -36,12 +36,14 @@ enum CallAnswer {
     /// Sends one message of several.
     /// - Returns: what `mw_call_write` tells.
     static func send(_ call: OpaquePointer, _ message: [UInt8], compressed: Bool) -> Int32 {
-        let size = message.count + prefixBytes
-        guard let start = mw_call_buffer(call, size) else { return 0 }
-        let buffer = UnsafeMutableRawBufferPointer(start: start, count: size)
-        write(prefix: buffer, compressed: compressed, count: message.count)
-        UnsafeMutableRawBufferPointer(rebasing: buffer[prefixBytes...]).copyBytes(from: message)
-        return mw_call_commit(call, size)
+        withUnsafeTemporaryAllocation(byteCount: prefixBytes, alignment: 1) { prefix in
+            write(prefix: prefix, compressed: compressed, count: message.count)
+            return message.withUnsafeBufferPointer { message in
+                prefix.withMemoryRebound(to: UInt8.self) { prefix in
+                    mw_call_write(call, slice(UnsafeBufferPointer(prefix)), slice(message))
+                }
+            }
+        }
     }
 
     /// Gives the header of an answer that holds messages.

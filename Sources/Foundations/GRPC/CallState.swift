@@ -94,7 +94,7 @@ final class CallState: Sendable {
     private func claim() -> Bool { !answered.exchange(true, ordering: .acquiringAndReleasing) }
 
     func reply(_ message: [UInt8]) {
-        guard compresses, message.count >= core.limits.compressionLeast, let packed = Gzip.pack(message) else {
+        guard compresses, message.count >= core.limits.compressionLeast, let packed = MessageCoding.pack(message) else {
             return message.withUnsafeBytes { reply($0) }
         }
         guard claim() else { return }
@@ -170,7 +170,7 @@ final class CallState: Sendable {
     /// Sends one message of several.
     func send(_ message: [UInt8]) async throws {
         try Task.checkCancellation()
-        let packed = compresses && message.count >= core.limits.compressionLeast ? Gzip.pack(message) : nil
+        let packed = compresses && message.count >= core.limits.compressionLeast ? MessageCoding.pack(message) : nil
         guard !answered.load(ordering: .acquiring), let inbox else { throw GRPCFailure.answered }
         let taken = withPointer { call in
             inbox.sending {

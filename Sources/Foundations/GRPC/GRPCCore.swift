@@ -147,7 +147,7 @@ final class GRPCCore: HTTP2Receiver {
                 }
             }
             if isPacked {
-                let unpacked = try Gzip.unpack(bytes, limit: limits.messageBytes)
+                let unpacked = try MessageCoding.unpack(bytes, limit: limits.messageBytes)
                 unpacked.withUnsafeBytes { run(view, method, $0, caller: caller, start: start, isPacked: true) }
             } else {
                 run(view, method, bytes, caller: caller, start: start, isPacked: false)
@@ -196,7 +196,7 @@ final class GRPCCore: HTTP2Receiver {
     }
 
     @concurrent private static func unpackElsewhere(_ packed: [UInt8], limit: Int) async throws -> [UInt8] {
-        try packed.withUnsafeBytes { try Gzip.unpack($0, limit: limit) }
+        try packed.withUnsafeBytes { try MessageCoding.unpack($0, limit: limit) }
     }
 
     // MARK: Streams
@@ -249,7 +249,7 @@ final class GRPCCore: HTTP2Receiver {
                 case .whole(let isPacked, let place):
                     let bytes = UnsafeRawBufferPointer(rebasing: view.body[place])
                     if isPacked { try view.requireGzip() }
-                    inbox.put(isPacked ? try Gzip.unpack(bytes, limit: limits.messageBytes) : [UInt8](bytes))
+                    inbox.put(isPacked ? try MessageCoding.unpack(bytes, limit: limits.messageBytes) : [UInt8](bytes))
                     mw_call_consume(view.pointer, place.upperBound)
                 }
             }

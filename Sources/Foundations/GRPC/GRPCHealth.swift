@@ -110,7 +110,7 @@ public final class GRPCHealth: Sendable {
     private static func message(_ status: Status) -> [UInt8] { [0x08, status.rawValue] }
 
     /// Field 1 of a HealthCheckRequest, the name of the service. Nothing else belongs in there, so nothing else is taken.
-    private static func service(in message: UnsafeRawBufferPointer) throws(GRPCFailure) -> String {
+    static func service(in message: UnsafeRawBufferPointer) throws(GRPCFailure) -> String {
         if message.isEmpty { return "" }
         var (length, position, shift) = (0, 1, 0)
         var isDone = false

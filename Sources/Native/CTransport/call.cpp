@@ -6,7 +6,7 @@ using namespace transport;
 namespace {
 
 constexpr size_t call_full = 262144;
-constexpr size_t kept_bytes = 262144;
+constexpr size_t kept_bytes = 16384;
 
 /// A call kept alive until this goes.
 class Kept {
@@ -128,8 +128,8 @@ void mw_call_set_owner(mw_call *call, void *owner) { call->owner = owner; }
 void *mw_call_owner(const mw_call *call) { return call->owner; }
 
 void mw_call_deadline(mw_call *call, int64_t after_ms) {
-    if (!call->connection) return;
-    if (!call->timer) call->timer.emplace(call->loop->io);
+    if (!call->connection || call->timer) return;
+    call->timer.emplace(call->loop->io);
     call->timer->expires_after(milliseconds(std::max<int64_t>(0, after_ms)));
     call->timer->async_wait([keep = Kept(call)](error_code error) {
         if (error || !keep->connection || keep->done) return;
@@ -166,9 +166,10 @@ void mw_call_begin(mw_call *call, int status, const mw_field *fields, size_t cou
     if (current_loop() != call->loop.get()) call->kick();
 }
 
-int mw_call_write(mw_call *call, mw_slice bytes) {
+int mw_call_write(mw_call *call, mw_slice head, mw_slice bytes) {
     std::lock_guard<std::mutex> lock(call->mutex);
     if (call->gone || call->ended) return 0;
+    call->pending.append(head.data, head.size);
     call->pending.append(bytes.data, bytes.size);
     call->kick();
     return filled(*call);
@@ -176,7 +177,7 @@ int mw_call_write(mw_call *call, mw_slice bytes) {
 
 void *mw_call_buffer(mw_call *call, size_t capacity) {
     std::lock_guard<std::mutex> lock(call->mutex);
-    return call->pending.room(capacity);
+    return call->begun ? nullptr : call->pending.room(capacity);
 }
 
 int mw_call_commit(mw_call *call, size_t size) {

@@ -10,7 +10,8 @@ namespace {
 constexpr size_t first_input = 16384;
 constexpr size_t large_input = 131072;
 constexpr size_t output_least = 65536;
-constexpr size_t kept_bytes = 262144;
+constexpr size_t kept_output = 262144;
+constexpr size_t kept_bytes = 16384;
 constexpr size_t room_again = 65536;
 constexpr size_t spare_limit = 64;
 constexpr int32_t stream_window = 4 << 20;
@@ -19,6 +20,8 @@ constexpr int32_t connection_window = 16 << 20;
 constexpr size_t idle_frame_limit = 2000;
 constexpr size_t outbound_limit = 2000;
 constexpr int leave_ms = 2000;
+/// Streams that a peer may give up at once, and in a second; what is still worked on for them is bounded by itself.
+constexpr size_t reset_limit = 1000;
 
 Http2 &of(void *user) { return *static_cast<Http2 *>(user); }
 
@@ -69,6 +72,8 @@ Http2::Http2(Arrival arrival) : Session(std::move(arrival)), input(first_input),
     set_callbacks(callbacks);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    // Counted here, so that the peer is told why.
+    nghttp2_option_set_stream_reset_rate_limit(option, reset_limit * 100, reset_limit * 100);
     int outcome = nghttp2_session_server_new2(&session, callbacks, this, option);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(option);
@@ -151,7 +156,7 @@ void Http2::flush() {
 void Http2::written(error_code error) {
     writing = false;
     output.clear();
-    if (output.capacity() > kept_bytes) std::string().swap(output);
+    if (output.capacity() > kept_output) std::string().swap(output);
     if (error) return cut();
     flush();
     if (!parked) return;
@@ -265,7 +270,7 @@ int Http2::began_headers(const nghttp2_frame *frame) {
     // What was reset may still be worked on: a peer that resets at once what it asks for gets no further that way.
     if (alive->load(std::memory_order_relaxed) >= options().stream_limit * 2) {
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        return 0;
     }
     nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, make_call(frame->hd.stream_id));
     return 0;
@@ -333,14 +338,13 @@ int Http2::took_frame(const nghttp2_frame *frame) {
         break;
     }
     case NGHTTP2_RST_STREAM: {
-        // As many as a well-meaning client may give up at once, and more as time goes by.
         auto now = Clock::now();
-        auto allowed = std::chrono::duration_cast<milliseconds>(now - reset_since).count() * static_cast<int64_t>(limits.stream_limit) / 1000;
-        if (allowed > 0) {
-            resets -= std::min(resets, static_cast<size_t>(allowed));
+        auto passed = std::chrono::duration_cast<milliseconds>(now - reset_since).count();
+        if (auto allowed = static_cast<size_t>(std::min<int64_t>(passed, 1000)) * reset_limit / 1000) {
+            resets -= std::min(resets, allowed);
             reset_since = now;
         }
-        if (++resets > limits.stream_limit * 4) refuse_flood();
+        if (++resets > reset_limit) refuse_flood();
         break;
     }
     case NGHTTP2_SETTINGS: greeted = true; idle_frames++; break;

@@ -176,7 +176,7 @@ int64_t mw_call_tag(const mw_call *call);
 /// Who is to be told that the stream is closed.
 void mw_call_set_owner(mw_call *call, void *owner);
 void *mw_call_owner(const mw_call *call);
-/// Has `on_call_late` called after so many milliseconds, unless the stream is closed by then.
+/// Has `on_call_late` called after so many milliseconds, unless the stream is closed by then. The first deadline counts.
 void mw_call_deadline(mw_call *call, int64_t after_ms);
 
 // From any thread:
@@ -190,9 +190,8 @@ void mw_call_set_intake(mw_call *call, mw_intake intake);
 /// Gives the status and the fields of the answer. Names are in lower case.
 void mw_call_begin(mw_call *call, int status, const mw_field *fields, size_t count);
 /// 0: the peer is gone; 1: taken; 2: taken, but wait for `on_call_room` before the next write.
-int mw_call_write(mw_call *call, mw_slice bytes);
-/// Room for `capacity` more bytes at the end of what is to be sent; `mw_call_commit` tells how many were written. Nothing
-/// else may be done to the call in between.
+int mw_call_write(mw_call *call, mw_slice head, mw_slice bytes);
+/// Room for the first `capacity` bytes of an answer that has not been begun; `mw_call_commit` tells how many were written.
 void *mw_call_buffer(mw_call *call, size_t capacity);
 int mw_call_commit(mw_call *call, size_t size);
 /// Ends the answer, with trailers if there are any; without a byte written and without trailers its header is all of it.
