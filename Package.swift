@@ -99,7 +99,12 @@ let package = Package(
 
         room("Statistics", in: ""),
         room("Aggregations", in: "", "Basics"),
-        room("Inference", in: "", "Basics", "Configuration", "CLightGBM", "COnnxRuntime", "CXGBoost"),
+        .target(
+            name: "Inference",
+            dependencies: ["Basics", "Configuration", "Documents", "CLightGBM", "COnnxRuntime", "CXGBoost"],
+            path: "Sources/Inference",
+            // What the process of a Python model runs.
+            resources: [.embedInCode("Python/pyfunc_worker.py")], swiftSettings: swiftSettings),
 
         // The six layers, each standing on the ones before it.
         room(
@@ -176,7 +181,9 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         // What tests of several rooms need.
-        .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "TestSupport", dependencies: ["Basics", "Archives"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
         // Real databases, brokers and stores for tests, as child processes on loopback.
         .target(
             name: "Engines",
@@ -235,7 +242,8 @@ let package = Package(
             "TestSupport"),
         tests("Experiments", in: "Layers", "Basics", "SQL", "Journal", "ObjectStorage", "Engines", "TestSupport"),
         tests(
-            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Engines", "TestSupport"),
+            "MLflow", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Documents", "Experiments", "Engines",
+            "TestSupport"),
         tests(
             "WorksAPI", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "ModelworksClient", "Engines",
             "TestSupport"),
@@ -269,9 +277,9 @@ let package = Package(
         tests("Columnar", in: "Foundations", "Basics", "TestSupport"),
         tests(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
-        tests("Configuration", in: "Foundations", "Basics"),
+        tests("Configuration", in: "Foundations", "Basics", "TestSupport"),
         tests("Statistics", in: ""),
-        tests("Inference", in: "", "Basics"),
+        tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
         // Measurements beside the engines' own floor, one command each.

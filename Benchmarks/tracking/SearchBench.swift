@@ -63,8 +63,9 @@ enum SearchBench {
     private static func measure(
         _ server: TrackingServer, _ experiment: String, _ runs: Int, rounds: Int
     ) throws -> [Figure] {
-        let wire = try Wire(port: server.port)
         func searches(_ what: String, _ filter: String, _ order: String?, _ limit: Double) throws -> Figure {
+            // On a connection of its own: MLflow closes one that is idle for as long as it takes for an ordered search or two.
+            let wire = try Wire(port: server.port)
             let found = try TrackingCalls.count(
                 try TrackingCalls.search(wire, experiment, filter: filter, order: order, limit: 100))
             let outcome = try Load.run(server, seconds: 60, total: rounds) { wire, _ in

@@ -44,19 +44,25 @@ enum TrackingCalls {
             """)
     }
 
-    /// A batch of so many metrics, with as many keys or of one.
+    /// Logs a batch of so many metrics, with as many keys or of one.
     static func logMetrics(
         _ wire: Wire, _ run: String, count: Int, from start: Int = 0, key: (Int) -> String
     ) throws {
+        try logBatch(wire, metrics(run, count: count, from: start, key: key))
+    }
+
+    static func logBatch(_ wire: Wire, _ body: String) throws { try wire.post("/api/2.0/mlflow/runs/log-batch", body) }
+
+    /// The body of a batch of so many metrics.
+    static func metrics(_ run: String, count: Int, from start: Int, key: (Int) -> String) -> String {
         let metrics = (start..<(start + count)).map { number in
             """
             {"key": "\(key(number))", "value": \(sin(Double(number) / 1000)), \
             "timestamp": \(1_760_000_000_000 + number), "step": \(number)}
             """
         }
-        try wire.post(
-            "/api/2.0/mlflow/runs/log-batch",
-            "{\"run_id\": \"\(run)\", \"metrics\": [\(metrics.joined(separator: ", "))], \"params\": [], \"tags\": []}")
+        return
+            "{\"run_id\": \"\(run)\", \"metrics\": [\(metrics.joined(separator: ", "))], \"params\": [], \"tags\": []}"
     }
 
     static func search(

@@ -21,10 +21,15 @@ extension StoreImport {
         let name = model.name
         let query = ImportQuery(models: [name])
         var here: Digest?
+        var awaitsFiles = false
         if !options.isRehearsal {
-            here = try await factory.post("/imports/state", query, as: ImportState.self).models.first?.digest
+            let state = try await factory.post("/imports/state", query, as: ImportState.self)
+            here = state.models.first?.digest
+            // Only all of them make a version whole.
+            let isWhole = options.takesArtifacts && !work.report.differences.contains { $0.what.hasPrefix("artifact ") }
+            awaitsFiles = isWhole && state.awaiting.contains(name)
         }
-        if here != there {
+        if here != there || awaitsFiles {
             let document = model
             _ = try await told("model '\(name)'", &work) {
                 try await factory.post("/imports/models\(options.isRehearsal ? "?rehearsal=true" : "")", document)

@@ -9,14 +9,60 @@ public protocol FactoryTransport: Sendable {
     func send(
         _ method: HTTPMethod, _ target: String, headers: HTTPHeaders, body: [UInt8]
     ) async throws -> (status: Int, body: [UInt8])
+
+    /// The same with a file as the body, which is not read into memory.
+    func send(
+        _ method: HTTPMethod, _ target: String, headers: HTTPHeaders, file: String
+    ) async throws -> (status: Int, body: [UInt8])
+
+    /// The same where the body of an answer of the 200s goes to an open file, and not into memory.
+    func send(
+        _ method: HTTPMethod, _ target: String, headers: HTTPHeaders, body: [UInt8], saving file: Int32
+    ) async throws -> (status: Int, body: [UInt8])
+}
+
+/// For transports that hold what they carry in memory anyway.
+extension FactoryTransport {
+    public func send(
+        _ method: HTTPMethod, _ target: String, headers: HTTPHeaders, file: String
+    ) async throws -> (status: Int, body: [UInt8]) {
+        guard let content = FileManager.default.contents(atPath: file) else {
+            throw HTTPFailure.badFile(file, "it is not there, or may not be read")
+        }
+        return try await send(method, target, headers: headers, body: [UInt8](content))
+    }
+
+    public func send(
+        _ method: HTTPMethod, _ target: String, headers: HTTPHeaders, body: [UInt8], saving file: Int32
+    ) async throws -> (status: Int, body: [UInt8]) {
+        let answer = try await send(method, target, headers: headers, body: body)
+        guard (200..<300).contains(answer.status) else { return answer }
+        try FileHandle(fileDescriptor: file).write(contentsOf: Data(answer.body))
+        return (answer.status, [])
+    }
 }
 
 extension HTTPClient: FactoryTransport {
     public func send(
         _ method: HTTPMethod, _ target: String, headers: HTTPHeaders, body: [UInt8]
     ) async throws -> (status: Int, body: [UInt8]) {
-        let response = try await send(method, target, headers: headers, body: body, timeout: nil)
-        return (response.status.code, try await response.collect())
+        try await Self.whole(try await send(method, target, headers: headers, body: body, timeout: nil))
+    }
+
+    public func send(
+        _ method: HTTPMethod, _ target: String, headers: HTTPHeaders, file: String
+    ) async throws -> (status: Int, body: [UInt8]) {
+        try await Self.whole(try await send(method, target, headers: headers, file: file, timeout: nil))
+    }
+
+    public func send(
+        _ method: HTTPMethod, _ target: String, headers: HTTPHeaders, body: [UInt8], saving file: Int32
+    ) async throws -> (status: Int, body: [UInt8]) {
+        try await Self.whole(try await send(method, target, headers: headers, body: body, saving: file, timeout: nil))
+    }
+
+    private static func whole(_ response: HTTPResponse) async throws -> (status: Int, body: [UInt8]) {
+        (response.status.code, try await response.collect())
     }
 }
 
@@ -72,30 +118,55 @@ public struct FactoryConnection: Sendable {
             .post, Self.prefix + Self.target(path, query), bytes, contentType: contentType, accepts: accepts)
     }
 
+    /// Sends a file, however large, and gives what comes back as it is.
+    /// - Throws: as ``get(_:_:as:)``, and `HTTPFailure.badFile` where it can not be read.
+    public func send(
+        _ path: String, _ query: [Parameter] = [], file: String, contentType: String
+    ) async throws -> [UInt8] {
+        let target = Self.prefix + Self.target(path, query)
+        return try checked(
+            try await transport.send(.post, target, headers: headers(contentType), file: file))
+    }
+
+    /// Asks for bytes that are no document, however many, and writes them to an open file.
+    /// - Throws: as ``get(_:_:as:)``; a part of them may then be in the file.
+    public func save(_ path: String, _ query: [Parameter] = [], to file: Int32) async throws {
+        let target = Self.prefix + Self.target(path, query)
+        _ = try checked(
+            try await transport.send(.post, target, headers: headers("application/json"), body: [], saving: file))
+    }
+
     /// A page outside the API, such as `/metrics`.
     /// - Throws: as ``get(_:_:as:)``.
     public func page(_ path: String) async throws -> [UInt8] { try await exchange(.get, path, []) }
 
-    /// Puts bytes on a page outside the API, such as an artifact.
-    /// - Parameter path: with its parts escaped.
+    /// Puts bytes on a path, such as a file's.
     /// - Throws: as ``get(_:_:as:)``.
     public func put(_ path: String, _ bytes: [UInt8]) async throws {
-        _ = try await exchange(.put, path, bytes, contentType: "application/octet-stream")
+        _ = try await exchange(.put, Self.prefix + path, bytes, contentType: "application/octet-stream")
     }
 
     private func exchange(
         _ method: HTTPMethod, _ target: String, _ body: [UInt8], contentType: String = "application/json",
         accepts: String? = nil
     ) async throws -> [UInt8] {
+        var headers = headers(contentType)
+        if let accepts { headers["Accept"] = accepts }
+        return try checked(try await transport.send(method, target, headers: headers, body: body))
+    }
+
+    private func headers(_ contentType: String) -> HTTPHeaders {
         var headers: HTTPHeaders = ["Content-Type": contentType]
         if let principal { headers["X-Modelworks-Principal"] = principal }
         if let token { headers["Authorization"] = "Bearer \(token.revealed)" }
-        if let accepts { headers["Accept"] = accepts }
-        let (status, bytes) = try await transport.send(method, target, headers: headers, body: body)
-        guard (200..<300).contains(status) else {
-            throw RemoteFailure(status: status, body: bytes, hadToken: token != nil)
+        return headers
+    }
+
+    private func checked(_ answer: (status: Int, body: [UInt8])) throws -> [UInt8] {
+        guard (200..<300).contains(answer.status) else {
+            throw RemoteFailure(status: answer.status, body: answer.body, hadToken: token != nil)
         }
-        return bytes
+        return answer.body
     }
 
     /// A part of a path or a query with everything escaped that means something there.

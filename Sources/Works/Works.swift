@@ -187,7 +187,7 @@ public final class Works: Sendable {
         // Each network thread and each worker asks models and endpoints through a slot of its own; one more is for checks.
         let workers = stores.online.isLocal ? 1 : Self.remoteWorkers
         let slots = options.threads + workers + 1
-        let loader = ModelLoader(objects: objects, runtimes: ModelRuntimes([LightGBMRuntime()]), slots: slots)
+        let loader = ModelLoader(objects: objects, runtimes: .all, slots: slots)
         let endpoints = EndpointStore(
             database: database, registry: registry, loader: loader, features: features, time: clock, wallTime: time,
             slots: slots, logger: logger, channels: stores.records)
@@ -214,6 +214,7 @@ public final class Works: Sendable {
         let webhooks = WebhookStore(
             database: database, registry: registry, time: time, random: random,
             keyring: try Self.webhookKeyring(options))
+        try await webhooks.sealPlainSecrets()
         let hooks = WebhookDuty(webhooks: webhooks, time: time, logger: logger)
         self.hooks = hooks
         router = Router(log: logger)
@@ -225,17 +226,19 @@ public final class Works: Sendable {
                 registry: registry,
                 archive: VersionArchive(
                     registry: registry, experiments: experiments, objects: objects, time: time,
-                    keyFile: try Self.modelKeyFile(options)), webhooks: webhooks, loader: loader, endpoints: endpoints,
+                    keyFile: try Self.modelKeyFile(options), spoolFolder: "\(options.root)/scratch"),
+                webhooks: webhooks, loader: loader, endpoints: endpoints,
                 monitors: monitors, rollouts: rollouts, retraining: retraining, factory: factory, jobs: jobs,
                 collector: Collector(
                     database: database, objects: stores.objects, experiments: experiments, registry: registry,
                     clock: clock, time: time, holder: process)), access: access,
             version: ProgramVersion.current
         ).install(on: router)
-        OpenInference(
+        let inference = OpenInference(
             table: endpoints.table, version: ProgramVersion.current, time: clock, random: random,
-            loops: options.threads, workers: workers, answersOnLoops: stores.online.isLocal, metrics: metrics
-        ).install(on: router)
+            loops: options.threads, workers: workers, answersOnLoops: stores.online.isLocal, metrics: metrics)
+        inference.install(on: router)
+        inference.installScoring(on: router, tables: engine, standalone: false)
         Feast(
             features: features, streams: streaming.streams, time: clock, loops: options.threads,
             workers: max(2, workers), answersOnLoops: stores.online.isLocal

@@ -3,51 +3,16 @@
 usage: mlflow_traces.py URL   (prints what differs from MLflow's rules, and exits 1 where anything does)
 """
 import json
-import logging
-import os
-import sys
 import time
-import warnings
 
-os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-os.environ["GIT_PYTHON_REFRESH"] = "quiet"
-warnings.simplefilter("ignore")
-logging.disable(logging.WARNING)
+from mlflow_checks import SALT, URL, check, client, play, refused
 
 import mlflow
 import requests
-from mlflow import MlflowClient
 from mlflow.entities import SpanStatusCode, SpanType
-from mlflow.exceptions import MlflowException
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-URL = sys.argv[1]
-mlflow.set_tracking_uri(URL)
-client = MlflowClient(URL)
-SALT = str(time.time_ns())
 EXPERIMENT = mlflow.set_experiment(f"traces {SALT}").experiment_id
-problems = []
-count = 0
-
-
-def check(what, found, wanted):
-    global count
-    count += 1
-    if found != wanted:
-        problems.append(f"{what}: {found!r} instead of {wanted!r}")
-
-
-def refused(what, code, call, *arguments, **named):
-    global count
-    count += 1
-    try:
-        call(*arguments, **named)
-    except MlflowException as error:
-        if error.error_code != code:
-            problems.append(f"{what}: {error.error_code} ({error}) instead of {code}")
-    else:
-        problems.append(f"{what}: not refused")
 
 
 @mlflow.trace(span_type=SpanType.CHAIN, attributes={"colour": "blue"})
@@ -236,13 +201,12 @@ def deletion(experiment, traces):
     check("none left", search(), [])
 
 
-whole, failed, in_run, tagged = whole_trace(), failing_trace(), run_trace(), tagged_trace()
-searches(whole, failed, in_run, tagged)
-plain = plain_spans()
-check("unknown trace", mlflow.get_trace("tr-none", silent=True), None)
-deletion(EXPERIMENT, [whole, failed, in_run, tagged, plain])
+def traces():
+    whole, failed, in_run, tagged = whole_trace(), failing_trace(), run_trace(), tagged_trace()
+    searches(whole, failed, in_run, tagged)
+    plain = plain_spans()
+    check("unknown trace", mlflow.get_trace("tr-none", silent=True), None)
+    deletion(EXPERIMENT, [whole, failed, in_run, tagged, plain])
 
-for problem in problems:
-    print(problem)
-print(f"{count} checks, {len(problems)} problems")
-sys.exit(1 if problems else 0)
+
+play(traces)

@@ -107,6 +107,61 @@ struct MLflowImportTests {
         #expect(try await shop.journal(type: "run.imported").count == 21)
     }
 
+    /// Versions that came without their files get them once, and no others.
+    @Test func filesThatWereLeftBehindCanComeLater() async throws {
+        let store = try await SharedFolder.only.store()
+        let shop = try await Workshop()
+        let source = try await store.source()
+        let bare = try await StoreImport(from: source, into: shop.connection, .init(takesArtifacts: false)).run()
+        #expect(bare.isEqual, "\(bare.differences.prefix(5))")
+        func bills() async throws -> [JSONValue] {
+            var bills: [JSONValue] = []
+            for version in try await shop.get("/models").json.array ?? [] {
+                let (model, number) = (version["id"]?["model"]?.string ?? "", version["id"]?["version"]?.integer ?? 0)
+                bills.append(try await shop.get("/models/\(model)/versions/\(number)/bom").json)
+            }
+            return bills
+        }
+        func withFiles(_ bills: [JSONValue]) -> Int { bills.count { $0["files"]?.object?.isEmpty == false } }
+        let before = try await bills()
+        #expect(!before.isEmpty && withFiles(before) == 0)
+        // Nobody but an import can put them there.
+        let model = try #require(
+            try await shop.get("/models").json.array?.compactMap { $0["id"]?["model"]?.string }.first)
+        let location = try await shop.works.dispatch(
+            .get, "/api/2.0/mlflow/model-versions/get-download-uri?name=\(model)&version=1", headers: [:], body: [])
+        let uri = try JSON.decode(JSONValue.self, from: location.body)["artifact_uri"]?.string ?? ""
+        let path = uri.replacing("mlflow-artifacts:/", with: "")
+        func put(_ prefix: String, _ name: String) async throws -> Int {
+            try await shop.works.dispatch(
+                .put, "\(prefix)/\(path)/\(name)", headers: [:], body: Array("evil".utf8)
+            ).status
+        }
+        #expect(try await put("/api/2.0/mlflow-artifacts/artifacts", "evil.pkl") == 400)
+        // Broken off in the middle, nothing of it counts yet.
+        await #expect(throws: BreakingSource.Broken.self) {
+            _ = try await StoreImport(from: BreakingSource(source: source, pages: 3), into: shop.connection).run()
+        }
+        #expect(withFiles(try await bills()) == 0)
+        let whole = try await StoreImport(from: source, into: shop.connection).run()
+        #expect(whole.isEqual, "\(whole.differences.prefix(5))")
+        let after = try await bills()
+        #expect(withFiles(after) > 0 && after.count == before.count)
+        let arrivals = try await shop.journal(type: "model.files").count
+        #expect(arrivals == withFiles(after))
+        // Once they are there, nothing is added or changed.
+        #expect(try await put("/api/works/v1/imports/artifacts", "evil.pkl") == 412)
+        #expect(try await put("/api/2.0/mlflow-artifacts/artifacts", "evil.pkl") == 400)
+        _ = try await StoreImport(from: source, into: shop.connection).run()
+        #expect(try await bills() == after)
+        #expect(try await shop.journal(type: "model.files").count == arrivals)
+        // The same as where they came at once.
+        let other = try await Workshop()
+        _ = try await StoreImport(from: source, into: other.connection).run()
+        let versions = try await other.get("/models").json.array ?? []
+        #expect(Set(versions.compactMap { $0["bundle"]?.string }) == Set(after.compactMap { $0["bundle"]?.string }))
+    }
+
     @Test func oneServerIsImportedIntoAnother() async throws {
         let store = try await SharedFolder.only.store()
         let (first, second) = (try await Workshop(), try await Workshop())

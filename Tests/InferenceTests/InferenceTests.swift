@@ -251,7 +251,7 @@ import Testing
 }
 
 @Suite struct BundleTests {
-    static let runtimes = ModelRuntimes([LightGBMRuntime()])
+    static let runtimes = ModelRuntimes.all
 
     static func bundle() throws -> (ModelBundle.Encoded, [Digest: [UInt8]]) {
         let text = try Samples.booster().modelText

@@ -3,6 +3,7 @@ import Foundation
 import HTTP
 import TestSupport
 import Testing
+import Works
 import Workshop
 
 /// The words about model versions, each through the command line and a server.
@@ -37,6 +38,15 @@ import Workshop
             #expect(try await session.say("models", "promote", one, "--stage", "Staging")["stage"] == "Staging")
             let alone = try await session.say("models", "promote", one, "--stage", "Production", code: 1)
             #expect(alone.string?.contains("modelworks models request order-failure/1") == true, "\(alone)")
+            // Who answers is not decided past them either.
+            let early = try await session.say("deploy", "orders", one, code: 1)
+            #expect(early.string?.contains("modelworks models request order-failure/1") == true, "\(early)")
+            #expect(early.string?.contains("--emergency") == true, "\(early)")
+            #expect(try await shop.journal(type: "endpoint.deployed").isEmpty)
+            let urgent = try await session.say("deploy", "orders", one, "--emergency", "the other one is down")
+            #expect(urgent.at("stable.version") == 1)
+            let entry = try #require(try await shop.journal(type: "endpoint.deployed").last)
+            #expect(entry.at("body.emergency") == "the other one is down" && entry["principal"] == "user:ann")
             _ = try await session.say("models", "approve", one, code: 1)
             let request = try await session.say(
                 "models", "request", one, "--stage", "Production", "--reason", "first")
@@ -46,6 +56,7 @@ import Workshop
             #expect(try await session.say("models", "reject", one, "--reason", "no", by: "bob")["state"] == "rejected")
             _ = try await session.say("models", "request", one, "--stage", "Production", "--reason", "again")
             #expect(try await session.say("models", "approve", one, by: "bob")["state"] == "done")
+            #expect(try await session.say("deploy", "orders", one).at("stable.version") == 1)
             _ = try await session.say("models", "comment", one, "--text", "well done")
             #expect(try await session.say("models", "comments", one).array?.count == 1)
             let history = try await session.say("models", "history", one).array?.compactMap { $0["type"]?.string }
@@ -73,6 +84,42 @@ import Workshop
             _ = try await session.say("models", "import", file, "--model", "copies", code: 1)
             _ = try await session.say("models", "nothing", code: 2)
             _ = try await session.say("models", "diff", one, code: 2)
+        }
+    }
+
+    /// A version whose file is larger than any body that a server reads whole.
+    @Test func aLargeVersionTravelsPieceByPiece() async throws {
+        let shop = try await Workshop()
+        @Sendable func mlflow(_ path: String, _ body: JSONValue) async throws -> JSONValue {
+            let answer = try await shop.works.dispatch(
+                .post, "/api/2.0/mlflow\(path)", headers: ["Content-Type": "application/json"],
+                body: try JSON.canonical(body))
+            return try JSON.decode(JSONValue.self, from: answer.body)
+        }
+        let run = try #require(try await mlflow("/runs/create", ["experiment_id": "0"])["run"]?["info"])
+        let (id, uri) = (run["run_id"]?.string ?? "", run["artifact_uri"]?.string ?? "")
+        let path = uri.replacing("mlflow-artifacts:/", with: "")
+        var weights: [UInt8] = []
+        for index in 0..<72 { weights += [UInt8](repeating: UInt8(index), count: 1 << 20) }
+        try await shop.serving { [weights] client in
+            for (name, bytes) in [("m/weights", weights), ("m/MLmodel", Array("flavors: {}\n".utf8))] {
+                let put = try await client.send(
+                    .put, "/api/2.0/mlflow-artifacts/artifacts/\(path)/\(name)", body: bytes)
+                #expect(put.status == .ok)
+            }
+            _ = try await mlflow("/registered-models/create", ["name": "big"])
+            _ = try await mlflow(
+                "/model-versions/create", ["name": "big", "source": .string("\(uri)/m"), "run_id": .string(id)])
+            let session = Session(folder: shop.folder, url: "http://\(try shop.address())")
+            let file = "\(shop.folder.path)/big.tar"
+            let told = try await session.say("models", "export", "big/1", "--out", file)
+            #expect((told["bytes"]?.integer ?? 0) > 72 << 20)
+            let copy = try await session.say("models", "import", file, "--model", "copies")
+            #expect(copy.at("id.model") == "copies")
+            let bill = try await session.say("models", "bom", "copies/1")
+            #expect(bill.at("files.weights")?.string == Digest(of: weights).description)
+            let scratch = try FileManager.default.contentsOfDirectory(atPath: "\(shop.folder.path)/root/scratch")
+            #expect(scratch.filter { $0.contains("spool") }.isEmpty)
         }
     }
 }

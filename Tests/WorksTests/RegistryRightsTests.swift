@@ -251,6 +251,14 @@ import Workshop
                 [400, 412].contains(refused.status) && refused.text.contains("another person agrees"), "\(refused.text)"
             )
         }
+        // Who may deploy on the endpoint alone can not decide in place of those who promote.
+        let dan = try await house.token("dan", [(.operator, "endpoint/orders")])
+        let deploy = "/api/works/v1/endpoints/orders/deploy"
+        let urgent = #"{"version":"order-failure/1","emergency":"now"}"#
+        #expect(
+            try await house.send(.post, deploy, #"{"version":"order-failure/1"}"#, as: dan).status == 412)
+        #expect(try await house.send(.post, deploy, urgent, as: dan).status == 403)
+        #expect(try await house.send(.post, deploy, urgent, as: ann).status == 200)
         let made = try await house.send(
             .post, "\(model)/versions/1/requests", #"{"stage":"Production","reason":"first"}"#, as: ann)
         #expect(made.status == 200, "\(made.text)")

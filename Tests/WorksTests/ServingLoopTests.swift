@@ -237,6 +237,22 @@ struct Scored: Sendable, Equatable {
             try await shop.post("/endpoints/orders/rollback", ["reason": "it is gone"])
             try await shop.advance(to: now.advanced(bySeconds: 2))
             #expect(try await states() == ["orders rolledBack", "spare rolledBack"])
+            // What was asked for a version does not outlive that its traffic is taken away, however that happens.
+            for (index, way) in ["rollback", "deploy"].enumerated() {
+                try await shop.post(
+                    "/endpoints/orders/deploy", ["version": "order-failure/3", "canary": true])
+                let open = try await shop.post(
+                    "/models/order-failure/versions/3/requests", ["stage": "Production", "reason": "good so far"])
+                try await shop.post("/endpoints/orders/\(way)", ["version": "order-failure/1", "reason": "odd"])
+                try await shop.advance(to: now.advanced(bySeconds: Int64(3 + index)))
+                let ended = try await shop.get("/models/order-failure/requests").json.array?.first {
+                    $0["number"] == open["number"]
+                }
+                #expect(ended?["state"] == "superseded", "\(way): \(ended ?? .null)")
+                let answer = try await shop.send(
+                    .post, "/models/order-failure/requests/\(open["number"]?.integer ?? 0)/approve", [:])
+                #expect(answer.status == 412)
+            }
         }
     }
 }

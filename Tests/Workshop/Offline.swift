@@ -63,7 +63,7 @@ extension Workshop {
         let bundle = try ModelBundle.encode(
             kind: manifest.kind, files: files, signature: manifest.signature,
             sampleRows: manifest.sample.inputs.map { row in row.map { $0 ?? .nan } },
-            featureService: manifest.featureService, runtimes: ModelRuntimes([LightGBMRuntime()]))
+            featureService: manifest.featureService, runtimes: .all)
         for bytes in Array(files.values) + [bundle.manifestBytes] {
             _ = try await works.dispatch(.post, "/api/works/v1/objects", headers: [:], body: bytes)
         }

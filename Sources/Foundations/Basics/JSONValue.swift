@@ -101,10 +101,19 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
 /// One way to write and read JSON everywhere outside the hot path.
 public enum JSON {
     /// Canonical form: keys sorted, no blanks, slashes as they are. Equal values give equal bytes, so it can be hashed.
-    public static func canonical(_ value: some Encodable) throws -> [UInt8] {
+    public static func canonical(_ value: some Encodable) throws -> [UInt8] { try encoded(value) }
+
+    private static func encoded(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return [UInt8](try encoder.encode(value))
+    }
+
+    /// The same for a document, without the detour of an encoder where it holds only what is written in one way.
+    public static func canonical(_ document: JSONValue) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        if append(document, to: &bytes) { return bytes }
+        return try encoded(document)
     }
 
     /// For people: indented, keys sorted.
@@ -116,6 +125,50 @@ public enum JSON {
 
     public static func string(_ value: some Encodable) throws -> String {
         String(decoding: try canonical(value), as: UTF8.self)
+    }
+
+    /// The canonical form of a document as text.
+    public static func string(_ document: JSONValue) throws -> String {
+        String(decoding: try canonical(document), as: UTF8.self)
+    }
+
+    /// Appends a document in canonical form.
+    /// - Returns: false where a number, an escape or the order of keys is better left to the encoder.
+    private static func append(_ document: JSONValue, to bytes: inout [UInt8]) -> Bool {
+        switch document {
+        case .null: bytes += "null".utf8
+        case .bool(let truth): bytes += (truth ? "true" : "false").utf8
+        case .integer(let number): bytes += String(number).utf8
+        case .number: return false
+        case .string(let text): return append(text, to: &bytes)
+        case .array(let items):
+            bytes.append(UInt8(ascii: "["))
+            for (index, item) in items.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                guard append(item, to: &bytes) else { return false }
+            }
+            bytes.append(UInt8(ascii: "]"))
+        case .object(let members):
+            bytes.append(UInt8(ascii: "{"))
+            for (index, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                guard member.key.utf8.allSatisfy({ $0 < 128 }), append(member.key, to: &bytes) else { return false }
+                bytes.append(UInt8(ascii: ":"))
+                guard append(member.value, to: &bytes) else { return false }
+            }
+            bytes.append(UInt8(ascii: "}"))
+        }
+        return true
+    }
+
+    private static func append(_ text: String, to bytes: inout [UInt8]) -> Bool {
+        guard text.utf8.allSatisfy({ $0 >= 32 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) else {
+            return false
+        }
+        bytes.append(UInt8(ascii: "\""))
+        bytes += text.utf8
+        bytes.append(UInt8(ascii: "\""))
+        return true
     }
 
     public static func decode<Value: Decodable>(_ type: Value.Type, from bytes: some Sequence<UInt8>) throws -> Value {

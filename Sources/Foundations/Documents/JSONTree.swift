@@ -29,6 +29,7 @@ public enum JSONTree {
         case MW_VALUE_TEXT: return .string(string(node.value.text))
         case MW_VALUE_ARRAY:
             var items: [JSONValue] = []
+            items.reserveCapacity(count(tree, index))
             var child = index + 1
             while child < node.end {
                 items.append(value(tree, child))
@@ -36,7 +37,7 @@ public enum JSONTree {
             }
             return .array(items)
         case MW_VALUE_OBJECT:
-            var members: [String: JSONValue] = [:]
+            var members = [String: JSONValue](minimumCapacity: count(tree, index))
             var child = index + 1
             while child < node.end {
                 members[string(tree.nodes[child].key)] = value(tree, child)
@@ -45,6 +46,17 @@ public enum JSONTree {
             return .object(members)
         default: return .null
         }
+    }
+
+    /// How many children a node has.
+    private static func count(_ tree: mw_tree_view, _ index: Int) -> Int {
+        var count = 0
+        var child = index + 1
+        while child < tree.nodes[index].end {
+            count += 1
+            child = tree.nodes[child].end
+        }
+        return count
     }
 
     private static func string(_ text: mw_text) -> String {

@@ -74,9 +74,12 @@ struct Exchange: @unchecked Sendable {
 
     /// Gives a whole answer; the exchange is gone afterwards.
     func reply(_ status: HTTPStatus, lines: [UInt8], body: [UInt8]) {
-        withSlice(lines) { lines in
-            body.withUnsafeBytes { mw_exchange_reply(pointer, Int32(status.code), lines, $0.baseAddress, $0.count) }
-        }
+        body.withUnsafeBytes { reply(status, lines: lines, body: $0) }
+    }
+
+    /// Gives a whole answer, whose bytes are copied.
+    func reply(_ status: HTTPStatus, lines: [UInt8], body: UnsafeRawBufferPointer) {
+        withSlice(lines) { mw_exchange_reply(pointer, Int32(status.code), $0, body.baseAddress, body.count) }
     }
 
     /// Runs the writer of a streamed answer to its end; the exchange is gone afterwards.

@@ -50,12 +50,34 @@ public final class HTTPClient: Sendable {
     public func send(
         _ method: HTTPMethod, _ target: String, headers: HTTPHeaders = [:], body: [UInt8] = [], timeout: Double? = nil
     ) async throws -> HTTPResponse {
+        try await exchange(timeout) { try $0.send(method, target, headers: headers, body: body) }
+    }
+
+    /// The same with a file as the body, which is not read into memory.
+    /// - Throws: besides, `HTTPFailure.badFile` where it can not be read.
+    public func send(
+        _ method: HTTPMethod, _ target: String, headers: HTTPHeaders = [:], file: String, timeout: Double? = nil
+    ) async throws -> HTTPResponse {
+        try await exchange(timeout) { try $0.send(method, target, headers: headers, file: file) }
+    }
+
+    /// The same where the body of an answer of the 200s, however long, goes to an open file, and not into memory.
+    public func send(
+        _ method: HTTPMethod, _ target: String, headers: HTTPHeaders = [:], body: [UInt8] = [], saving file: Int32,
+        timeout: Double? = nil
+    ) async throws -> HTTPResponse {
+        try await exchange(timeout) { try $0.send(method, target, headers: headers, body: body, saving: file) }
+    }
+
+    private func exchange(
+        _ timeout: Double?, _ body: @escaping @Sendable (HTTPConnection) throws -> HTTPResponse
+    ) async throws -> HTTPResponse {
         let slot = await take()
         defer { give(slot) }
         let seconds = timeout ?? self.timeout
         return try await slot.thread.run {
             slot.connection.timeout = seconds
-            return try slot.connection.send(method, target, headers: headers, body: body)
+            return try body(slot.connection)
         }
     }
 

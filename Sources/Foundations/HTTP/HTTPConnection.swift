@@ -50,7 +50,29 @@ public final class HTTPConnection {
     public func send(
         _ method: HTTPMethod, _ target: String, headers: HTTPHeaders = [:], body: [UInt8] = []
     ) throws(HTTPFailure) -> HTTPResponse {
-        let outcome = body.withUnsafeBytes { send(method, target, headers, $0) }
+        try answer(body.withUnsafeBytes { send(method, target, headers, $0) })
+    }
+
+    /// The same with a file as the body, which is not read into memory.
+    /// - Throws: besides, `HTTPFailure.badFile` where it can not be read.
+    public func send(
+        _ method: HTTPMethod, _ target: String, headers: HTTPHeaders = [:], file: String
+    ) throws(HTTPFailure) -> HTTPResponse {
+        let content: Data
+        do { content = try Data(contentsOf: URL(filePath: file), options: .alwaysMapped) } catch {
+            throw .badFile(file, error.localizedDescription)
+        }
+        return try answer(content.withUnsafeBytes { send(method, target, headers, $0) })
+    }
+
+    /// The same where the body of an answer of the 200s, however long, goes to an open file, and not into memory.
+    public func send(
+        _ method: HTTPMethod, _ target: String, headers: HTTPHeaders = [:], body: [UInt8] = [], saving file: Int32
+    ) throws(HTTPFailure) -> HTTPResponse {
+        try answer(body.withUnsafeBytes { send(method, target, headers, $0, sink: file) })
+    }
+
+    private func answer(_ outcome: (mw_outcome, String)) throws(HTTPFailure) -> HTTPResponse {
         guard outcome.0 == MW_OK else { throw failure(outcome.0, outcome.1) }
         var fields = HTTPHeaders()
         for index in 0..<mw_client_header_count(client) {
@@ -65,7 +87,8 @@ public final class HTTPConnection {
     }
 
     private func send(
-        _ method: HTTPMethod, _ target: String, _ headers: HTTPHeaders, _ body: UnsafeRawBufferPointer
+        _ method: HTTPMethod, _ target: String, _ headers: HTTPHeaders, _ body: UnsafeRawBufferPointer,
+        sink: Int32 = -1
     ) -> (mw_outcome, String) {
         head.removeAll(keepingCapacity: true)
         append(method.rawValue, " ", endpoint.pathPrefix)
@@ -84,8 +107,8 @@ public final class HTTPConnection {
         let outcome = head.withUnsafeBytes { raw in
             mw_client_send(
                 client, mw_slice(data: raw.baseAddress?.assumingMemoryBound(to: CChar.self), size: raw.count),
-                body.baseAddress, body.count, method == .head ? 1 : 0, milliseconds(timeout), max(0, answerLimit),
-                &text, text.count)
+                body.baseAddress, body.count, method == .head ? 1 : 0, sink, milliseconds(timeout),
+                max(0, answerLimit), &text, text.count)
         }
         return (outcome, outcome == MW_OK ? "" : nullTerminated(text))
     }

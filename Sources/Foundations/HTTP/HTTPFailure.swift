@@ -27,6 +27,8 @@ public enum HTTPFailure: Failure, Equatable {
     /// The connection ended in the middle of an exchange.
     case connectionLost(String, String)
     case badAnswer(String, String)
+    /// The file that is to be sent can not be read, and why.
+    case badFile(String, String)
     /// It is not known who asks, and why; and what to do about it.
     case unauthenticated(String, remedy: String)
     /// The body of a request can not be read to its end, and why.
@@ -37,7 +39,7 @@ public enum HTTPFailure: Failure, Equatable {
     public var code: FailureCode {
         switch self {
         case .badTarget, .badParameter, .badRoutes, .badHost, .badCertificate, .badURL, .methodNotAllowed,
-            .badBody:
+            .badBody, .badFile:
             .invalidArgument
         case .unknownPath: .notFound
         case .portInUse, .cannotListen: .failedPrecondition
@@ -65,6 +67,7 @@ public enum HTTPFailure: Failure, Equatable {
         case .timedOut(let server, let seconds): "\(server) did not answer within \(seconds) s"
         case .connectionLost(let server, let reason): "the connection to \(server) was lost: \(reason)"
         case .badAnswer(let server, let reason): "the answer of \(server) can not be used: \(reason)"
+        case .badFile(let path, let reason): "'\(path)' can not be sent: \(reason)"
         case .unauthenticated(let reason, _): reason
         case .badBody(let reason): "the body can not be read: \(reason)"
         case .peerGone: "the peer has closed the connection"

@@ -10,7 +10,10 @@ public struct HTTPProblem: Sendable {
     public let requestID: String
 
     /// Message and remedy as one text.
-    public var text: String { remedy.map { "\(message). \($0)" } ?? message }
+    public var text: String {
+        guard let remedy else { return message }
+        return message.hasSuffix(".") ? "\(message) \(remedy)" : "\(message). \(remedy)"
+    }
 
     /// What is told of an error. One that is no `Failure` is told as an internal error without its text, which may
     /// hold what is not for everybody.

@@ -42,6 +42,17 @@ public struct HTTPRequest: Sendable {
             requestID: requestID, remoteAddress: remoteAddress)
     }
 
+    /// A request whose body comes piece by piece: for callers without a socket.
+    /// - Parameter pieces: gives the next piece, or nil at the end.
+    /// - Throws: `HTTPFailure.badTarget`.
+    public init(
+        method: HTTPMethod, target: String, headers: HTTPHeaders = [:],
+        pieces: @escaping @Sendable () async throws -> [UInt8]?
+    ) throws(HTTPFailure) {
+        try self.init(method: method, target: target, headers: headers)
+        source = RequestPieces(pieces)
+    }
+
     init(
         method: HTTPMethod, target: RequestTarget, headers: HTTPHeaders, body: [UInt8], requestID: String,
         remoteAddress: String

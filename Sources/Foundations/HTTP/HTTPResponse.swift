@@ -54,12 +54,20 @@ public struct HTTPResponse: Sendable {
 
     /// The whole body in memory, with a stream run to its end: for callers without a socket.
     public func collect() async throws -> [UInt8] {
+        let collector = BodyCollector()
+        try await write(to: collector)
+        return collector.bytes
+    }
+
+    /// Hands on the body piece by piece: for callers without a socket.
+    public func write(_ take: @escaping @Sendable ([UInt8]) async throws -> Void) async throws {
+        try await write(to: PassingSink(take: take))
+    }
+
+    private func write(to sink: some ResponseSink) async throws {
         switch body {
-        case .bytes(let bytes): return bytes
-        case .stream(let write):
-            let collector = BodyCollector()
-            try await write(ResponseWriter(sink: collector))
-            return collector.bytes
+        case .bytes(let bytes): try await sink.write(bytes)
+        case .stream(let write): try await write(ResponseWriter(sink: sink))
         }
     }
 }

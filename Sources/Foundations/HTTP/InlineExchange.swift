@@ -1,20 +1,32 @@
 internal import CTransport
 
 /// One request on the hot path, seen in place on the loop thread. Nothing of it may be kept after the handler returns:
-/// all bytes belong to the transport.
+/// all bytes belong to the transport. ``later()`` is for requests that are answered afterwards.
 public struct InlineExchange: ~Copyable {
     private let exchange: OpaquePointer
     private let path: UnsafeRawBufferPointer
     private let places: InlineParameters
+    private let core: ServerCore
+    /// The route's place among those of the core.
+    private let route: Int
+    private let start: UInt64
+    /// Where it is noted that the handler has taken the request to answer it later.
+    private let taken: UnsafeMutablePointer<Bool>
 
     /// The query as it came, without the question mark; empty where there is none.
     public let rawQuery: UnsafeRawBufferPointer
 
-    init(exchange: OpaquePointer, path: UnsafeRawBufferPointer, query: UnsafeRawBufferPointer, places: InlineParameters)
-    {
+    init(
+        exchange: OpaquePointer, path: UnsafeRawBufferPointer, query: UnsafeRawBufferPointer, places: InlineParameters,
+        core: ServerCore, route: Int, start: UInt64, taken: UnsafeMutablePointer<Bool>
+    ) {
         self.exchange = exchange
         self.path = path
         self.places = places
+        self.core = core
+        self.route = route
+        self.start = start
+        self.taken = taken
         rawQuery = query
     }
 
@@ -88,6 +100,13 @@ public struct InlineExchange: ~Copyable {
         withLines(contentType, headers) { lines in
             mw_exchange_reply_filled(exchange, Int32(status.code), lines, count)
         }
+    }
+
+    /// Takes the request to answer it later, from any thread. The handler returns true afterwards.
+    public func later() -> PendingExchange {
+        taken.pointee = true
+        let (core, route, start) = (core, route, start)
+        return PendingExchange(Exchange(pointer: exchange)) { core.record(route, $0, start: start) }
     }
 
     private func withLines(_ contentType: StaticString, _ headers: HTTPHeaders, _ body: (mw_slice) -> Void) {

@@ -28,7 +28,9 @@ struct RequestTarget: Sendable {
             guard let segment = PercentCoding.decode(piece) else {
                 throw .badTarget("the path has a malformed percent escape or is not UTF-8")
             }
-            guard !segment.split(separator: "/").contains(where: { $0 == "." || $0 == ".." }) else {
+            // By bytes: to Swift a '/' with a combining mark after it is another character.
+            let names = segment.utf8.split(separator: UInt8(ascii: "/"))
+            guard !names.contains(where: { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) }) else {
                 throw .badTarget("the path contains '.' or '..' as a segment")
             }
             segments.append(segment)

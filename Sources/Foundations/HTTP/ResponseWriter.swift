@@ -23,3 +23,9 @@ final class BodyCollector: ResponseSink {
 
     func write(_ bytes: [UInt8]) async throws { gathered.withLock { $0 += bytes } }
 }
+
+struct PassingSink: ResponseSink {
+    let take: @Sendable ([UInt8]) async throws -> Void
+
+    func write(_ bytes: [UInt8]) async throws { try await take(bytes) }
+}

@@ -7,6 +7,7 @@ struct RouteTable: Sendable {
         let pattern: RoutePattern
         let need: RouteNeed?
         let takesPieces: Bool
+        let isBrief: Bool
         let handler: HTTPHandler
     }
 
@@ -37,7 +38,7 @@ struct RouteTable: Sendable {
 
     mutating func add(
         _ method: HTTPMethod, _ text: String, needs need: RouteNeed?, about: RouteDocumentation?,
-        takesPieces: Bool = false, _ handler: @escaping HTTPHandler
+        takesPieces: Bool = false, isBrief: Bool = false, _ handler: @escaping HTTPHandler
     ) {
         switch RoutePattern.parse(text) {
         case .failure(let problem): problems.append(problem.text)
@@ -50,7 +51,7 @@ struct RouteTable: Sendable {
             }
             noteMissing(need, pattern)
             nodes[place].endpoints[method] = Endpoint(
-                pattern: pattern, need: need, takesPieces: takesPieces, handler: handler)
+                pattern: pattern, need: need, takesPieces: takesPieces, isBrief: isBrief, handler: handler)
             routes.append(
                 RouteDescription(method: method, pattern: text, need: need, isInline: false, documentation: about))
         }

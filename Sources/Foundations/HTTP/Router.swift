@@ -66,12 +66,15 @@ public final class Router: Sendable {
     ///   - about: what it does, for descriptions of the whole interface.
     ///   - takesPieces: whether the handler reads the body by `HTTPRequest.pieces`, and is called as soon as the headers have
     ///     come. Such a body may be longer than memory.
+    ///   - isBrief: whether what the handler does after each of its waits is so short that it may hold up the other
+    ///     connections of its loop: then it goes on there, and its answer wakes no other thread.
     public func route(
         _ method: HTTPMethod, _ pattern: String, needs need: RouteNeed? = nil, about: RouteDocumentation? = nil,
-        takesPieces: Bool = false, _ handler: @escaping HTTPHandler
+        takesPieces: Bool = false, isBrief: Bool = false, _ handler: @escaping HTTPHandler
     ) {
         state.withLock {
-            $0.table.add(method, pattern, needs: need, about: about, takesPieces: takesPieces, handler)
+            $0.table.add(
+                method, pattern, needs: need, about: about, takesPieces: takesPieces, isBrief: isBrief, handler)
         }
     }
 
@@ -113,7 +116,8 @@ public final class Router: Sendable {
 
     /// Answers a request; errors become answers. Needs no socket.
     public func dispatch(_ request: HTTPRequest) async -> HTTPResponse {
-        await dispatch(request, in: table).response
+        let table = table
+        return await dispatch(request, to: table.find(request.method, request.segments), in: table).response
     }
 
     /// The answer for an error in the shape of its path.
@@ -134,10 +138,13 @@ public final class Router: Sendable {
     /// The routes as they are now.
     var table: RouteTable { state.withLock { $0.table } }
 
-    func dispatch(_ request: HTTPRequest, in table: RouteTable) async -> (response: HTTPResponse, route: String) {
+    /// - Parameter outcome: what the table has found for the request.
+    func dispatch(
+        _ request: HTTPRequest, to outcome: RouteTable.Outcome, in table: RouteTable
+    ) async -> (response: HTTPResponse, route: String) {
         var request = request
         do {
-            switch table.find(request.method, request.segments) {
+            switch outcome {
             case .found(let match):
                 request.parameters = match.parameters
                 request.route = match.endpoint.pattern.text

@@ -44,7 +44,25 @@ final class ServerCore: Sendable {
         if answerInline(pointer, start: start) { return }
         let exchange = Exchange(pointer: pointer)
         let (request, problem) = exchange.request(random: random)
-        Task.immediate { await self.answer(exchange, request, problem, start: start) }
+        if let problem { return fail(exchange, request, problem, start: start) }
+        dispatch(exchange, request, start: start)
+    }
+
+    private func dispatch(_ exchange: Exchange, _ request: HTTPRequest, start: UInt64) {
+        let outcome = table.find(request.method, request.segments)
+        var executor: LoopExecutor?
+        if case .found(let match) = outcome, match.endpoint.isBrief { executor = LoopExecutor(of: exchange) }
+        Task.immediate(executorPreference: executor) {
+            let (response, route) = await self.router.dispatch(request, to: outcome, in: self.table)
+            await self.send(response, of: route, to: exchange, request, start: start)
+        }
+    }
+
+    private func fail(_ exchange: Exchange, _ request: HTTPRequest, _ error: any Error, start: UInt64) {
+        Task.immediate {
+            await self.send(
+                self.router.onError(error, request), of: "unmatched", to: exchange, request, start: start)
+        }
     }
 
     private func answerInline(_ pointer: OpaquePointer, start: UInt64) -> Bool {
@@ -53,95 +71,112 @@ final class ServerCore: Sendable {
         let method = UnsafeRawBufferPointer(mw_exchange_method(pointer))
         let end = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
         let path = UnsafeRawBufferPointer(rebasing: target[..<end])
-        for entry in inline where method.elementsEqual(entry.route.methodName) {
+        var taken = false
+        for (index, entry) in inline.enumerated() where method.elementsEqual(entry.route.methodName) {
             guard let places = entry.route.match(path) else { continue }
             let query = UnsafeRawBufferPointer(rebasing: target[min(end + 1, target.count)...])
-            let view = InlineExchange(exchange: pointer, path: path, query: query, places: places)
-            if let access = table.access, entry.route.need != .nothing {
-                let name = entry.route.resource.map { view.parameter($0) }
-                switch access.verdict(on: view.credentials, for: entry.route.need, resource: name) {
-                case .allowed: break
-                case .refused(let error):
-                    refuse(Exchange(pointer: pointer), error, start: start)
-                    return true
-                case .unknown:
-                    var resource: String?
-                    if let place = entry.route.resource { resource = view.parameterText(place) }
-                    admit(pointer, entry, resource: resource, access, start: start)
-                    return true
+            return withUnsafeMutablePointer(to: &taken) { taken in
+                let view = InlineExchange(
+                    exchange: pointer, path: path, query: query, places: places, core: self, route: index,
+                    start: start, taken: taken)
+                if let access = table.access, entry.route.need != .nothing {
+                    let name = entry.route.resource.map { view.parameter($0) }
+                    switch access.verdict(on: view.credentials, for: entry.route.need, resource: name) {
+                    case .allowed: break
+                    case .refused(let error):
+                        refuse(Exchange(pointer: pointer), error, start: start)
+                        return true
+                    case .unknown:
+                        var resource: String?
+                        if let place = entry.route.resource { resource = view.parameterText(place) }
+                        admit(pointer, index, resource: resource, access, start: start)
+                        return true
+                    }
                 }
+                return run(index, view, pointer, start: start, taken: taken)
             }
-            return run(entry, view, pointer, start: start)
         }
         return false
     }
 
     private func run(
-        _ entry: (route: InlineRoute, handles: AccessMetrics.InlineHandles), _ view: borrowing InlineExchange,
-        _ pointer: OpaquePointer, start: UInt64
+        _ index: Int, _ view: borrowing InlineExchange, _ pointer: OpaquePointer, start: UInt64,
+        taken: UnsafePointer<Bool>
     ) -> Bool {
-        let done = entry.route.handler(view)
+        let done = inline[index].route.handler(view)
+        // Whoever has taken the request may have answered it by now, on another thread.
+        if taken.pointee { return true }
         if !view.hasReplied {
             guard done else { return false }
             log.error(
-                "an inline handler left a request without a reply", ["route": .string(entry.route.pattern.text)])
+                "an inline handler left a request without a reply",
+                ["route": .string(inline[index].route.pattern.text)])
             view.reply(.internalServerError, contentType: "", UnsafeRawBufferPointer(start: nil, count: 0))
         }
+        record(index, HTTPStatus(Int(mw_exchange_status(pointer))), start: start)
+        return true
+    }
+
+    /// Counts an answer of an inline route.
+    func record(_ index: Int, _ status: HTTPStatus, start: UInt64) {
         let elapsed = SystemTime.monotonicNanoseconds &- start
-        let status = Int(mw_exchange_status(pointer))
-        if status == 200 {
+        let entry = inline[index]
+        if status == .ok {
             entry.handles.succeeded.increment()
             entry.handles.seconds.observe(nanoseconds: elapsed)
         } else {
             metrics.record(
-                entry.route.method, route: entry.route.pattern.text, status: HTTPStatus(status), nanoseconds: elapsed)
+                entry.route.method, route: entry.route.pattern.text, status: status, nanoseconds: elapsed)
         }
-        return true
     }
 
     /// Finds out who asks away from the loop, then goes on there.
     private func admit(
-        _ pointer: OpaquePointer, _ entry: (route: InlineRoute, handles: AccessMetrics.InlineHandles),
-        resource: String?, _ access: any AccessGuard, start: UInt64
+        _ pointer: OpaquePointer, _ index: Int, resource: String?, _ access: any AccessGuard, start: UInt64
     ) {
+        let route = inline[index].route
         let exchange = Exchange(pointer: pointer)
         let (request, problem) = exchange.request(random: random, withBody: false)
         Task.immediate {
             do {
                 if let problem { throw problem }
                 let caller = try await access.admit(RequestCredentials(request))
-                try caller.require(entry.route.need, on: resource)
+                try caller.require(route.need, on: resource)
             } catch {
-                await self.answer(exchange, request, error, start: start)
+                self.fail(exchange, request, error, start: start)
                 return
             }
             exchange.onLoop {
                 let target = UnsafeRawBufferPointer(mw_exchange_target(exchange.pointer))
                 let end = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
                 let path = UnsafeRawBufferPointer(rebasing: target[..<end])
-                if let places = entry.route.match(path) {
+                if let places = route.match(path) {
                     let query = UnsafeRawBufferPointer(rebasing: target[min(end + 1, target.count)...])
-                    let view = InlineExchange(exchange: exchange.pointer, path: path, query: query, places: places)
-                    if self.run(entry, view, exchange.pointer, start: start) { return }
+                    var taken = false
+                    let isDone = withUnsafeMutablePointer(to: &taken) { taken in
+                        let view = InlineExchange(
+                            exchange: exchange.pointer, path: path, query: query, places: places, core: self,
+                            route: index, start: start, taken: taken)
+                        return self.run(index, view, exchange.pointer, start: start, taken: taken)
+                    }
+                    if isDone { return }
                 }
                 let (request, problem) = exchange.request(random: self.random)
-                Task.immediate { await self.answer(exchange, request, problem, start: start) }
+                if let problem { return self.fail(exchange, request, problem, start: start) }
+                self.dispatch(exchange, request, start: start)
             }
         }
     }
 
     private func refuse(_ exchange: Exchange, _ error: any Error, start: UInt64) {
         let (request, problem) = exchange.request(random: random, withBody: false)
-        Task.immediate { await self.answer(exchange, request, problem ?? error, start: start) }
+        fail(exchange, request, problem ?? error, start: start)
     }
 
-    private func answer(_ exchange: Exchange, _ request: HTTPRequest, _ problem: (any Error)?, start: UInt64) async {
-        var (response, route) =
-            if let problem {
-                (router.onError(problem, request), "unmatched")
-            } else {
-                await router.dispatch(request, in: table)
-            }
+    private func send(
+        _ response: HTTPResponse, of route: String, to exchange: Exchange, _ request: HTTPRequest, start: UInt64
+    ) async {
+        var response = response
         request.source?.close()
         if response.headers["X-Request-Id"] == nil { response.headers.add("X-Request-Id", request.requestID) }
         let lines = response.headers.lines(leavingOut: HTTPHeaders.transportOwned)

@@ -29,9 +29,24 @@ struct MLflowModel {
             // A wrapper of scikit-learn's kind is a pickle, which only Python reads.
             if ModelFolder.ending(of: data) != "pkl" { return try ModelFolder.lightGBM(try inside(data), options) }
         }
-        throw InferenceError.modelFile(
-            "MLflow", "none of its flavours can be run: \(flavors.entries.map(\.key).joined(separator: ", "))",
-            remedy: "Save it as ONNX, LightGBM or XGBoost")
+        if let xgBoost = try flavors.node("xgboost")?.mapping() {
+            let data = try xgBoost.optionalString("data") ?? "model.ubj"
+            if ["json", "ubj"].contains(ModelFolder.ending(of: data)), try isBooster(xgBoost) {
+                return try ModelFolder.xgBoost(try inside(data), options)
+            }
+        }
+        guard flavors.node("python_function") != nil else {
+            throw InferenceError.modelFile(
+                "MLflow", "none of its flavours can be run: \(flavors.entries.map(\.key).joined(separator: ", "))",
+                remedy: "Save it as ONNX, LightGBM, XGBoost or with a python_function")
+        }
+        return try PythonModel(folder: folder, options: options.python)
+    }
+
+    /// Whether the flavour holds a bare booster: scikit-learn's wrapper answers with classes, which only Python does.
+    private func isBooster(_ flavor: ConfigurationMapping) throws -> Bool {
+        guard let name = try flavor.optionalString("model_class") else { return true }
+        return name.hasSuffix(".Booster")
     }
 
     /// A path that the file names, inside the folder.

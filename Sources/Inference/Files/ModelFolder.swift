@@ -5,6 +5,7 @@ import Foundation
 /// How models are loaded from files.
 public struct ModelOptions: Sendable {
     public var onnx = ONNXOptions()
+    public var python = PythonOptions()
     /// How many threads will ask for single rows at once, of models that keep a place for each.
     public var slots = 1
     /// Bytes of the largest file that is read.
@@ -17,11 +18,13 @@ public struct ModelOptions: Sendable {
 ///
 /// - `NAME.onnx`, with its weights in files beside it if it has such;
 /// - `NAME.txt`, a LightGBM model text;
-/// - a folder with an `MLmodel` file, as MLflow writes it: the flavours `onnx` and `lightgbm` are run natively;
+/// - `NAME.json` or `NAME.ubj`, an XGBoost model;
+/// - a folder with an `MLmodel` file, as MLflow writes it: the flavours `onnx`, `lightgbm` and `xgboost` are run natively, and
+///   any other by a Python process;
 /// - a folder with one of these files, as in a Triton repository's version.
 public enum ModelFolder {
     /// Names of files that hold a model, by how they end.
-    public static let endings = ["onnx", "txt"]
+    public static let endings = ["onnx", "txt", "json", "ubj"]
 
     /// - Parameter path: a file, or a folder.
     /// - Throws: ``InferenceError`` where there is none, it is of an unknown kind, or the runtime refuses it.
@@ -54,6 +57,7 @@ public enum ModelFolder {
         switch ending(of: path) {
         case "onnx": return try onnx(path, options)
         case "txt": return try lightGBM(path, options)
+        case "json", "ubj": return try xgBoost(path, options)
         default:
             throw InferenceError(
                 .invalidArgument, "\(path) is of no known kind of model",
@@ -75,6 +79,12 @@ public enum ModelFolder {
         let text = try read(path, options)
         let model = try LightGBMModel(text: text, slots: options.slots)
         return RowsAsTensors(model, platform: "lightgbm", byteCount: text.count)
+    }
+
+    static func xgBoost(_ path: String, _ options: ModelOptions) throws -> any TensorModel {
+        let file = try read(path, options)
+        let model = try XGBoostModel(file: file, slots: options.slots)
+        return RowsAsTensors(model, platform: "xgboost", byteCount: file.count, datatype: .fp32)
     }
 
     static func read(_ path: String, _ options: ModelOptions) throws -> [UInt8] {

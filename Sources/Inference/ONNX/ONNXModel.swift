@@ -87,6 +87,8 @@ private struct Runner {
         guard inputs.count == session.inputs.count else {
             throw InferenceError.shape("the model takes \(session.inputs.count) tensors and was given \(inputs.count)")
         }
+        // The library takes a run without outputs for a mistake.
+        guard !wanted.isEmpty else { return [] }
         var values: [OrtValue?] = []
         values.reserveCapacity(inputs.count)
         defer { for value in values { OrtReleaseValue(value) } }

@@ -7,11 +7,12 @@ public enum AutomationFailure: Failure {
     case incompleteRun(String, step: PipelineRun.Step, missing: String)
     case clockGoesBack(now: Timestamp, asked: Timestamp)
     case clockIsSystem
+    case nothingToPromote(endpoint: String)
     case gatesRefused(candidate: String, verdicts: [String])
 
     public var code: FailureCode {
         switch self {
-        case .rolloutUnderWay, .clockIsSystem, .gatesRefused: .failedPrecondition
+        case .rolloutUnderWay, .clockIsSystem, .gatesRefused, .nothingToPromote: .failedPrecondition
         case .incompleteRun: .dataLoss
         case .clockGoesBack: .invalidArgument
         }
@@ -24,6 +25,7 @@ public enum AutomationFailure: Failure {
             "the stored pipeline run '\(id)' came to its step '\(step.rawValue)' without a \(missing)"
         case .clockGoesBack(let now, let asked): "the clock is at \(now) and can not go back to \(asked)"
         case .clockIsSystem: "this factory runs on the system's clock"
+        case .nothingToPromote(let endpoint): "no rollout is under way on '\(endpoint)'"
         case .gatesRefused(let candidate, let verdicts):
             "the gates refuse \(candidate): \(verdicts.joined(separator: "; "))"
         }
@@ -35,6 +37,8 @@ public enum AutomationFailure: Failure {
         case .incompleteRun: "Wait for the next alert, which starts the pipeline anew; this run can not go on."
         case .clockGoesBack: "Advance to a later time."
         case .clockIsSystem: "Set 'clock: replay' in works.yaml to drive it yourself."
+        case .nothingToPromote(let endpoint):
+            "Start one with 'modelworks deploy \(endpoint) MODEL/VERSION --canary', or deploy without it."
         case .gatesRefused: "Look at the run's metrics; improve the model, or change the gates in its training."
         }
     }

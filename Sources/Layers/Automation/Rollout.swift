@@ -97,14 +97,8 @@ public struct Rollout: Sendable, Codable, Equatable {
     public func next(at now: Timestamp, traffic: TrafficPolicy?, canary: ArmStatistics.Reading?) -> Decision {
         guard state == .progressing else { return .wait }
         let reading = canary ?? .none
-        let restarted = reading.answers < baselineAnswers
-        let requests = reading.answers - (restarted ? 0 : baselineAnswers)
-        let failures = reading.failures - (restarted ? 0 : baselineFailures)
-        func judged(_ verdict: String) -> Step {
-            Step(
-                share: share, from: stepStarted, to: now, requests: requests, failures: failures,
-                p99Milliseconds: reading.p99, verdict: verdict, evidence: analysis?.evidence)
-        }
+        let (requests, failures) = counted(reading)
+        func judged(_ verdict: String) -> Step { self.judged(verdict, at: now, canary: canary) }
         // Only completing makes the candidate stable: a crash came between that and this rollout's own record.
         if traffic?.stable == candidate, traffic?.canary == nil { return .complete(judged("good")) }
         guard traffic?.canary == candidate else {
@@ -129,6 +123,21 @@ public struct Rollout: Sendable, Codable, Equatable {
         }
         guard now >= stepStarted.advanced(bySeconds: plan.stepSeconds) else { return .wait }
         return step + 1 < plan.steps.count ? .advance(judged("good")) : .complete(judged("good"))
+    }
+
+    /// The present step with its verdict.
+    func judged(_ verdict: String, at now: Timestamp, canary: ArmStatistics.Reading?) -> Step {
+        let reading = canary ?? .none
+        let (requests, failures) = counted(reading)
+        return Step(
+            share: share, from: stepStarted, to: now, requests: requests, failures: failures,
+            p99Milliseconds: reading.p99, verdict: verdict, evidence: analysis?.evidence)
+    }
+
+    /// What the candidate has done in the present step; its counters begin again at zero when the process does.
+    private func counted(_ reading: ArmStatistics.Reading) -> (requests: Int64, failures: Int64) {
+        guard reading.answers >= baselineAnswers else { return (reading.answers, reading.failures) }
+        return (reading.answers - baselineAnswers, reading.failures - baselineFailures)
     }
 
     /// The rollout after a decision was carried out.

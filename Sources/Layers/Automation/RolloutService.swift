@@ -62,9 +62,8 @@ public actor RolloutService {
             id: id, endpoint: endpoint, candidate: candidate, plan: target.definition.rollout, by: principal,
             at: time.now)
         try await endpoints.set(
-            TrafficPolicy(
-                stable: traffic.stable, canary: candidate, canaryShare: rollout.share, previous: traffic.previous),
-            on: endpoint, type: "rollout.started", reason: "rollout \(id) to \(rollout.share)", by: principal,
+            traffic.trying(candidate, share: rollout.share), on: endpoint, type: "rollout.started",
+            reason: "rollout \(id) to \(rollout.share)", by: principal,
             with: try stored(rollout))
         active = nil
         return rollout
@@ -133,7 +132,31 @@ public actor RolloutService {
         rollout.analysis = analyses[stored.id] ?? stored.analysis
         rollout = rollout.looked(at: endpoint.traffic, stable: endpoint.statistics.stable, canary: canary)
         analyses[stored.id] = rollout.analysis
-        var decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
+        return try await carryOut(
+            rollout.next(at: now, traffic: endpoint.traffic, canary: canary), of: rollout, on: endpoint, canary: canary)
+    }
+
+    /// Ends the rollout on an endpoint by making its candidate stable now, whatever step it is in.
+    ///
+    /// - Returns: the rollout as it became; nil where it waits for others to agree to the move of the version.
+    /// - Throws: ``AutomationFailure/nothingToPromote(endpoint:)`` where none is under way.
+    public func promote(on name: String, by principal: String) async throws -> Rollout? {
+        let endpoint = try endpoints.table.endpoint(name)
+        guard let rollout = try await underWay().first(where: { $0.endpoint == name }),
+            endpoint.traffic?.canary == rollout.candidate
+        else { throw AutomationFailure.nothingToPromote(endpoint: name) }
+        let canary = endpoint.reading(of: rollout.candidate)
+        return try await carryOut(
+            .complete(rollout.judged("promoted by \(principal)", at: time.now, canary: canary)), of: rollout,
+            on: endpoint, canary: canary)
+    }
+
+    /// Does what was decided, and stores what became of the rollout.
+    private func carryOut(
+        _ decided: Rollout.Decision, of rollout: Rollout, on endpoint: Endpoint, canary: ArmStatistics.Reading?
+    ) async throws -> Rollout? {
+        var decision = decided
+        let now = time.now
         if case .complete(let step) = decision {
             switch try await registry.moveOrAsk(
                 rollout.candidate, to: .production, reason: Self.completion(of: rollout), by: Self.principal,
@@ -168,20 +191,21 @@ public actor RolloutService {
             break
         case .advance:
             try await endpoints.set(
-                TrafficPolicy(
-                    stable: traffic.stable, canary: rollout.candidate, canaryShare: next.share,
-                    previous: traffic.previous),
-                on: rollout.endpoint, type: "rollout.advanced", reason: "rollout \(rollout.id) to \(next.share)",
+                traffic.trying(rollout.candidate, share: next.share), on: rollout.endpoint, type: "rollout.advanced",
+                reason: "rollout \(rollout.id) to \(next.share)",
                 facts: try Self.facts(next), by: Self.principal, from: traffic)
         case .complete:
             try await endpoints.set(
-                TrafficPolicy(stable: rollout.candidate, previous: traffic.stable), on: rollout.endpoint,
+                traffic.switched(to: rollout.candidate), on: rollout.endpoint,
                 type: "rollout.completed", reason: Self.completion(of: rollout), facts: try Self.facts(next),
                 by: Self.principal, from: traffic)
         case .rollBack(_, let reason):
             if traffic.canary == rollout.candidate {
                 try await endpoints.rollBack(
                     rollout.endpoint, reason: reason, facts: try Self.facts(next), by: Self.principal, from: traffic)
+            } else {
+                try await registry.endRequests(
+                    for: rollout.candidate, to: .production, because: reason, by: Self.principal)
             }
             // The candidate has no traffic any more, so the rollout is over whatever becomes of the version's stage.
             try await tolerate("a version that was rolled back is not archived", rollout) {

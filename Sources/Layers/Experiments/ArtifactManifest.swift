@@ -33,7 +33,10 @@ extension ExperimentStore {
             sql: """
                 CREATE TABLE artifact_pins (path TEXT NOT NULL, holder TEXT NOT NULL, PRIMARY KEY (path, holder));
                 CREATE INDEX artifact_pins_by_holder ON artifact_pins (holder);
-                """)
+                """),
+        Migration(
+            room: "artifact_pins", version: 2,
+            sql: "ALTER TABLE artifact_pins ADD COLUMN awaits INTEGER NOT NULL DEFAULT 0;"),
     ]
 
     /// What lies at a location now.
@@ -49,15 +52,35 @@ extension ExperimentStore {
 
     /// Sees to it that what a manifest names stays as it is, until it is unpinned: no file at its location can be changed,
     /// removed or added, also where there is none yet. Locations elsewhere are not ours to keep.
-    /// - Parameter holder: who needs it, such as `model/delays/3`.
+    /// - Parameters:
+    ///   - holder: who needs it, such as `model/delays/3`.
+    ///   - isAwaiting: whether its files may still be brought once, because there are none and they were left where they lay.
     /// - Throws: ``ExperimentsFailure/artifactsChanged(_:)`` where it is no longer what the manifest says.
-    public static func pin(_ manifest: ArtifactManifest, by holder: String, in transaction: Transaction) throws {
+    public static func pin(
+        _ manifest: ArtifactManifest, by holder: String, isAwaiting: Bool = false, in transaction: Transaction
+    ) throws {
         guard let root = try ArtifactPath(location: manifest.location) else { return }
         guard try Self.manifest(of: manifest.location, in: transaction) == manifest else {
             throw ExperimentsFailure.artifactsChanged(manifest.location)
         }
         try transaction.execute(
-            "INSERT INTO artifact_pins (path, holder) VALUES (?, ?)", [.text(root.description), .text(holder)])
+            "INSERT INTO artifact_pins (path, holder, awaits) VALUES (?, ?, ?)",
+            [.text(root.description), .text(holder), .init(isAwaiting && manifest.files.isEmpty)])
+    }
+
+    /// The holders that await files, among those whose names begin with `prefix` and a slash.
+    public static func awaiting(below prefix: String, in transaction: Transaction) throws -> [String] {
+        try transaction.query(
+            "SELECT DISTINCT holder FROM artifact_pins WHERE awaits = 1 AND holder >= ? AND holder < ? ORDER BY holder",
+            [.text("\(prefix)/"), .text("\(prefix)0")]
+        ).map { try $0.string("holder") }
+    }
+
+    /// Ends that a holder awaits files: those that came are what it needs.
+    /// - Throws: ``ExperimentsFailure/artifactsChanged(_:)`` where they are no longer what the manifest says.
+    public static func settle(_ manifest: ArtifactManifest, by holder: String, in transaction: Transaction) throws {
+        try unpin(by: holder, in: transaction)
+        try pin(manifest, by: holder, in: transaction)
     }
 
     /// Lets go of what a holder needed.
@@ -79,14 +102,18 @@ extension ExperimentStore {
     }
 
     /// Refuses to change what is pinned: the path itself, a folder it lies in, or, for a folder, anything below it.
+    /// - Parameter isArrival: whether it is a file that whoever pinned the folder may still await.
     /// - Throws: ``ExperimentsFailure/artifactPinned(_:holder:)``.
-    static func refusePinned(_ path: ArtifactPath, in transaction: Transaction) throws {
+    static func refusePinned(
+        _ path: ArtifactPath, isArrival: Bool = false, in transaction: Transaction
+    ) throws {
         let above = path.parents + [path.description]
         let pin = try transaction.first(
             """
-            SELECT holder FROM artifact_pins WHERE path IN (\(SearchStatement.marks(above.count)))
-            UNION ALL SELECT holder FROM artifact_pins WHERE path > ? AND path < ? LIMIT 1
-            """, above.map { .text($0) } + Self.range(below: path))
+            SELECT holder FROM artifact_pins WHERE awaits <= ? AND path IN (\(SearchStatement.marks(above.count)))
+            UNION ALL SELECT holder FROM artifact_pins WHERE awaits <= ? AND path > ? AND path < ? LIMIT 1
+            """,
+            [.init(!isArrival)] + above.map { .text($0) } + [.init(!isArrival)] + Self.range(below: path))
         if let pin { throw ExperimentsFailure.artifactPinned(path.description, holder: try pin.string("holder")) }
     }
 

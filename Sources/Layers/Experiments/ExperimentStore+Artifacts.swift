@@ -21,26 +21,35 @@ extension ExperimentStore {
     @discardableResult
     public func putArtifact(_ bytes: [UInt8], at path: ArtifactPath) async throws -> Digest {
         let digest = try await objects.put(bytes)
-        try await name(path, digest, Int64(bytes.count))
+        try await nameArtifact(digest, bytes: Int64(bytes.count), at: path)
         return digest
     }
 
     /// The same with bytes that come piece by piece, as many as there are; memory stays bounded. Where `next` throws
     /// nothing is stored.
-    /// - Parameter next: gives the next piece, or nil at the end.
+    /// - Parameters:
+    ///   - isArrival: whether it is a file that a model version of another store left behind, and that may come once.
+    ///   - next: gives the next piece, or nil at the end.
     @discardableResult
-    public func putArtifact(at path: ArtifactPath, _ next: () async throws -> [UInt8]?) async throws -> Digest {
+    public func putArtifact(
+        at path: ArtifactPath, isArrival: Bool = false, _ next: () async throws -> [UInt8]?
+    ) async throws -> Digest {
         let (digest, size) = try await objects.intake().take(next)
-        try await name(path, digest, size)
+        try await nameArtifact(digest, bytes: size, at: path, isArrival: isArrival)
         return digest
     }
 
-    private func name(_ path: ArtifactPath, _ digest: Digest, _ size: Int64) async throws {
+    /// Names an object that is stored already.
+    /// - Throws: as ``putArtifact(_:at:)``.
+    public func nameArtifact(
+        _ digest: Digest, bytes size: Int64, at path: ArtifactPath, isArrival: Bool = false
+    ) async throws {
         try await database.write { transaction in
             let present = try transaction.first(
                 "SELECT digest FROM artifacts WHERE path = ?", [.text(path.description)])
             if try present?.digest("digest") == digest { return }
-            try Self.refusePinned(path, in: transaction)
+            // What has come is not replaced.
+            try Self.refusePinned(path, isArrival: isArrival && present == nil, in: transaction)
             let parents = path.parents
             let blocking = try transaction.first(
                 """

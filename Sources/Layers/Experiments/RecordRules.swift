@@ -24,8 +24,8 @@ public enum RecordRules {
                 "Invalid value \"\(key)\" for parameter '\(field())' supplied: Names may only contain alphanumerics, "
                     + "underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).", remedy: nil)
         }
-        let parts = key.split(separator: "/", omittingEmptySubsequences: false)
-        let isOdd = key.hasPrefix("..") || parts.contains { $0.isEmpty || $0 == "." || $0 == ".." }
+        let parts = PathBytes.names(of: key, omittingEmpty: false)
+        let isOdd = key.utf8.starts(with: "..".utf8) || parts.contains { $0.isEmpty || $0 == "." || $0 == ".." }
         guard !isOdd else {
             throw ExperimentsFailure.invalid(
                 "Invalid value \"\(key)\" for parameter '\(field())' supplied: Names may be treated as files in certain "

@@ -14,7 +14,8 @@ public struct ModelIntake: Sendable {
     }
 
     /// Brings in a model whose runs, logged models and files are here already, and journals each version that is new. It may
-    /// be asked for again, and then changes nothing.
+    /// be asked for again, and then changes nothing but what a version is made of whose files had been left behind and have
+    /// come since.
     /// - Parameter isRehearsal: only finds out whether it would work.
     /// - Throws: ``RegistryFailure/modelTaken(_:)`` where the name is, or was, another model's.
     public func adopt(_ model: ArchivedModel, isRehearsal: Bool = false, by principal: String) async throws {
@@ -86,7 +87,7 @@ extension ModelRegistry {
         let known = try transaction.first(
             "SELECT version FROM model_versions WHERE model = ? AND version = ?",
             [.text(model), .integer(version.number)])
-        guard known == nil else { return }
+        guard known == nil else { return try receive(found, by: id, principal, at: now, in: transaction) }
         try transaction.execute(
             """
             INSERT INTO model_versions (model, version, stage, bundle, run, materials, metrics, description,
@@ -102,7 +103,7 @@ extension ModelRegistry {
                 .text(version.runLink), .init(version.loggedModel),
             ])
         for tag in pairs(version.tags) { try insert(tag, of: id, in: transaction) }
-        try ExperimentStore.pin(found.manifest, by: "model/\(id)", in: transaction)
+        try ExperimentStore.pin(found.manifest, by: "model/\(id)", isAwaiting: true, in: transaction)
         try journal(
             "model.registered", "model/\(id)",
             [
@@ -110,6 +111,32 @@ extension ModelRegistry {
                 "run": .string(version.run), "metrics": try JSON.value(found.metrics),
                 "stage": .string(version.stage.rawValue), "imported": true,
             ], by: principal, at: now, in: transaction)
+    }
+
+    /// Makes the files that have come what a version is made of that awaits them, once and for all.
+    private static func receive(
+        _ found: Finding, by id: ModelVersionID, _ principal: String, at now: Timestamp, in transaction: Transaction
+    ) throws {
+        let isAwaiting = try ExperimentStore.awaiting(below: "model/\(id.model)", in: transaction)
+            .contains("model/\(id)")
+        guard isAwaiting, !found.manifest.files.isEmpty else { return }
+        try ExperimentStore.settle(found.manifest, by: "model/\(id)", in: transaction)
+        try transaction.execute(
+            "UPDATE model_versions SET bundle = ?, materials = ? WHERE model = ? AND version = ?",
+            [
+                .text(found.bundle.description), .text(try JSON.string(found.materials)), .text(id.model),
+                .integer(id.version),
+            ])
+        try journal(
+            "model.files", "model/\(id)",
+            [
+                "bundle": .string(found.bundle.description), "files": .integer(Int64(found.manifest.files.count)),
+            ], by: principal, at: now, in: transaction)
+    }
+
+    /// Whether versions of the model await the files that were left behind when they were brought in.
+    public func awaitsFiles(_ model: String) async throws -> Bool {
+        try await database.read { try !ExperimentStore.awaiting(below: "model/\(model)", in: $0).isEmpty }
     }
 
     /// The model as a document; nil where there is none of the name.

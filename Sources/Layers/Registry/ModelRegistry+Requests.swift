@@ -42,14 +42,12 @@ extension ModelRegistry {
                 "model.approved", "model/\(version.id)", ["request": .integer(number), "comment": .string(comment)],
                 by: principal, at: now, in: transaction)
             if request.approvals.count + 1 >= request.needed {
-                if version.stage != request.stage {
-                    _ = try Self.carryOut(
-                        StageMove(
-                            stage: request.stage, reason: request.reason, replacing: request.replacing,
-                            principal: principal, request: number), of: version, under: policy, at: now,
-                        in: transaction)
-                }
-                try Self.close(request, as: .done, comment, by: principal, at: now, in: transaction)
+                _ = try Self.carryOut(
+                    StageMove(
+                        stage: request.stage, reason: request.reason, replacing: request.replacing,
+                        principal: principal, request: number), of: version, under: policy, at: now,
+                    in: transaction)
+                try Self.close(number, of: model, as: .done, comment, by: principal, at: now, in: transaction)
             }
             return try Self.storedRequest(number, of: model, under: policy, at: now, in: transaction)
         }
@@ -68,8 +66,45 @@ extension ModelRegistry {
             try Self.journal(
                 "model.\(state.rawValue)", "model/\(request.version)",
                 ["request": .integer(number), "reason": .string(reason)], by: principal, at: now, in: transaction)
-            try Self.close(request, as: state, reason, by: principal, at: now, in: transaction)
+            try Self.close(number, of: model, as: state, reason, by: principal, at: now, in: transaction)
             return try Self.storedRequest(number, of: model, under: policy, at: now, in: transaction)
+        }
+    }
+
+    /// Ends what was asked for a version that is no longer what people would agree to: it was moved, or rolled back. For the
+    /// transaction in which that happens. What has run out stays so.
+    /// - Parameters:
+    ///   - stage: of the requests to go there; nil for all.
+    ///   - number: the request that is being carried out, which stays.
+    ///   - reason: what became of the version.
+    public static func endRequests(
+        for id: ModelVersionID, to stage: Stage? = nil, besides number: Int64? = nil, because reason: String,
+        by principal: String, at now: Timestamp, in transaction: Transaction
+    ) throws {
+        for row in try transaction.query(
+            """
+            SELECT number, stage FROM model_requests
+            WHERE model = ? AND version = ? AND state = 'open' AND expires > ? ORDER BY number
+            """, [.text(id.model), .integer(id.version), .init(now)])
+        {
+            let (other, wanted) = (try row.integer("number"), try row.string("stage"))
+            guard other != number, stage == nil || stage?.rawValue == wanted else { continue }
+            try close(other, of: id.model, as: .superseded, reason, by: principal, at: now, in: transaction)
+            try journal(
+                "model.superseded", "model/\(id)",
+                ["request": .integer(other), "to": .string(wanted), "reason": .string(reason)], by: principal, at: now,
+                in: transaction)
+        }
+    }
+
+    /// The same where nothing else happens with it.
+    public func endRequests(
+        for id: ModelVersionID, to stage: Stage, because reason: String, by principal: String
+    ) async throws {
+        let now = time.now
+        try await database.write { transaction in
+            try Self.lock(id.model, in: transaction)
+            try Self.endRequests(for: id, to: stage, because: reason, by: principal, at: now, in: transaction)
         }
     }
 
@@ -190,7 +225,9 @@ extension ModelRegistry {
             in: transaction)
         {
             guard request.state == .expired else { throw RegistryFailure.requestOpen(request) }
-            try close(request, as: .expired, "", by: move.principal, at: request.expires, in: transaction)
+            try close(
+                request.number, of: id.model, as: .expired, "", by: move.principal, at: request.expires,
+                in: transaction)
         }
         let number = try nextNote(of: id.model, in: transaction)
         let expires = now.advanced(bySeconds: policy.requestSeconds)
@@ -216,7 +253,7 @@ extension ModelRegistry {
     }
 
     private static func close(
-        _ request: TransitionRequest, as state: TransitionRequest.State, _ reason: String, by principal: String,
+        _ number: Int64, of model: String, as state: TransitionRequest.State, _ reason: String, by principal: String,
         at now: Timestamp, in transaction: Transaction
     ) throws {
         try transaction.execute(
@@ -225,8 +262,7 @@ extension ModelRegistry {
             WHERE model = ? AND number = ?
             """,
             [
-                .text(state.rawValue), .init(now), .text(principal), .text(reason), .text(request.version.model),
-                .integer(request.number),
+                .text(state.rawValue), .init(now), .text(principal), .text(reason), .text(model), .integer(number),
             ])
     }
 

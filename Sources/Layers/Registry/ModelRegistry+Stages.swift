@@ -81,6 +81,15 @@ extension ModelRegistry {
         try await database.read { try Self.retained(of: model, in: $0)?.previous }
     }
 
+    /// Refuses to let a version answer alone to which people have yet to agree: where the policy asks for their approval,
+    /// that is any version outside Production. For the transaction that gives it the traffic.
+    /// - Throws: ``RegistryFailure/notApproved(_:approvals:)``.
+    public func refuseUnapproved(_ id: ModelVersionID, in transaction: Transaction) throws {
+        let approvals = policy.approvals(to: .production)
+        guard approvals > 0, try Self.version(id, in: transaction).stage != .production else { return }
+        throw RegistryFailure.notApproved(id, approvals: approvals)
+    }
+
     /// Makes others that change versions of a model wait until the transaction ends.
     static func lock(_ model: String, in transaction: Transaction) throws {
         try transaction.execute("UPDATE models SET last_version = last_version WHERE name = ?", [.text(model)])
@@ -108,7 +117,7 @@ extension ModelRegistry {
                 let body: JSONValue = [
                     "from": .string(stage.rawValue), "to": "Archived", "reason": .string("replaced by \(id)"),
                 ]
-                try set(previous, to: .archived, body, by: move.principal, at: now, in: transaction)
+                try set(previous, to: .archived, body, move, at: now, in: transaction)
             }
         }
         var body: [String: JSONValue] = [
@@ -116,7 +125,7 @@ extension ModelRegistry {
             "override": move.override.map { .string($0) } ?? .null,
         ]
         if let request = move.request { body["request"] = .integer(request) }
-        try set(version, to: stage, .object(body), by: move.principal, at: now, in: transaction)
+        try set(version, to: stage, .object(body), move, at: now, in: transaction)
         try transaction.execute("UPDATE models SET updated = ? WHERE name = ?", [.init(now), .text(id.model)])
         return try Self.version(id, in: transaction)
     }
@@ -147,7 +156,7 @@ extension ModelRegistry {
     }
 
     private static func set(
-        _ version: ModelVersion, to stage: Stage, _ body: JSONValue, by principal: String, at now: Timestamp,
+        _ version: ModelVersion, to stage: Stage, _ body: JSONValue, _ move: StageMove, at now: Timestamp,
         in transaction: Transaction
     ) throws {
         let id = version.id
@@ -159,6 +168,10 @@ extension ModelRegistry {
                 "UPDATE model_versions SET retired = ? WHERE model = ? AND version = ?",
                 [.init(now), .text(id.model), .integer(id.version)])
         }
-        try journal("model.stage", "model/\(id)", body, by: principal, at: now, in: transaction)
+        try journal("model.stage", "model/\(id)", body, by: move.principal, at: now, in: transaction)
+        // People were asked about the version where it was.
+        try endRequests(
+            for: id, besides: move.request, because: "it went from \(version.stage.rawValue) to \(stage.rawValue)",
+            by: move.principal, at: now, in: transaction)
     }
 }

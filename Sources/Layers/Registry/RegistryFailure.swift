@@ -20,6 +20,8 @@ public enum RegistryFailure: Failure {
     /// Kept behind the version that is in Production.
     case retained(ModelVersionID, behind: ModelVersionID)
     case needsApproval(ModelVersionID, to: Stage, approvals: Int)
+    /// It is to answer alone, and stands outside Production.
+    case notApproved(ModelVersionID, approvals: Int)
     case unknownRequest(Int64, model: String)
     case requestOpen(TransitionRequest)
     case requestClosed(TransitionRequest)
@@ -44,8 +46,8 @@ public enum RegistryFailure: Failure {
         case .unknownModel, .unknownVersion, .noVersions, .noProfile, .unknownRequest, .unknownWebhook,
             .unknownDelivery:
             .notFound
-        case .forbiddenTransition, .incomplete, .retained, .needsApproval, .requestClosed, .versionChanged,
-            .keptElsewhere, .tooLarge:
+        case .forbiddenTransition, .incomplete, .retained, .needsApproval, .notApproved, .requestClosed,
+            .versionChanged, .keptElsewhere, .tooLarge:
             .failedPrecondition
         case .modelExists, .modelTaken, .requestOpen, .approvedBefore: .alreadyExists
         case .ownRequest, .untrusted: .permissionDenied
@@ -75,7 +77,9 @@ public enum RegistryFailure: Failure {
         case .retained(let id, let current):
             "\(id) is kept so that it can be put back in place of \(current), which is in Production"
         case .needsApproval(let id, let stage, let approvals):
-            "\(id) goes to \(stage.rawValue) only when \(approvals == 1 ? "another person agrees" : "\(approvals) others agree")"
+            "\(id) goes to \(stage.rawValue) only when \(Self.agreement(approvals))"
+        case .notApproved(let id, let approvals):
+            "\(id) is not in Production, where it goes only when \(Self.agreement(approvals)), and so may not answer alone"
         case .unknownRequest(let number, let model): "the model '\(model)' has no request \(number)"
         case .requestOpen(let request):
             "request \(request.number) for \(request.version) to go to \(request.stage.rawValue) is open already"
@@ -100,6 +104,10 @@ public enum RegistryFailure: Failure {
         }
     }
 
+    private static func agreement(_ approvals: Int) -> String {
+        approvals == 1 ? "another person agrees" : "\(approvals) others agree"
+    }
+
     public var remedy: String? {
         switch self {
         case .unknownModel, .unknownVersion: "List them with 'modelworks models'."
@@ -111,6 +119,8 @@ public enum RegistryFailure: Failure {
         case .retained(_, let current): "Promote a version after \(current) first, or archive it."
         case .needsApproval(let id, let stage, _):
             "Ask for it: modelworks models request \(id) --stage \(stage.rawValue) --reason WHY."
+        case .notApproved(let id, _):
+            "Ask for it: modelworks models request \(id) --stage Production --reason WHY. In an emergency deploy it with --emergency WHY."
         case .unknownRequest: "List them with 'modelworks models requests'."
         case .requestOpen: "Wait for approvals, or reject it first."
         case .requestClosed, .versionChanged: "Make a new request."

@@ -57,5 +57,17 @@ extension ModelRegistry {
                   principal TEXT NOT NULL, text TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY (model, number));
                 """),
         WebhookStore.migration, WebhookStore.dueMigration,
+        // Requests of before a move ended them.
+        Migration(
+            room: "registry", version: 6,
+            sql: """
+                UPDATE model_requests SET state = 'superseded', closed_by = 'system:registry',
+                  close_reason = 'the version was moved since',
+                  closed = (SELECT v.staged FROM model_versions AS v
+                    WHERE v.model = model_requests.model AND v.version = model_requests.version)
+                WHERE state = 'open' AND EXISTS (SELECT 1 FROM model_versions AS v
+                  WHERE v.model = model_requests.model AND v.version = model_requests.version
+                    AND v.staged > model_requests.created);
+                """),
     ]
 }

@@ -19,5 +19,8 @@ struct SecretSeal: Sendable {
         return Secret(String(decoding: bytes, as: UTF8.self))
     }
 
+    /// Whether a stored text is a sealed one, by whatever key.
+    func isSealed(_ text: String) -> Bool { Base64.bytes(text).map { SealedBytes.isSealed($0) } ?? false }
+
     private static func context(_ webhook: String) -> String { "webhook/\(webhook)" }
 }

@@ -34,6 +34,8 @@ public struct TransitionRequest: Sendable, Codable, Equatable {
         case withdrawn
         /// Its time was over before enough had agreed.
         case expired
+        /// The version was moved, or rolled back, before enough had agreed.
+        case superseded
     }
 
     /// Somebody's consent.

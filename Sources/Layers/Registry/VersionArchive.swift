@@ -30,17 +30,19 @@ public struct VersionArchive: Sendable {
         public var objects: [Digest]
     }
 
-    private struct Signature: Codable {
+    /// The other paper of an archive.
+    struct Signature: Codable {
         /// The name of the key.
         var key: String
         /// 64 bytes in Base64.
         var signature: String
     }
 
-    private enum Name {
+    /// The names of members.
+    enum Name {
         static let statement = "statement.json"
         static let signature = "signature.json"
-        static let objects = "objects/"
+        static func object(_ digest: Digest) -> String { "objects/\(digest.hex)" }
     }
 
     private let registry: ModelRegistry
@@ -48,30 +50,31 @@ public struct VersionArchive: Sendable {
     private let objects: any ObjectStore
     private let time: any TimeSource
     private let keyFile: String
+    private let spoolFolder: String
     private let bytesMax: Int
-    private let worker = BlockingThread(name: "archives")
 
     /// - Parameters:
     ///   - keyFile: the key that signs, made where there is none; the public keys that stand in it besides are those of
     ///     installations whose exports are trusted.
-    ///   - bytesMax: how many bytes the files of an archive may have, which is made and read in memory.
+    ///   - spoolFolder: where an archive waits, unseen, until it was checked; made where there is none.
+    ///   - bytesMax: how many bytes an archive that comes, or the files of one that goes, may have.
     public init(
         registry: ModelRegistry, experiments: ExperimentStore, objects: any ObjectStore, time: any TimeSource,
-        keyFile: String, bytesMax: Int = 4 << 30
+        keyFile: String, spoolFolder: String, bytesMax: Int = 1 << 40
     ) {
         self.registry = registry
         self.experiments = experiments
         self.objects = objects
         self.time = time
         self.keyFile = keyFile
+        self.spoolFolder = spoolFolder
         self.bytesMax = bytesMax
     }
 
-    /// A version as a signed tar file, and journals that it was exported.
+    /// A version as a signed tar file that is yet to be written, and journals that it was exported.
     /// - Throws: ``RegistryFailure/unknownVersion(_:)``, ``RegistryFailure/keptElsewhere(_:)``,
-    ///   ``RegistryFailure/tooLarge(_:limit:)``, `SealingFailure`, or the object store's failure where a file is gone or
-    ///   damaged.
-    public func export(_ id: ModelVersionID, by principal: String) async throws -> [UInt8] {
+    ///   ``RegistryFailure/tooLarge(_:limit:)``, `SealingFailure`, or the object store's failure where a file is gone.
+    public func export(_ id: ModelVersionID, by principal: String) async throws -> VersionExport {
         let version = try await registry.version(id)
         let known = try await registry.registered(id)
         let manifest = try await objects.get(version.bundle)
@@ -89,38 +92,43 @@ public struct VersionArchive: Sendable {
             guard bytes <= room else { throw RegistryFailure.tooLarge(id, limit: bytesMax) }
             room -= bytes
         }
-        var members: [TarFile.Member] = []
-        for object in statement.objects {
-            members.append(TarFile.Member(name: Name.objects + object.hex, bytes: try await objects.get(object)))
-        }
-        let (content, keyFile) = (members, keyFile)
-        let (archive, key) = try await worker.run {
+        let (key, papers) = try await BlockingThread(name: "archive").run { [keyFile] in
             let text = try JSON.canonical(statement)
             guard let signer = try SigningKeyring.opened(atFile: keyFile).signer else {
                 throw SealingFailure.badKey("'\(keyFile)'", reason: "it holds no private key to sign with")
             }
             let signature = Signature(key: signer.id, signature: Base64.text(signer.sign(text)))
-            let papers = [
-                TarFile.Member(name: Name.statement, bytes: text),
-                TarFile.Member(name: Name.signature, bytes: try JSON.canonical(signature)),
-            ]
-            return (try TarFile.write(papers + content), signer.id)
+            return (signer.id, [(Name.statement, text), (Name.signature, try JSON.canonical(signature))])
         }
         try await registry.note(
             "model.exported", on: id, ["key": .string(key), "digest": .string(statement.digest.description)],
             by: principal)
-        return archive
+        return VersionExport(papers: papers, contents: statement.objects, objects: objects)
     }
 
-    /// Registers the version of a signed file as the next of a model, which is made where there is none. The same file gives
-    /// the same version again.
-    /// - Parameter model: nil for the name it had.
-    /// - Throws: ``RegistryFailure/badArchive(_:)``, ``RegistryFailure/untrusted(key:file:)``, `ArchiveFailure`.
-    public func register(_ archive: [UInt8], as model: String?, by principal: String) async throws -> ModelVersion {
-        let (keyFile, bytesMax) = (keyFile, bytesMax)
-        let (statement, statementDigest, key, content) = try await worker.run {
-            try Self.check(archive, keyFile: keyFile, bytesMax: bytesMax)
+    /// Registers the version of a signed file, which comes piece by piece, as the next of a model, which is made where there
+    /// is none. The same file gives the same version again. Nothing of it is kept before all of it was checked.
+    /// - Parameters:
+    ///   - model: nil for the name it had.
+    ///   - next: gives the next piece, or nil at the end.
+    /// - Throws: ``RegistryFailure/badArchive(_:)``, ``RegistryFailure/untrusted(key:file:)``, `ArchiveFailure`, what `next`
+    ///   throws.
+    public func register(
+        as model: String?, by principal: String, _ next: () async throws -> [UInt8]?
+    ) async throws -> ModelVersion {
+        let thread = BlockingThread(name: "archive")
+        let spool = try await thread.run { [spoolFolder] in try SpoolFile(in: spoolFolder) }
+        var room = bytesMax
+        let whole = try await spool.take {
+            guard let piece = try await next() else { return nil }
+            room -= piece.count
+            guard room >= 0 else { throw ArchiveFailure.tooLarge(limit: bytesMax) }
+            return piece
         }
+        let archive = try await thread.run { [keyFile] in
+            try CheckedArchive(spool, digest: whole.digest, keyFile: keyFile)
+        }
+        let statement = archive.statement
         let name = model ?? statement.version.model
         if (try? await registry.model(name)) == nil {
             do {
@@ -130,15 +138,15 @@ public struct VersionArchive: Sendable {
             }
         }
         let known = try await registry.versions(ofExisting: name).first {
-            $0.materials?.origin?.statement == statementDigest
+            $0.materials?.origin?.statement == archive.digest
         }
         if let known { return known }
-        for bytes in content.values { _ = try await objects.put(bytes) }
+        let sizes = try await take(statement.objects, from: spool, on: thread)
         var materials = statement.materials ?? BillOfMaterials()
         materials.origin = BillOfMaterials.Origin(
-            version: statement.version, run: statement.run, key: key, exported: statement.exported,
-            statement: statementDigest)
-        let manifest = try await place(statement, content, below: "imported/\(statementDigest.hex)")
+            version: statement.version, run: statement.run, key: archive.key, exported: statement.exported,
+            statement: archive.digest)
+        let manifest = try await place(archive, sizes, below: "imported/\(archive.digest.hex)")
         let draft = VersionDraft(
             model: name, source: manifest.location, run: nil, runLink: "", loggedModel: nil,
             description: statement.description,
@@ -151,55 +159,39 @@ public struct VersionArchive: Sendable {
         return try await registry.version(version.id)
     }
 
-    /// Where the files of an import are found: by the bundle's own digest, or, for the artifacts of a client, by their names.
-    private func place(
-        _ statement: Statement, _ content: [Digest: [UInt8]], below folder: String
-    ) async throws -> ArtifactManifest {
-        let bytes = content[statement.bundle] ?? []
-        guard let artifacts = try? JSON.decode(ArtifactManifest.self, from: bytes) else {
-            return ArtifactManifest(location: "modelworks:/\(statement.bundle)", files: [:])
+    /// Stores the objects of an archive that was checked.
+    /// - Returns: how many bytes each has.
+    private func take(
+        _ wanted: [Digest], from spool: SpoolFile, on thread: BlockingThread
+    ) async throws -> [Digest: Int64] {
+        // The reader has the file's descriptor only.
+        defer { withExtendedLifetime(spool) {} }
+        let reader = try await thread.run {
+            let reader = try TarReader(descriptor: try spool.rewound())
+            for _ in [Name.statement, Name.signature] { _ = try reader.next() }
+            return reader
         }
-        for (path, file) in artifacts.files {
-            try await experiments.putArtifact(content[file.digest] ?? [], at: try ArtifactPath("\(folder)/\(path)"))
+        var sizes: [Digest: Int64] = [:]
+        for object in wanted {
+            _ = try await thread.run { try reader.next() }
+            let (digest, size) = try await objects.intake().take { try await thread.run { try reader.piece() } }
+            guard digest == object else { throw RegistryFailure.badArchive("it changed while it was read") }
+            sizes[object] = size
         }
-        return ArtifactManifest(location: "\(ArtifactPath.scheme)/\(folder)", files: artifacts.files)
+        return sizes
     }
 
-    /// Reads an archive, and refuses it where anything is not as it was signed.
-    private static func check(
-        _ archive: [UInt8], keyFile: String, bytesMax: Int
-    ) throws -> (statement: Statement, digest: Digest, key: String, content: [Digest: [UInt8]]) {
-        let members = try TarFile.read(archive, limit: bytesMax)
-        func bad(_ reason: String) -> RegistryFailure { .badArchive(reason) }
-        // What lies between members is of no use to anybody but one who hides something there.
-        guard try TarFile.write(members) == archive else { throw bad("bytes between its files were changed") }
-        guard members.count >= 3, let first = members.first, first.name == Name.statement,
-            let second = members.dropFirst().first, second.name == Name.signature
-        else { throw bad("it does not begin with \(Name.statement) and \(Name.signature)") }
-        guard let signature = try? JSON.decode(Signature.self, from: second.bytes),
-            let signed = Base64.bytes(signature.signature)
-        else { throw bad("its signature can not be read") }
-        let keyring = try SigningKeyring.opened(atFile: keyFile)
-        guard let key = keyring[signature.key] else {
-            throw RegistryFailure.untrusted(key: signature.key, file: keyFile)
+    /// Where the files of an import are found: by the bundle's own digest, or, for the artifacts of a client, by their names.
+    private func place(
+        _ archive: CheckedArchive, _ sizes: [Digest: Int64], below folder: String
+    ) async throws -> ArtifactManifest {
+        guard let artifacts = try? JSON.decode(ArtifactManifest.self, from: archive.manifest) else {
+            return ArtifactManifest(location: "modelworks:/\(archive.statement.bundle)", files: [:])
         }
-        guard key.isValid(signed, for: first.bytes) else { throw bad("its signature is not of its statement") }
-        guard let statement = try? JSON.decode(Statement.self, from: first.bytes),
-            statement.format == Statement.currentFormat
-        else { throw bad("its statement is of another format") }
-        var content: [Digest: [UInt8]] = [:]
-        for member in members.dropFirst(2) {
-            guard member.name.hasPrefix(Name.objects), let digest = Digest(member.name.dropFirst(Name.objects.count)),
-                statement.objects.contains(digest), content[digest] == nil
-            else { throw bad("'\(member.name)' is not in its statement") }
-            guard Digest(of: member.bytes) == digest else { throw bad("'\(member.name)' was changed") }
-            content[digest] = member.bytes
+        for (path, file) in artifacts.files {
+            try await experiments.nameArtifact(
+                file.digest, bytes: sizes[file.digest] ?? 0, at: try ArtifactPath("\(folder)/\(path)"))
         }
-        guard let manifest = content[statement.bundle] else { throw bad("its bundle is missing") }
-        let files = Set(try VersionPapers.files(of: manifest).values)
-        guard files.isSubset(of: content.keys), content.count == statement.objects.count else {
-            throw bad("an object of its statement is missing")
-        }
-        return (statement, Digest(of: first.bytes), key.id, content)
+        return ArtifactManifest(location: "\(ArtifactPath.scheme)/\(folder)", files: artifacts.files)
     }
 }

@@ -21,7 +21,7 @@ public struct WebhookEvent: Sendable, Hashable, CustomStringConvertible {
     public static let own: [String: Set<String>] = [
         "registered_model": ["updated", "renamed", "deleted"], "registered_model_tag": ["set", "deleted"],
         "model_version": ["updated", "deleted", "staged", "exported"],
-        "transition_request": ["created", "approved", "rejected", "withdrawn"], "comment": ["created"],
+        "transition_request": ["created", "approved", "rejected", "withdrawn", "superseded"], "comment": ["created"],
     ]
 
     /// - Throws: ``RegistryFailure/invalid(_:)`` for what nothing is told of.
@@ -108,7 +108,8 @@ struct WebhookNews {
                 "model.exported": ("model_version", "exported"), "model.requested": ("transition_request", "created"),
                 "model.approved": ("transition_request", "approved"),
                 "model.rejected": ("transition_request", "rejected"),
-                "model.withdrawn": ("transition_request", "withdrawn"), "model.comment": ("comment", "created"),
+                "model.withdrawn": ("transition_request", "withdrawn"),
+                "model.superseded": ("transition_request", "superseded"), "model.comment": ("comment", "created"),
             ]
             guard let found = own[entry.type] else { return nil }
             (entity, action) = found

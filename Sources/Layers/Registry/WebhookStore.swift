@@ -81,6 +81,24 @@ public struct WebhookStore: Sendable {
         }
     }
 
+    /// Seals secrets that a database of before they were sealed has as plain text, and journals it. To be called before
+    /// anything is sent; where there are none it changes nothing.
+    public func sealPlainSecrets() async throws {
+        let (now, seal) = (time.now, seal)
+        try await database.write { transaction in
+            for row in try transaction.query("SELECT id, secret FROM webhooks WHERE secret IS NOT NULL ORDER BY id") {
+                let (id, text) = (try row.string("id"), try row.string("secret"))
+                guard !seal.isSealed(text) else { continue }
+                try transaction.execute(
+                    "UPDATE webhooks SET secret = ? WHERE id = ?",
+                    [.text(try seal.close(Secret(text), of: id)), .text(id)])
+                try ModelRegistry.journal(
+                    "webhook.changed", "webhook/\(id)", ["changed": ["secret"], "sealed": true],
+                    by: "system:webhooks", at: now, in: transaction)
+            }
+        }
+    }
+
     /// Webhooks in the order they were made.
     public func all() async throws -> [Webhook] {
         try await database.read { try $0.query("SELECT * FROM webhooks ORDER BY created, id").map(Self.webhook) }

@@ -23,20 +23,40 @@ public final class DeployedVersion: Sendable {
 
 /// What answers on an endpoint at one moment. Immutable: a change of traffic is a new one.
 final class Deployment: Sendable {
+    /// What stands in the place of all arms.
+    enum Override: Sendable {
+        case constant(Double)
+        case version(DeployedVersion)
+    }
+
     let traffic: TrafficPolicy
     let stable: DeployedVersion
     let canary: DeployedVersion?
+    let shadow: ShadowLine?
+    let override: Override?
     /// A request whose hash is below this goes to the canary.
     let canaryThreshold: UInt64
+    /// A request whose other hash is below this is mirrored to the shadow.
+    let shadowThreshold: UInt64
     let failureLimit: Int64
 
-    init(traffic: TrafficPolicy, stable: DeployedVersion, canary: DeployedVersion?, failureLimit: Int64) {
+    init(
+        traffic: TrafficPolicy, stable: DeployedVersion, canary: DeployedVersion?, shadow: ShadowLine? = nil,
+        override: Override? = nil, failureLimit: Int64
+    ) {
         self.traffic = traffic
         self.stable = stable
         self.canary = canary
+        self.shadow = shadow
+        self.override = override
         self.failureLimit = failureLimit
-        let share = min(max(traffic.canaryShare, 0), 1)
-        canaryThreshold = canary == nil ? 0 : (share >= 1 ? .max : UInt64(share * 0x1p64))
+        canaryThreshold = canary == nil ? 0 : Self.threshold(traffic.canaryShare)
+        shadowThreshold = shadow == nil ? 0 : Self.threshold(traffic.shadow?.share ?? 0)
+    }
+
+    private static func threshold(_ share: Double) -> UInt64 {
+        let share = min(max(share, 0), 1)
+        return share >= 1 ? .max : UInt64(share * 0x1p64)
     }
 }
 
@@ -91,6 +111,8 @@ public final class Endpoint: Sendable {
     public let service: OnlineService
     let records: any RecordChannel
     private let time: any TimeSource
+    /// Which join key decides the arm; nil for the request's id.
+    private let splitKey: Int?
     private let slots: [Slot]
     private let current: Mutex<Deployment?>
     private let generation = Atomic<UInt64>(1)
@@ -131,6 +153,7 @@ public final class Endpoint: Sendable {
         self.service = service
         self.records = records
         self.time = time
+        splitKey = definition.splitBy.flatMap { service.joinKeys.firstIndex(of: $0) }
         self.slots = (0..<max(1, slots)).map { _ in Slot(features: service.inputNames.count, scratch: service.scratch())
         }
         self.onCanaryTripped = onCanaryTripped
@@ -153,6 +176,9 @@ public final class Endpoint: Sendable {
         let deployment = deployment
         return (deployment?.stable.statistics.read(), deployment?.canary?.statistics.read())
     }
+
+    /// What the shadow has done; nil where there is none.
+    public var shadowReading: ShadowReading? { deployment?.shadow?.reading }
 
     /// The counters of a candidate, as they are or as they were when it lost its traffic by failing.
     public func reading(of candidate: ModelVersionID) -> ArmStatistics.Reading? {
@@ -196,38 +222,16 @@ public final class Endpoint: Sendable {
         try service.read(keys: keys, at: row.eventTime, into: slot.features, with: slot.scratch)
         let joined = SystemTime.monotonicNanoseconds
 
-        var version = deployment.stable
-        var arm = Arm.stable
-        var outcome = PredictionRecord.Outcome.answered
-        if let canary = deployment.canary, Self.hash(row.id) < deployment.canaryThreshold {
-            version = canary
-            arm = .canary
-        }
         let features = UnsafeBufferPointer(rebasing: slot.features[..<service.inputNames.count])
-        var output = 0.0
-        do {
-            output = try Self.ask(version, features, slot: index)
-        } catch {
-            let failures = version.statistics.failed(atNanoseconds: SystemTime.monotonicNanoseconds)
-            guard arm == .canary else { throw error }
-            if failures >= deployment.failureLimit { trip(deployment, version) }
-            version = deployment.stable
-            arm = .stable
-            outcome = .fallback
-            do {
-                output = try Self.ask(version, features, slot: index)
-            } catch {
-                _ = version.statistics.failed(atNanoseconds: SystemTime.monotonicNanoseconds)
-                throw error
-            }
-        }
+        let choice = Self.hash(splitKey.map { keys[$0] } ?? row.id)
+        let answer = try answer(deployment, features, choice: choice, slot: index)
         let inferred = SystemTime.monotonicNanoseconds
         let prediction = Prediction(
-            output: output, version: version.id.version, arm: arm, featureNanoseconds: joined &- start,
-            inferenceNanoseconds: inferred &- joined)
+            output: answer.output, version: answer.version?.id.version ?? 0, arm: answer.arm,
+            featureNanoseconds: joined &- start, inferenceNanoseconds: inferred &- joined)
         let count = PredictionRecord.encode(
             into: slot.record, id: row.id, eventTime: row.eventTime, recorded: time.now.microseconds,
-            version: prediction.version, arm: arm, outcome: outcome, output: output,
+            version: prediction.version, arm: answer.arm, outcome: answer.outcome, output: answer.output,
             featureNanoseconds: UInt32(clamping: prediction.featureNanoseconds),
             inferenceNanoseconds: UInt32(clamping: prediction.inferenceNanoseconds), features: features)
         do {
@@ -236,9 +240,58 @@ public final class Endpoint: Sendable {
             throw ServingFailure.notRecorded(
                 endpoint: definition.name, reason: (error as? any Failure)?.message ?? "\(error)")
         }
-        version.statistics.succeeded(
-            nanoseconds: SystemTime.monotonicNanoseconds &- start, output: output)
+        answer.version?.statistics.succeeded(
+            nanoseconds: SystemTime.monotonicNanoseconds &- start, output: answer.output)
+        // Mixed once more, so that which requests are mirrored has nothing to do with which arm answers them.
+        if let shadow = deployment.shadow, SplitMix.mix(~choice) < deployment.shadowThreshold {
+            shadow.offer(
+                ShadowLine.Asked(
+                    id: [UInt8](row.id), eventTime: row.eventTime, features: [Double](features), output: answer.output,
+                    answeredBy: prediction.version))
+        }
         return prediction
+    }
+
+    /// What is answered, and by whom; no version where a constant is.
+    private struct Answer {
+        var output: Double
+        var version: DeployedVersion?
+        var arm: Arm
+        var outcome = PredictionRecord.Outcome.answered
+    }
+
+    /// Asks the arm that the request belongs to, and the stable version where a canary fails.
+    private func answer(
+        _ deployment: Deployment, _ features: UnsafeBufferPointer<Double>, choice: UInt64, slot: Int
+    ) throws -> Answer {
+        switch deployment.override {
+        case .constant(let output): return Answer(output: output, version: nil, arm: .override)
+        case .version(let version): return try answer(.override, version, features, slot: slot)
+        case nil: break
+        }
+        guard let canary = deployment.canary, choice < deployment.canaryThreshold else {
+            return try answer(.stable, deployment.stable, features, slot: slot)
+        }
+        do {
+            return Answer(output: try Self.ask(canary, features, slot: slot), version: canary, arm: .canary)
+        } catch {
+            let failures = canary.statistics.failed(atNanoseconds: SystemTime.monotonicNanoseconds)
+            if failures >= deployment.failureLimit { trip(deployment, canary) }
+            var answer = try answer(.stable, deployment.stable, features, slot: slot)
+            answer.outcome = .fallback
+            return answer
+        }
+    }
+
+    private func answer(
+        _ arm: Arm, _ version: DeployedVersion, _ features: UnsafeBufferPointer<Double>, slot: Int
+    ) throws -> Answer {
+        do {
+            return Answer(output: try Self.ask(version, features, slot: slot), version: version, arm: arm)
+        } catch {
+            _ = version.statistics.failed(atNanoseconds: SystemTime.monotonicNanoseconds)
+            throw error
+        }
     }
 
     private static func ask(_ version: DeployedVersion, _ features: UnsafeBufferPointer<Double>, slot: Int) throws
@@ -259,11 +312,12 @@ public final class Endpoint: Sendable {
 
     /// Takes all traffic from the canary. Only the first of several callers does it.
     private func trip(_ failing: Deployment, _ canary: DeployedVersion) {
-        let policy = TrafficPolicy(stable: failing.traffic.stable, previous: failing.traffic.previous)
+        let policy = failing.traffic.withoutCanary()
         let changed = current.withLock { current -> Bool in
             guard current === failing else { return false }
             current = Deployment(
-                traffic: policy, stable: failing.stable, canary: nil, failureLimit: failing.failureLimit)
+                traffic: policy, stable: failing.stable, canary: nil, shadow: failing.shadow,
+                override: failing.override, failureLimit: failing.failureLimit)
             return true
         }
         guard changed else { return }
@@ -275,7 +329,7 @@ public final class Endpoint: Sendable {
         onCanaryTripped(trip)
     }
 
-    /// FNV-1a, then mixed: the same request goes to the same arm in every process.
+    /// FNV-1a, then mixed: the same request, or key, goes to the same arm in every process.
     private static func hash(_ id: UnsafeRawBufferPointer) -> UInt64 {
         var value: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in id { value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }

@@ -9,7 +9,7 @@ extension EndpointDefinition {
 
     private init(_ node: YAMLNode) throws {
         let map = try node.mapping(allowing: [
-            "endpoint", "owner", "description", "model", "service", "latency_budget_ms", "rollout",
+            "endpoint", "owner", "description", "model", "service", "latency_budget_ms", "rollout", "split_by",
         ])
         name = try map.string("endpoint")
         owner = try map.string("owner")
@@ -17,6 +17,7 @@ extension EndpointDefinition {
         service = try map.string("service")
         latencyBudgetMilliseconds = try map.double("latency_budget_ms", default: 100)
         rollout = try RolloutPlan(try map.required("rollout"))
+        splitBy = try map.optionalString("split_by")
     }
 }
 

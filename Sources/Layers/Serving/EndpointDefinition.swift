@@ -9,6 +9,8 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
     public var service: String
     public var latencyBudgetMilliseconds: Double
     public var rollout: RolloutPlan
+    /// The join key whose value decides which arm answers; nil for the request's id.
+    public var splitBy: String?
 
     /// How a candidate takes over, and when it must not.
     public struct RolloutPlan: Sendable, Codable, Equatable {
@@ -56,29 +58,4 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
             self.comparison = comparison
         }
     }
-}
-
-/// Who answers: a stable version, and a canary with a share of the traffic.
-public struct TrafficPolicy: Sendable, Codable, Equatable {
-    public var stable: ModelVersionID
-    public var canary: ModelVersionID?
-    /// From 0 to 1. A request belongs to the canary by the hash of its id, so that it stays there as the share rises.
-    public var canaryShare: Double
-    /// The version that was stable before, kept for a roll-back.
-    public var previous: ModelVersionID?
-
-    public init(
-        stable: ModelVersionID, canary: ModelVersionID? = nil, canaryShare: Double = 0, previous: ModelVersionID? = nil
-    ) {
-        self.stable = stable
-        self.canary = canary
-        self.canaryShare = canaryShare
-        self.previous = previous
-    }
-}
-
-/// Which arm of an endpoint answered.
-public enum Arm: UInt8, Sendable, Codable, CaseIterable {
-    case stable = 0
-    case canary = 1
 }

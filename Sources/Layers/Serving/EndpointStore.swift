@@ -72,15 +72,31 @@ public actor EndpointStore {
     /// - Throws: ``ServingFailure/signatureMismatch(_:missing:)`` or ``ServingFailure/serviceMismatch(_:endpoint:)``.
     public func check(_ definitions: [EndpointDefinition], under catalogue: Catalogue) async throws {
         for definition in definitions {
-            let offered = try catalogue.service(definition.service).inputNames
+            let service = try catalogue.service(definition.service)
+            try Self.checkSplit(definition, service, catalogue)
+            let offered = service.inputNames
             guard table[definition.name]?.service.inputNames != offered,
                 let traffic = try await storedTraffic(of: definition.name)
             else { continue }
-            for id in [traffic.stable, traffic.canary].compactMap({ $0 }) {
+            for id in traffic.versions where id != traffic.previous {
                 let bundle = try await loader.load(try await registry.version(id).bundle)
                 try Self.fit(id, bundle.manifest.signature.inputs.map(\.name), offered, endpoint: definition.name)
             }
         }
+    }
+
+    /// Keys that only a transform brings are not known here.
+    private static func checkSplit(
+        _ definition: EndpointDefinition, _ service: FeatureService, _ catalogue: Catalogue
+    ) throws {
+        guard let key = definition.splitBy, !service.selections.contains(where: \.isTransform) else { return }
+        let keys = try service.selections.flatMap { selection in
+            try catalogue.view(selection.source).joinKeys.map(selection.callerKey)
+        }
+        guard !keys.contains(key) else { return }
+        throw ServingFailure.badRequest(
+            "the endpoint '\(definition.name)' splits by '\(key)', which is no key of '\(definition.service)'",
+            remedy: "Keys: \(Set(keys).sorted().joined(separator: ", ")).")
     }
 
     private static func fit(_ id: ModelVersionID, _ wanted: [String], _ offered: [String], endpoint: String) throws {
@@ -121,11 +137,30 @@ public actor EndpointStore {
 
     private func deployment(for traffic: TrafficPolicy, on endpoint: Endpoint) async throws -> Deployment {
         let stable = try await load(traffic.stable, for: endpoint)
+        // Kept warm, so that going back waits for nothing. One that can not be loaded any more is found out then.
+        if let previous = traffic.previous { _ = try? await load(previous, for: endpoint) }
         var canary: DeployedVersion?
         if let id = traffic.canary { canary = try await load(id, for: endpoint) }
         return Deployment(
-            traffic: traffic, stable: stable, canary: canary,
+            traffic: traffic, stable: stable, canary: canary, shadow: try await shadow(for: traffic, on: endpoint),
+            override: try await override(for: traffic, on: endpoint),
             failureLimit: max(1, endpoint.definition.rollout.failureLimit))
+    }
+
+    /// The line of the shadow that is there already, as long as it stays the same version.
+    private func shadow(for traffic: TrafficPolicy, on endpoint: Endpoint) async throws -> ShadowLine? {
+        guard let shadow = traffic.shadow else { return nil }
+        let version = try await load(shadow.version, for: endpoint)
+        if let line = endpoint.deployment?.shadow, line.version === version { return line }
+        let name = endpoint.definition.name
+        return ShadowLine(
+            version: version, endpoint: name, records: try channels.channel("shadows", name), time: wallTime)
+    }
+
+    private func override(for traffic: TrafficPolicy, on endpoint: Endpoint) async throws -> Deployment.Override? {
+        if let constant = traffic.override?.constant { return .constant(constant) }
+        guard let version = traffic.override?.version else { return nil }
+        return .version(try await load(version, for: endpoint))
     }
 
     private func load(_ id: ModelVersionID, for endpoint: Endpoint) async throws -> DeployedVersion {
@@ -215,13 +250,19 @@ public actor EndpointStore {
     }
 
     /// Makes a version the stable one, at once.
+    /// - Parameter emergency: the reason for not waiting until people agree to it, where they must; journaled.
+    /// - Throws: `RegistryFailure.notApproved(_:approvals:)` where they have yet to.
     @discardableResult
-    public func deploy(_ id: ModelVersionID, on name: String, reason: String, by principal: String) async throws
-        -> TrafficPolicy
-    {
-        let previous = try table.endpoint(name).traffic?.stable
-        let traffic = TrafficPolicy(stable: id, previous: previous == id ? nil : previous)
-        return try await set(traffic, on: name, type: "endpoint.deployed", reason: reason, by: principal)
+    public func deploy(
+        _ id: ModelVersionID, on name: String, reason: String, emergency: String? = nil, by principal: String
+    ) async throws -> TrafficPolicy {
+        let traffic = try table.endpoint(name).traffic?.switched(to: id) ?? TrafficPolicy(stable: id)
+        return try await set(
+            traffic, on: name, type: "endpoint.deployed", reason: reason,
+            facts: emergency.map { ["emergency": .string($0)] } ?? [:], by: principal
+        ) { [registry] transaction in
+            if emergency == nil { try registry.refuseUnapproved(id, in: transaction) }
+        }
     }
 
     /// Takes the canary away, or, where there is none, puts the version that was stable before back.
@@ -234,20 +275,63 @@ public actor EndpointStore {
     ) async throws -> TrafficPolicy {
         let endpoint = try table.endpoint(name)
         let facts = facts.merging(endpoint.canaryFacts) { given, _ in given }
-        guard let traffic = endpoint.traffic else {
-            throw ServingFailure.nothingToRollBack(endpoint: name)
-        }
-        let next: TrafficPolicy
-        if traffic.canary != nil {
-            next = TrafficPolicy(stable: traffic.stable, previous: traffic.previous)
-        } else if let previous = traffic.previous {
-            next = TrafficPolicy(stable: previous)
-        } else {
+        guard let traffic = endpoint.traffic, let next = traffic.rolledBack() else {
             throw ServingFailure.nothingToRollBack(endpoint: name)
         }
         return try await set(
             next, on: name, type: "endpoint.rolled_back", reason: reason, facts: facts, by: principal,
-            from: expected)
+            from: expected, with: endingRequests(for: traffic.canary ?? traffic.stable, by: principal))
+    }
+
+    /// What ends the wish that a version go to Production from which traffic was taken.
+    private func endingRequests(
+        for id: ModelVersionID, by principal: String
+    ) -> @Sendable (Transaction) throws -> Void {
+        let now = time.now
+        return { transaction in
+            try ModelRegistry.endRequests(
+                for: id, to: .production, because: "it was rolled back", by: principal, at: now, in: transaction)
+        }
+    }
+
+    /// Puts one answer, or one version, in the place of all arms, or takes it away again: the kill switch. What the arms
+    /// are is kept meanwhile.
+    @discardableResult
+    public func override(
+        _ override: TrafficPolicy.Override?, on name: String, reason: String, by principal: String
+    ) async throws -> TrafficPolicy {
+        var traffic = try deployedTraffic(of: name)
+        let before = traffic
+        traffic.override = override
+        return try await set(
+            traffic, on: name, type: override == nil ? "endpoint.released" : "endpoint.overridden", reason: reason,
+            by: principal, from: before
+        ) { [registry] transaction in
+            // The stable version and the one before it have been agreed to.
+            guard let version = override?.version, version != before.stable, version != before.previous else { return }
+            try registry.refuseUnapproved(version, in: transaction)
+        }
+    }
+
+    /// Mirrors a share of the requests to a version that nobody gets an answer of, or stops it.
+    @discardableResult
+    public func shadow(
+        _ shadow: TrafficPolicy.Shadow?, on name: String, reason: String, by principal: String
+    ) async throws -> TrafficPolicy {
+        var traffic = try deployedTraffic(of: name)
+        let before = traffic
+        if let share = shadow?.share, !(share > 0 && share <= 1) {
+            throw ServingFailure.badRequest(
+                "a shadow can not be asked a share of \(share)", remedy: "Give a share above 0 and at most 1.")
+        }
+        traffic.shadow = shadow
+        return try await set(
+            traffic, on: name, type: "endpoint.shadowed", reason: reason, by: principal, from: before)
+    }
+
+    private func deployedTraffic(of name: String) throws -> TrafficPolicy {
+        guard let traffic = try table.endpoint(name).traffic else { throw ServingFailure.notDeployed(name) }
+        return traffic
     }
 
     private func canaryTripped(_ name: String, _ trip: CanaryTrip) async {
@@ -256,7 +340,7 @@ public actor EndpointStore {
             try await store(
                 trip.policy, on: name, type: "endpoint.rolled_back",
                 reason: "\(trip.reading.failures) of \(trip.reading.answers) answers of \(trip.canary) failed",
-                facts: trip.facts, by: "system:guard")
+                facts: trip.facts, by: "system:guard", with: endingRequests(for: trip.canary, by: "system:guard"))
         } catch {
             logger.error(
                 "the roll-back is in force but could not be stored",
@@ -286,7 +370,7 @@ public actor EndpointStore {
         var used: Set<ModelVersionID> = []
         for endpoint in table.all {
             guard let traffic = endpoint.traffic else { continue }
-            used.formUnion([traffic.stable, traffic.canary, traffic.previous].compactMap { $0 })
+            used.formUnion(traffic.versions)
         }
         versions = versions.filter { used.contains($0.key) }
     }

@@ -245,7 +245,7 @@ public final class TrainingService: Sendable {
             sampleRows: [sample],
             featureService: .init(
                 name: service.name, digest: try features.catalogue.digest(ofService: service.name).description),
-            metrics: profile.metrics, environment: environment, runtimes: ModelRuntimes([LightGBMRuntime()]))
+            metrics: profile.metrics, environment: environment, runtimes: .all)
         for bytes in files.values { _ = try await objects.put(bytes) }
         _ = try await objects.put(bundle.manifestBytes)
         return bundle

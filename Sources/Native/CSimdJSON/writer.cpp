@@ -14,6 +14,11 @@ template <typename Number> size_t shortest(char *buffer, Number value) {
         std::memcpy(buffer, "null", 4);
         return 4;
     }
+    if (value == 0 && std::signbit(value)) {
+        // Readers take "-0" for an integer, which has no such zero.
+        std::memcpy(buffer, "-0.0", 4);
+        return 4;
+    }
     return static_cast<size_t>(std::to_chars(buffer, buffer + MW_NUMBER_CAPACITY, value).ptr - buffer);
 }
 

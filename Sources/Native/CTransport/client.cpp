@@ -45,6 +45,8 @@ struct mw_client {
     SSL *ssl = nullptr;
     beast::flat_buffer buffer;
     std::optional<http::response_parser<http::string_body>> parser;
+    // Where the body of a good answer goes instead of into memory; -1 for none.
+    int sink = -1;
     Clock::time_point deadline;
 
     ~mw_client() {
@@ -238,12 +240,26 @@ struct mw_client {
         }
     }
 
+    bool sinks() { return sink >= 0 && parser->is_header_done() && parser->get().result_int() / 100 == 2; }
+
+    // Writes what has come of the body, and forgets it.
+    void drain() {
+        auto &body = parser->get().body();
+        for (size_t done = 0; done < body.size();) {
+            ssize_t count = ::write(sink, body.data() + done, body.size() - done);
+            if (count < 0 && errno != EINTR) throw Broken{MW_OTHER, "the answer can not be saved: " + system_text(errno)};
+            if (count > 0) done += static_cast<size_t>(count);
+        }
+        body.clear();
+    }
+
     void read_answer(bool head_only, size_t body_limit, bool &any) {
         // A 100 Continue that nobody asked for, or any other interim answer, is read over.
         for (;;) {
             parser.emplace();
             parser->header_limit(1 << 18);
-            parser->body_limit(body_limit);
+            if (sink >= 0) parser->body_limit(boost::none);
+            else parser->body_limit(body_limit);
             parser->eager(true);
             parser->skip(head_only);
             for (;;) {
@@ -255,7 +271,9 @@ struct mw_client {
                     if (error == http::error::body_limit) throw Broken{MW_TOO_LARGE, "the answer is larger than the limit"};
                     if (error) throw Broken{MW_BAD_RESPONSE, error.message()};
                     // The parser itself keeps to its limit in requests only.
-                    if (parser->is_header_done() && !head_only) {
+                    if (sinks()) {
+                        drain();
+                    } else if (parser->is_header_done() && !head_only) {
                         auto told = parser->content_length();
                         if ((told && *told > body_limit) || parser->get().body().size() > body_limit)
                             throw Broken{MW_TOO_LARGE, "the answer is larger than the limit"};
@@ -319,7 +337,8 @@ void mw_client_set_identity(mw_client *client, const char *certificate_path, con
     client->key_path = key_path;
 }
 
-mw_outcome mw_client_send(mw_client *client, mw_slice head, const void *body, size_t size, int head_only, int timeout_ms, size_t body_limit, char *error, size_t error_size) {
+mw_outcome mw_client_send(mw_client *client, mw_slice head, const void *body, size_t size, int head_only, int sink, int timeout_ms, size_t body_limit, char *error, size_t error_size) {
+    client->sink = sink;
     client->deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
     try {
         client->send(head, body, size, head_only != 0, body_limit);

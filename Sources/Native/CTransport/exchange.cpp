@@ -57,12 +57,34 @@ void start_on_loop(mw_exchange *exchange) {
 
 }  // namespace
 
+struct mw_loop {
+    std::shared_ptr<transport::Loop> loop;
+};
+
 extern "C" {
 
 mw_slice mw_exchange_client_subject(const mw_exchange *exchange) { return slice(exchange->client_subject); }
 
 void mw_exchange_post(mw_exchange *exchange, void (*run)(void *), void *context) {
     net::post(exchange->loop->io, [run, context] { run(context); });
+}
+
+mw_loop *mw_exchange_retain_loop(const mw_exchange *exchange) { return new mw_loop{exchange->loop}; }
+
+void mw_loop_release(mw_loop *loop) { delete loop; }
+
+int mw_loop_post(mw_loop *handle, void (*run)(void *), void *context) {
+    auto loop = handle->loop;
+    {
+        std::lock_guard<std::mutex> lock(loop->jobs_mutex);
+        if (!loop->takes_jobs) return 0;
+        loop->jobs.emplace_back(run, context);
+    }
+    net::post(loop->io, [loop = loop.get()] {
+        std::pair<void (*)(void *), void *> job;
+        if (loop->next_job(job)) job.first(job.second);
+    });
+    return 1;
 }
 
 mw_slice mw_exchange_method(const mw_exchange *exchange) { return slice(exchange->method); }

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
+#include <deque>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,27 @@ struct Loop {
     bool sweeping = false;
     char date[64] = {};
     time_t date_second = 0;
+    std::mutex jobs_mutex;
+    std::deque<std::pair<void (*)(void *), void *>> jobs;
+    bool takes_jobs = true;
+
+    // Every job that was taken is run, by `end_jobs` where the loop has stopped before.
+    bool next_job(std::pair<void (*)(void *), void *> &job) {
+        std::lock_guard<std::mutex> lock(jobs_mutex);
+        if (jobs.empty()) return false;
+        job = jobs.front();
+        jobs.pop_front();
+        return true;
+    }
+
+    void end_jobs() {
+        {
+            std::lock_guard<std::mutex> lock(jobs_mutex);
+            takes_jobs = false;
+        }
+        std::pair<void (*)(void *), void *> job;
+        while (next_job(job)) job.first(job.second);
+    }
 
     const char *http_date() {
         time_t now = time(nullptr);

@@ -111,8 +111,10 @@ void mw_server::left() {
 }
 
 void mw_server::tear_down() {
-    for (auto &loop : loops)
+    for (auto &loop : loops) {
         if (loop->thread.joinable()) loop->thread.join();
+        loop->end_jobs();
+    }
     listeners.clear();
     guards.clear();
 }

@@ -37,8 +37,9 @@ struct Fields {
         if [.post, .put].contains(request.method) {
             let type = request.header("Content-Type") ?? ""
             guard
-                type.split(separator: ";").first?.trimmingCharacters(in: .whitespaces).lowercased()
-                    == "application/json"
+                type == "application/json"
+                    || type.split(separator: ";").first?.trimmingCharacters(in: .whitespaces).lowercased()
+                        == "application/json"
             else { throw MLflowFailure.mediaType(type) }
         }
         var document = (try? JSONTree.value(request.body)) ?? .null
@@ -84,10 +85,14 @@ struct Fields {
         switch try scalar(name) {
         case nil: return nil
         case .string(let text)?:
-            guard !text.utf8.contains(0) else { throw wrong("text with a NUL character", name) }
-            return text
+            return try checked(text, name)
         case let other?: throw wrong(Self.brief(other), name)
         }
+    }
+
+    private func checked(_ text: String, _ name: String) throws -> String {
+        guard !text.utf8.contains(0) else { throw wrong("text with a NUL character", name) }
+        return text
     }
 
     /// A text or a number, as ids are sent.
@@ -163,11 +168,11 @@ struct Fields {
     func texts(_ name: String) throws -> [String] {
         switch try member(name) {
         case nil, .null?: return []
-        case .string(let text)?: return [text]
+        case .string(let text)?: return [try checked(text, name)]
         case .array(let items)?:
             return try items.map { item in
                 switch item {
-                case .string(let text): return text
+                case .string(let text): return try checked(text, name)
                 case .integer(let number): return String(number)
                 default: throw wrong(Self.brief(item), name)
                 }

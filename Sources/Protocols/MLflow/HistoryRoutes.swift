@@ -54,8 +54,8 @@ extension MLflow {
             var lead = "{\"metrics\":["
             while let last = points.last {
                 var text = JSONWriter(capacity: points.count * Self.pointSize)
-                text.array { text in for point in points { text.object { $0.members(of: point) } } }
-                try await writer.write(Array(lead.utf8) + text.bytes.dropFirst().dropLast())
+                for point in points { text.object { $0.members(of: point) } }
+                try await writer.write(Array(lead.utf8) + text.bytes)
                 lead = ","
                 left -= points.count
                 // What comes after the page tells whether there are more.

@@ -13,42 +13,42 @@ extension MLflow {
     }
 
     func installLogging(on router: Router) {
-        call(.post, "/runs/log-metric", needs: .experiment, on: router) { fields, _ in
+        call(.post, "/runs/log-metric", needs: .experiment, isBrief: true, on: router) { fields, _ in
             let run = try Self.runID(fields)
             try await experiments.log(RunBatch(metrics: [try Self.metric(fields)]), to: run)
             return .empty
         }
         for path in ["log-parameter", "log-param"] {
-            call(.post, "/runs/\(path)", needs: .experiment, on: router) { fields, _ in
+            call(.post, "/runs/\(path)", needs: .experiment, isBrief: true, on: router) { fields, _ in
                 let run = try Self.runID(fields)
                 try await experiments.log(RunBatch(parameters: [try Self.pair(fields)]), to: run)
                 return .empty
             }
         }
-        call(.post, "/runs/set-tag", needs: .experiment, on: router) { fields, _ in
+        call(.post, "/runs/set-tag", needs: .experiment, isBrief: true, on: router) { fields, _ in
             let run = try Self.runID(fields)
             try await experiments.log(RunBatch(tags: [try Self.pair(fields)]), to: run)
             return .empty
         }
         for method in [HTTPMethod.post, .delete] {
-            call(method, "/runs/delete-tag", needs: .experiment, on: router) { fields, _ in
+            call(method, "/runs/delete-tag", needs: .experiment, isBrief: true, on: router) { fields, _ in
                 try await experiments.deleteTag(try fields.text("key"), of: try Self.runID(fields))
                 return .empty
             }
         }
-        call(.post, "/runs/log-batch", needs: .experiment, on: router) { fields, _ in
+        call(.post, "/runs/log-batch", needs: .experiment, isBrief: true, on: router) { fields, _ in
             let run = try Self.runID(fields)
             guard run.unicodeScalars.count <= 256 else { throw fields.wrong("\"\(run)\"", "run_id") }
             try await experiments.log(try Self.batch(fields), to: run)
             return .empty
         }
-        call(.post, "/runs/log-inputs", needs: .experiment, on: router) { fields, _ in
+        call(.post, "/runs/log-inputs", needs: .experiment, isBrief: true, on: router) { fields, _ in
             let datasets = try fields.messages("datasets").map(Self.dataset)
             try await experiments.logInputs(
                 datasets, models: try fields.messages("models").map(Self.modelLink), to: try Self.runID(fields))
             return .empty
         }
-        call(.post, "/runs/outputs", needs: .experiment, on: router) { fields, _ in
+        call(.post, "/runs/outputs", needs: .experiment, isBrief: true, on: router) { fields, _ in
             try await experiments.logOutputs(
                 try fields.messages("models").map(Self.modelLink), to: try Self.runID(fields))
             return .empty

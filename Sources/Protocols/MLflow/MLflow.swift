@@ -66,14 +66,18 @@ public struct MLflow: Sendable {
     static let prefixes = ["/api/2.0", "/ajax-api/2.0", "/api/3.0", "/ajax-api/3.0"]
 
     /// Registers a handler below both prefixes of a version; its errors get the protocol's shape.
+    /// - Parameter isBrief: as `Router.route` has it.
     func route(
         _ method: HTTPMethod, _ path: String, version: String = "2.0", needs action: Action, takesPieces: Bool = false,
-        on router: Router, _ handler: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
+        isBrief: Bool = false, on router: Router,
+        _ handler: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
     ) {
         let kind = ResourceKind(path: path)
         let need = kind.map { RouteNeed.right(to: action, onSome: $0.rawValue) } ?? .right(to: action)
         for prefix in ["/api", "/ajax-api"] {
-            router.route(method, "\(prefix)/\(version)\(path)", needs: need, takesPieces: takesPieces) { request in
+            router.route(
+                method, "\(prefix)/\(version)\(path)", needs: need, takesPieces: takesPieces, isBrief: isBrief
+            ) { request in
                 do {
                     if let kind { try await authorise(action, on: kind, path, request) }
                     return try await handler(request)
@@ -86,10 +90,10 @@ public struct MLflow: Sendable {
 
     /// Registers a handler that takes fields and writes the members of its answer.
     func call(
-        _ method: HTTPMethod, _ path: String, version: String = "2.0", needs action: Action, on router: Router,
-        _ handler: @escaping @Sendable (Fields, HTTPRequest) async throws -> Answer
+        _ method: HTTPMethod, _ path: String, version: String = "2.0", needs action: Action, isBrief: Bool = false,
+        on router: Router, _ handler: @escaping @Sendable (Fields, HTTPRequest) async throws -> Answer
     ) {
-        route(method, "/mlflow\(path)", version: version, needs: action, on: router) { request in
+        route(method, "/mlflow\(path)", version: version, needs: action, isBrief: isBrief, on: router) { request in
             try await handler(try Fields(request), request).response
         }
     }

@@ -6,7 +6,7 @@ import Security
 
 extension MLflow {
     func installRuns(on router: Router) {
-        call(.post, "/runs/create", needs: .experiment, on: router) { fields, request in
+        call(.post, "/runs/create", needs: .experiment, isBrief: true, on: router) { fields, request in
             let run = try await experiments.createRun(
                 in: try Self.experimentID(fields), name: try fields.optionalText("run_name"),
                 user: try fields.optionalText("user_id") ?? "",
@@ -15,7 +15,7 @@ extension MLflow {
             return Answer { $0.object("run") { $0.members(of: run, isNew: true) } }
         }
         call(.get, "/runs/get", needs: .read, on: router) { fields, _ in try await getRun(fields) }
-        call(.post, "/runs/update", needs: .experiment, on: router) { fields, request in
+        call(.post, "/runs/update", needs: .experiment, isBrief: true, on: router) { fields, request in
             let info = try await experiments.updateRun(
                 try Self.runID(fields), status: try fields.choice("status", Self.statuses),
                 ended: try fields.optionalMoment("end_time"), name: try fields.optionalText("run_name"),

@@ -50,8 +50,12 @@ struct InferRoutes: Sendable {
                 guard answersOnLoops else { return false }
                 try reply(exchange, session, header: try session.answer(endpoint, body, header: header))
             case .model(let model):
-                guard let written = try session.answer(model, body, header: header) else { return false }
-                try reply(exchange, session, header: written.header)
+                switch try session.answer(model, body, header: header) {
+                case .answered(let written): try reply(exchange, session, header: written.header)
+                case .waits(let question):
+                    let accepted = exchange.header("accept-encoding").map { [UInt8]($0) } ?? []
+                    Self.wait(for: question, accepting: accepted, exchange.later())
+                }
             }
         } catch {
             let problem = InferProblem(error, requestID: exchange.requestID ?? "")
@@ -64,16 +68,47 @@ struct InferRoutes: Sendable {
     }
 
     private func reply(_ exchange: borrowing InlineExchange, _ session: InferenceSession, header: Int?) throws {
-        let bytes = session.output.bytes
-        let type: StaticString = header == nil ? "application/json" : "application/octet-stream"
+        try Self.frame(session.output.bytes, header: header, accepting: exchange.header("accept-encoding")) {
+            exchange.reply(.ok, contentType: $0, headers: $1, $2)
+        }
+    }
+
+    /// Answers a request when it is its turn at the model.
+    private static func wait(for question: ModelQuestion, accepting: [UInt8], _ exchange: PendingExchange) {
+        Task.immediate {
+            do {
+                let outcome = try await question.model.infer(question.input)
+                let output = OutputBuffer()
+                let header = output.answer(question, with: outcome.outputs)
+                try accepting.withUnsafeBytes {
+                    try frame(output.bytes, header: header, accepting: $0) {
+                        exchange.reply(.ok, contentType: $0, headers: $1, $2)
+                    }
+                }
+            } catch {
+                let problem = InferProblem(error, requestID: "")
+                problem.body.withUnsafeBytes {
+                    exchange.reply(problem.status, contentType: "application/json", headers: problem.headers, $0)
+                }
+            }
+        }
+    }
+
+    /// Gives an answer the headers that say how to read it, and compresses it where that is wanted.
+    /// - Parameter header: how many bytes of it are JSON; nil where it is all JSON.
+    private static func frame(
+        _ bytes: UnsafeRawBufferPointer, header: Int?, accepting: UnsafeRawBufferPointer?,
+        _ reply: (_ type: StaticString, HTTPHeaders, UnsafeRawBufferPointer) -> Void
+    ) throws {
         var headers: HTTPHeaders = [:]
-        if let header { headers.add(Self.lengthHeader, String(header)) }
-        guard let coding = ContentCoding.ofAnswer(exchange.header("accept-encoding"), bytes: bytes.count) else {
-            exchange.reply(.ok, contentType: type, headers: headers, bytes)
+        if let header { headers.add(lengthHeader, String(header)) }
+        let type: StaticString = header == nil ? "application/json" : "application/octet-stream"
+        guard let coding = ContentCoding.ofAnswer(accepting, bytes: bytes.count) else {
+            reply(type, headers, bytes)
             return
         }
         headers.add("Content-Encoding", coding.rawValue)
-        try coding.compress(bytes).withUnsafeBytes { exchange.reply(.ok, contentType: type, headers: headers, $0) }
+        try coding.compress(bytes).withUnsafeBytes { reply(type, headers, $0) }
     }
 
     // MARK: As a task
@@ -130,14 +165,15 @@ struct InferRoutes: Sendable {
     }
 
     private static func response(_ answer: Answer, accepting: String?) throws -> HTTPResponse {
-        var response = HTTPResponse.bytes(
-            answer.bytes, contentType: answer.header == nil ? "application/json" : "application/octet-stream")
-        if let header = answer.header { response.headers.add(lengthHeader, String(header)) }
+        var response = HTTPResponse()
         let accepted = accepting.map { Array($0.utf8) } ?? []
-        let coding = accepted.withUnsafeBytes { ContentCoding.ofAnswer($0, bytes: answer.bytes.count) }
-        if let coding {
-            response.body = .bytes(try answer.bytes.withUnsafeBytes { try coding.compress($0) })
-            response.headers.add("Content-Encoding", coding.rawValue)
+        try answer.bytes.withUnsafeBytes { bytes in
+            try accepted.withUnsafeBytes { accepted in
+                try frame(bytes, header: answer.header, accepting: accepted) { type, headers, bytes in
+                    response = .bytes([UInt8](bytes), contentType: "\(type)")
+                    for (name, value) in headers.fields { response.headers.add(name, value) }
+                }
+            }
         }
         return response
     }

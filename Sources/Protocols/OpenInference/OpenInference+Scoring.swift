@@ -6,7 +6,7 @@ extension OpenInference {
     ///
     /// - Parameters:
     ///   - tables: reads the bodies that are CSV or Parquet.
-    ///   - standalone: whether nothing else on the router answers to `/health` and `/version`.
+    ///   - standalone: whether the server is one of models alone, whose `/ping`, `/health` and `/version` are MLflow's.
     public func installScoring(on router: Router, tables: ColumnarEngine, standalone: Bool) {
         let scorer = Scorer(directory: directory, workers: infer.workers)
         InvocationRoutes(scorer: scorer, tables: tables, version: version).install(on: router, standalone: standalone)

@@ -29,7 +29,7 @@ struct RefusedRoutes: Sendable {
         _ what: String, _ action: Action, on router: Router, _ methods: [HTTPMethod], _ pattern: String
     ) {
         for method in methods {
-            router.route(method, pattern, needs: .right(to: action)) { request in
+            router.route(method, pattern, needs: .right(to: method == .get ? .read : action)) { request in
                 try await InferProblem.answering(request) { throw OpenInferenceFailure.notOffered(what) }
             }
         }

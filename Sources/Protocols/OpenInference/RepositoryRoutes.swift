@@ -19,15 +19,19 @@ struct RepositoryRoutes: Sendable {
         }
         let change = RouteNeed.right(to: .deploy, on: "endpoint", named: "name")
         router.post("/v2/repository/models/{name}/load", needs: change) { request in
-            let name = try request.parameter("name")
-            try await directory.repository(for: name).load(
-                name, override: try Self.json(LoadBody.self, request)?.override)
-            return .bytes([], contentType: "application/json")
+            try await InferProblem.answering(request) {
+                let name = try request.parameter("name")
+                try await directory.repository(for: name).load(
+                    name, override: try Self.json(LoadBody.self, request)?.override)
+                return .bytes([], contentType: "application/json")
+            }
         }
         router.post("/v2/repository/models/{name}/unload", needs: change) { request in
-            let name = try request.parameter("name")
-            try await directory.repository(for: name).unload(name)
-            return .bytes([], contentType: "application/json")
+            try await InferProblem.answering(request) {
+                let name = try request.parameter("name")
+                try await directory.repository(for: name).unload(name)
+                return .bytes([], contentType: "application/json")
+            }
         }
         let read = RouteNeed.right(to: .read, on: "endpoint", named: "name")
         for path in ["/v2/models/{name}", "/v2/models/{name}/versions/{version}"] {

@@ -16,19 +16,22 @@ extension WorksAPI {
             "\(Self.version)/export", needs: .right(to: .read, on: "model"),
             about: .init("Gives a version as a signed tar file", answer: .bytes("application/x-tar"))
         ) { request in
-            .bytes(
-                try await services.archive.export(try version(request), by: principal(request)),
-                contentType: "application/x-tar")
+            let export = try await services.archive.export(try version(request), by: principal(request))
+            return .stream(contentType: "application/x-tar") { writer in
+                try await export.write { try await writer.write($0) }
+            }
         }
-        router.post(
-            "\(Self.prefix)/models/{model}/import", needs: .right(to: .register, on: "model"),
+        router.route(
+            .post, "\(Self.prefix)/models/{model}/import", needs: .right(to: .register, on: "model"),
             about: .init(
                 "Registers the version of a signed tar file as the next of the model",
-                body: .bytes("application/x-tar"), answer: .json(ModelVersion.self))
+                body: .bytes("application/x-tar"), answer: .json(ModelVersion.self)), takesPieces: true
         ) { request in
-            try .json(
+            let pieces = request.pieces
+            return try .json(
                 try await services.archive.register(
-                    request.body, as: try request.parameter("model"), by: principal(request)))
+                    as: try request.parameter("model"), by: principal(request)
+                ) { try await pieces.next() })
         }
     }
 
@@ -87,7 +90,9 @@ extension WorksAPI {
             "\(Self.prefix)/requests", needs: .right(to: .read),
             about: .init(
                 "Lists the requests to move versions, oldest first",
-                query: [.optional("state", "only in this state: open, done, rejected, withdrawn or expired")],
+                query: [
+                    .optional("state", "only in this state: open, done, rejected, withdrawn, expired or superseded")
+                ],
                 answer: .json([TransitionRequest].self))
         ) { request in
             try .json(try await services.registry.requests(in: try state(request)))
@@ -96,7 +101,9 @@ extension WorksAPI {
             "\(Self.prefix)/models/{model}/requests", needs: .right(to: .read, on: "model"),
             about: .init(
                 "Lists the requests to move versions of a model, oldest first",
-                query: [.optional("state", "only in this state: open, done, rejected, withdrawn or expired")],
+                query: [
+                    .optional("state", "only in this state: open, done, rejected, withdrawn, expired or superseded")
+                ],
                 answer: .json([TransitionRequest].self))
         ) { request in
             try .json(

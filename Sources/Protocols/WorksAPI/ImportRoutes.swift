@@ -4,8 +4,7 @@ import HTTP
 import Registry
 import Security
 
-/// Bringing in what other stores have. Every route may be called again with the same document, and then changes nothing;
-/// artifacts come through MLflow's own route.
+/// Bringing in what other stores have. Every route may be called again with the same document, and then changes nothing.
 extension WorksAPI {
     func installImports(on router: Router) {
         let needs = RouteNeed.right(to: .administer)
@@ -42,6 +41,20 @@ extension WorksAPI {
             let models = try body([ArchivedLoggedModel].self, request)
             try await services.experiments.adopt(models, by: principal(request))
             return try .json(["loggedModels": models.count])
+        }
+        router.route(
+            .put, "\(Self.prefix)/imports/artifacts/{path:path}", needs: needs,
+            about: .init(
+                "Brings in a file, also one that a model version brought in without its files awaits",
+                body: .bytes("application/octet-stream"), answer: .json([String: Digest].self)), takesPieces: true
+        ) { request in
+            let pieces = request.pieces
+            let path = try ArtifactPath(try request.parameter("path"))
+            return try .json([
+                "digest": try await services.experiments.putArtifact(at: path, isArrival: true) {
+                    try await pieces.next()
+                }
+            ])
         }
         router.post(
             "\(Self.prefix)/imports/models", needs: needs,
@@ -81,6 +94,7 @@ extension WorksAPI {
         for name in query.models ?? [] {
             guard let model = try await services.registry.archived(model: name) else { continue }
             state.models.append(ArchiveState(id: name, digest: try model.digest(), files: [:]))
+            if try await services.registry.awaitsFiles(name) { state.awaiting.append(name) }
         }
         return state
     }
@@ -107,6 +121,8 @@ public struct ImportState: Sendable, Codable {
     public var runs: [ArchiveState] = []
     public var loggedModels: [ArchiveState] = []
     public var models: [ArchiveState] = []
+    /// The models of which versions await files that were left behind.
+    public var awaiting: [String] = []
 }
 
 /// An experiment as it is here.

@@ -13,6 +13,7 @@ extension WorksAPI {
         public var traffic: TrafficPolicy?
         public var stable: ArmStatistics.Reading?
         public var canary: ArmStatistics.Reading?
+        public var shadow: ShadowReading?
     }
 
     func installServing(on router: Router) {
@@ -43,9 +44,14 @@ extension WorksAPI {
             if options.canary ?? false {
                 return try .json(try await services.rollouts.start(version, on: name, by: principal(request)))
             }
+            // It stands in for the move to Production that people have yet to agree to.
+            if options.emergency != nil {
+                try request.caller?.require(.right(to: .promote, on: "model"), on: version.model)
+            }
             return try .json(
                 try await services.endpoints.deploy(
-                    version, on: name, reason: options.reason ?? "asked for", by: principal(request)))
+                    version, on: name, reason: options.reason ?? options.emergency ?? "asked for",
+                    emergency: options.emergency, by: principal(request)))
         }
         router.post(
             "\(Self.prefix)/endpoints/{name}/rollback", needs: .right(to: .rollback, on: "endpoint", named: "name"),
@@ -55,6 +61,55 @@ extension WorksAPI {
             return try .json(
                 try await services.endpoints.rollBack(
                     try request.parameter("name"), reason: try body(RollbackBody.self, request).reason ?? "asked for",
+                    by: principal(request)))
+        }
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/promote", needs: .right(to: .deploy, on: "endpoint", named: "name"),
+            about: .init(
+                "Makes the candidate of the rollout under way stable now; null where others have to agree first",
+                answer: .json(Rollout?.self))
+        ) { request in
+            try .json(
+                try await services.rollouts.promote(on: try request.parameter("name"), by: principal(request)))
+        }
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/override", needs: .right(to: .rollback, on: "endpoint", named: "name"),
+            about: .init(
+                "Lets a constant or one version answer every request, until it is released",
+                body: .json(OverrideBody.self), answer: .json(TrafficPolicy.self))
+        ) { request in
+            let options = try body(OverrideBody.self, request)
+            let override = try TrafficPolicy.Override(
+                constant: options.constant, version: try options.version.map { try ModelVersionID($0) })
+            return try .json(
+                try await services.endpoints.override(
+                    override, on: try request.parameter("name"), reason: options.reason ?? "asked for",
+                    by: principal(request)))
+        }
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/release", needs: .right(to: .rollback, on: "endpoint", named: "name"),
+            about: .init(
+                "Lets the arms answer again", body: .json(RollbackBody.self), answer: .json(TrafficPolicy.self))
+        ) { request in
+            try .json(
+                try await services.endpoints.override(
+                    nil, on: try request.parameter("name"),
+                    reason: try body(RollbackBody.self, request).reason ?? "asked for",
+                    by: principal(request)))
+        }
+        router.post(
+            "\(Self.prefix)/endpoints/{name}/shadow", needs: .right(to: .deploy, on: "endpoint", named: "name"),
+            about: .init(
+                "Mirrors a share of the requests to a version that answers nobody; without a version, stops it",
+                body: .json(ShadowBody.self), answer: .json(TrafficPolicy.self))
+        ) { request in
+            let options = try body(ShadowBody.self, request)
+            let shadow = try options.version.map {
+                TrafficPolicy.Shadow(version: try ModelVersionID($0), share: options.share ?? 1)
+            }
+            return try .json(
+                try await services.endpoints.shadow(
+                    shadow, on: try request.parameter("name"), reason: options.reason ?? "asked for",
                     by: principal(request)))
         }
         router.post(
@@ -113,13 +168,27 @@ extension WorksAPI {
         let statistics = endpoint.statistics
         return EndpointStatus(
             definition: endpoint.definition, traffic: endpoint.traffic, stable: statistics.stable,
-            canary: statistics.canary)
+            canary: statistics.canary, shadow: endpoint.shadowReading)
     }
 }
 
 private struct DeployBody: Codable {
     var version: String
     var canary: Bool?
+    var reason: String?
+    /// Why it can not wait until people agree to it.
+    var emergency: String?
+}
+
+private struct OverrideBody: Codable {
+    var constant: Double?
+    var version: String?
+    var reason: String?
+}
+
+private struct ShadowBody: Codable {
+    var version: String?
+    var share: Double?
     var reason: String?
 }
 

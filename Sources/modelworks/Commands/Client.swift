@@ -15,6 +15,33 @@ struct Client: Sendable {
         ) async throws -> (status: Int, body: [UInt8]) {
             try await works.dispatch(method, target, headers: headers, body: body)
         }
+
+        func send(
+            _ method: HTTPMethod, _ target: String, headers: HTTPHeaders, file: String
+        ) async throws -> (status: Int, body: [UInt8]) {
+            guard let handle = FileHandle(forReadingAtPath: file) else {
+                throw HTTPFailure.badFile(file, String(cString: strerror(errno)))
+            }
+            let thread = BlockingThread(name: "body")
+            let request = try HTTPRequest(method: method, target: target, headers: headers) {
+                try await thread.run { try handle.read(upToCount: 1 << 20).flatMap { $0.isEmpty ? nil : [UInt8]($0) } }
+            }
+            let response = await works.router.dispatch(request)
+            return (response.status.code, try await response.collect())
+        }
+
+        func send(
+            _ method: HTTPMethod, _ target: String, headers: HTTPHeaders, body: [UInt8], saving file: Int32
+        ) async throws -> (status: Int, body: [UInt8]) {
+            let response = await works.router.dispatch(
+                try HTTPRequest(method: method, target: target, headers: headers, body: body))
+            guard (200..<300).contains(response.status.code) else {
+                return (response.status.code, try await response.collect())
+            }
+            let (thread, handle) = (BlockingThread(name: "body"), FileHandle(fileDescriptor: file))
+            try await response.write { bytes in try await thread.run { try handle.write(contentsOf: Data(bytes)) } }
+            return (response.status.code, [])
+        }
     }
 
     let connection: FactoryConnection
@@ -75,6 +102,14 @@ struct Client: Sendable {
     ) async throws -> [UInt8] {
         try await connection.send(path, query, bytes, contentType: contentType)
     }
+
+    /// Sends a file, however large, and gives what comes back as it is.
+    func send(_ path: String, file: String, contentType: String) async throws -> [UInt8] {
+        try await connection.send(path, file: file, contentType: contentType)
+    }
+
+    /// Asks for bytes, however many, and writes them to an open file.
+    func save(_ path: String, to file: Int32) async throws { try await connection.save(path, to: file) }
 
     /// The bytes of an object.
     func object(_ digest: Digest) async throws -> [UInt8] { try await bytes("/objects/\(digest.hex)") }

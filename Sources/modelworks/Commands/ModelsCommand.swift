@@ -13,7 +13,8 @@ struct ModelsCommand: WordedCommand {
             .init(name: "reason", value: "TEXT", help: "why; kept in the journal"),
             .init(name: "override", value: "TEXT", help: "promote: why, although not all is known that should be"),
             .init(name: "request", value: "N", help: "approve, reject: this one (default: the open one)"),
-            .init(name: "state", value: "STATE", help: "requests: open, done, rejected, withdrawn or expired"),
+            .init(
+                name: "state", value: "STATE", help: "requests: open, done, rejected, withdrawn, expired or superseded"),
             .init(name: "text", value: "TEXT", help: "comment: what to say"),
             .init(name: "out", value: "FILE", help: "export: the tar file to write"),
             .init(name: "model", value: "NAME", help: "import: the model it becomes a version of"),
@@ -93,22 +94,18 @@ struct ModelsCommand: WordedCommand {
                 let reference = arguments.required(1)
                 let name = reference.replacing("/", with: "-") + ".tar"
                 let file = context.absolute(arguments.option("out") ?? name)
-                let bytes = try await client.send(
-                    try versionPath(reference) + "/export", [], [], contentType: "application/json")
-                do { try Data(bytes).write(to: URL(filePath: file), options: .atomic) } catch {
-                    throw CommandFailure(
-                        .internal, "'\(file)' can not be written: \(error.localizedDescription)", remedy: "Give --out.")
+                let saved = try await SavedFile(at: file) {
+                    try await client.save(try versionPath(reference) + "/export", to: $0)
                 }
-                let digest = Digest(of: bytes)
                 return Output(
                     document: [
-                        "version": .string(reference), "file": .string(file), "bytes": .integer(Int64(bytes.count)),
-                        "digest": .string(digest.description),
-                    ], text: "\(reference) is in \(file), \(bytes.count) bytes, \(digest).")
+                        "version": .string(reference), "file": .string(file), "bytes": .integer(saved.bytes),
+                        "digest": .string(saved.digest.description),
+                    ], text: "\(reference) is in \(file), \(saved.bytes) bytes, \(saved.digest).")
             },
             Word("import", needs: "FILE") { arguments, client, context in
                 let file = context.absolute(arguments.required(1))
-                guard let data = FileManager.default.contents(atPath: file) else {
+                guard FileManager.default.isReadableFile(atPath: file) else {
                     throw CommandFailure(.notFound, "there is no file '\(file)' that can be read", remedy: nil)
                 }
                 guard let model = arguments.option("model") else {
@@ -117,7 +114,7 @@ struct ModelsCommand: WordedCommand {
                         remedy: "The version becomes the next of that model.")
                 }
                 let answer = try await client.send(
-                    "/models/\(Client.escape(model))/import", [], Array(data), contentType: "application/x-tar")
+                    "/models/\(Client.escape(model))/import", file: file, contentType: "application/x-tar")
                 let document = try JSON.decode(JSONValue.self, from: answer)
                 return Output(
                     document: document,

@@ -8,7 +8,8 @@ enum Verbs {
         ImportCommand(), CollectCommand(), VersionCommand(),
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), LineageCommand(),
         DeployCommand(),
-        RollbackCommand(), MonitorCommand(), JobsCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(),
+        PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), MonitorCommand(), JobsCommand(),
+        JournalCommand(), PrincipalCommand(), TokenCommand(),
     ]
 
     static func find(_ name: String) throws -> any Command {

@@ -52,6 +52,9 @@ struct DeployCommand: ClientCommand {
         options: [
             .init(name: "canary", value: nil, help: "roll it out step by step by the endpoint's plan"),
             .init(name: "reason", value: "TEXT", help: "why; kept in the journal"),
+            .init(
+                name: "emergency", value: "TEXT",
+                help: "why it can not wait until people agree to it; kept in the journal"),
         ], example: "modelworks deploy flight-delay flight-delay/2 --canary")
 
     func run(_ arguments: Arguments, _ client: Client, _ context: Context) async throws -> Output {
@@ -59,12 +62,15 @@ struct DeployCommand: ClientCommand {
             var version: String
             var canary: Bool
             var reason: String?
+            var emergency: String?
         }
         let version = arguments.required(1)
         _ = try versionPath(version)
         let document = try await client.post(
             "/endpoints/\(Client.escape(arguments.required(0)))/deploy",
-            Body(version: version, canary: arguments.flag("canary"), reason: arguments.option("reason")))
+            Body(
+                version: version, canary: arguments.flag("canary"), reason: arguments.option("reason"),
+                emergency: arguments.option("emergency")))
         let what = arguments.flag("canary") ? "is being rolled out on" : "answers on"
         return Output(document: document, text: "\(version) \(what) \(arguments.required(0)).")
     }

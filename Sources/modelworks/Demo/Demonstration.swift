@@ -288,7 +288,7 @@ final class Demonstration {
             files[LightGBMRuntime.modelPath] ?? [], keeping: sample.first ?? [])
         let bundle = try ModelBundle.encode(
             kind: manifest.kind, files: files, signature: manifest.signature, sampleRows: sample,
-            featureService: manifest.featureService, runtimes: ModelRuntimes([LightGBMRuntime()]))
+            featureService: manifest.featureService, runtimes: .all)
         for bytes in files.values { _ = try await client.put(bytes) }
         let digest = try await client.put(bundle.manifestBytes)
         let version = try await client.post(

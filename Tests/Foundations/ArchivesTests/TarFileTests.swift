@@ -59,4 +59,42 @@ import Testing
         let bytes = try [UInt8](Data(contentsOf: URL(filePath: "\(folder.path)/link.tar")))
         #expect(throws: ArchiveFailure.self) { try TarFile.read(bytes, limit: 100) }
     }
+
+    @Test func aFileHasTheBytesItSays() throws {
+        func refused(_ body: (TarWriter) throws -> Void) {
+            #expect(throws: ArchiveFailure.self) { try body(try TarWriter()) }
+        }
+        refused {
+            try $0.begin("a", size: 2)
+            try $0.write([1, 2, 3])
+        }
+        refused {
+            try $0.begin("a", size: 2)
+            try $0.write([1])
+            try $0.begin("b", size: 0)
+        }
+        refused {
+            try $0.begin("a", size: 2)
+            try $0.finish()
+        }
+        refused { try $0.begin("ä", size: 0) }
+    }
+
+    @Test func piecesAreTakenAsTheyComeOut() throws {
+        let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        let whole = try TarFile.write([TarFile.Member(name: "a", bytes: content)])
+        let writer = try TarWriter()
+        try writer.begin("a", size: Int64(content.count))
+        var (bytes, most, rest) = ([UInt8](), 0, content[...])
+        while !rest.isEmpty {
+            try writer.write(Array(rest.prefix(7001)))
+            rest = rest.dropFirst(7001)
+            let taken = writer.taken()
+            most = max(most, taken.count)
+            bytes += taken
+        }
+        try writer.finish()
+        #expect(bytes + writer.taken() == whole)
+        #expect(most <= 20_480)
+    }
 }

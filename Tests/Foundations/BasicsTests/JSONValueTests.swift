@@ -48,6 +48,38 @@ import Testing
         #expect(try JSON.string(value) == #"{"a":{"k":null,"z":"x/y"},"b":1}"#)
     }
 
+    @Test func documentsAreWrittenAsTheEncoderWritesThem() throws {
+        let random = SeededRandom(seed: 13)
+        let scalars = Array("aZb09_-./ \"\\\n\t\u{0}\u{1f}\u{7f}ée\u{301}\u{2028}😀￮".unicodeScalars)
+        func text() -> String {
+            var text = ""
+            // Half of them are plain, so that whole documents are.
+            let known = random.next() % 2 == 0 ? 9 : scalars.count
+            for _ in 0..<(random.next() % 5) {
+                text.unicodeScalars.append(scalars[Int(random.next() % UInt64(known))])
+            }
+            return text
+        }
+        func document(_ depth: Int) -> JSONValue {
+            switch random.next() % (depth > 3 ? 5 : 7) {
+            case 0: return .null
+            case 1: return .bool(random.next() % 2 == 0)
+            case 2: return .integer(Int64(bitPattern: random.next()))
+            case 3: return random.next() % 4 == 0 ? .number(Double(random.next() % 1000) / 8) : .integer(0)
+            case 4: return .string(text())
+            case 5: return .array((0..<(random.next() % 4)).map { _ in document(depth + 1) })
+            default:
+                let members = (0..<(random.next() % 5)).map { _ in (text(), document(depth + 1)) }
+                return .object(Dictionary(members) { first, _ in first })
+            }
+        }
+        for _ in 0..<5000 {
+            let value = document(0)
+            // Within an array it is the encoder's.
+            #expect(try "[\(JSON.string(value))]" == JSON.string([value] as [JSONValue]))
+        }
+    }
+
     @Test func whatJSONCanNotSayIsAnError() {
         #expect(throws: (any Error).self) { try JSON.string([Double.nan]) }
         #expect(throws: (any Error).self) { try JSON.string([JSONValue.number(.infinity)]) }

@@ -37,6 +37,36 @@ import Testing
         #expect(try await socket.until("hello").contains("200 OK"))
     }
 
+    @Test func aFileIsSentAndAnAnswerSavedWithoutBeingHeldInMemory() async throws {
+        let fixture = try ServerFixture { $0.bodyLimit = 1000 }
+        let client = try HTTPClient(baseURL: "http://127.0.0.1:\(fixture.port)", connections: 1, answerLimit: 1000)
+        let path = NSTemporaryDirectory() + "pieces-\(UUID().uuidString)"
+        defer { unlink(path) }
+        let bytes = body(5_000_000)
+        try Data(bytes).write(to: URL(filePath: path))
+        let sum = try await client.send(.put, "/sum/x", file: path)
+        #expect(try await sum.collect() == Array("5000000 true \(Digest(of: bytes).short)".utf8))
+        await #expect(throws: HTTPFailure.self) { try await client.send(.put, "/sum/x", file: "\(path).none") }
+
+        func saved(_ target: String) async throws -> (HTTPResponse, [UInt8]) {
+            let file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
+            defer { close(file) }
+            let answer = try await client.send(.get, target, saving: file)
+            return (answer, try [UInt8](Data(contentsOf: URL(filePath: path))))
+        }
+        let (big, content) = try await saved("/big")
+        #expect(big.status == .ok && content == [UInt8](repeating: 120, count: 4 << 20))
+        #expect(try await big.collect().isEmpty)
+        #expect(try await saved("/count").1 == Array("0\n1\n2\n3\n4\n".utf8))
+        let (refused, none) = try await saved("/nowhere")
+        #expect(refused.status == .notFound && none.isEmpty)
+        #expect(try await !refused.collect().isEmpty)
+        await #expect(throws: HTTPFailure.self) { _ = try await saved("/broken-stream") }
+        // What is not saved keeps to its limit.
+        await #expect(throws: HTTPFailure.self) { try await client.send(.get, "/big") }
+        #expect(try await client.get("/hello").collect() == Array("hello".utf8))
+    }
+
     @Test func otherBodiesKeepTheirLimit() async throws {
         let fixture = try ServerFixture {
             $0.bodyLimit = 1000

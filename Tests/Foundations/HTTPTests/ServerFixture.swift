@@ -11,6 +11,8 @@ final class ServerFixture: Sendable {
     let metrics = MetricsRegistry()
     let port: Int
     let gate = Gate()
+    let briefThreads = Mutex<[UInt]>([])
+    let briefEnds = Atomic<Int>(0)
     let streamed = Atomic<Int>(0)
     let streamStopped = Atomic<Bool>(false)
     let brokenBodies = Mutex<[String]>([])
@@ -44,6 +46,15 @@ final class ServerFixture: Sendable {
         router.get("/wait") { _ in
             await gate.wait()
             return .text("done")
+        }
+        router.route(.get, "/brief/{turns:int}", isBrief: true) { request in
+            for _ in 0..<(try request.parameter("turns", as: Int.self)) {
+                await gate.wait()
+                await Task.yield()
+                box.fixture?.briefThreads.withLock { $0.append(UInt(pthread_self())) }
+            }
+            box.fixture?.briefEnds.wrappingAdd(1, ordering: .relaxed)
+            return .text("brief")
         }
         router.get("/big") { _ in .bytes([UInt8](repeating: 120, count: 4 << 20), contentType: "text/plain") }
         router.get("/count") { _ in

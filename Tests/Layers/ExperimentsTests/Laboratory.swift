@@ -37,10 +37,11 @@ struct Laboratory {
 
     func find(
         _ filter: String, order: [String] = [], view: StageView = .active, limit: Int = 1000, offset: Int = 0,
-        narrowLimit: Int64 = 1000
+        narrowLimit: Int64 = 1000, in experiments: [Int64] = [0]
     ) async throws -> SearchPage<RunRecord> {
         var query = ExperimentStore.RunQuery(
-            experiments: [0], filter: try SearchFilter(filter, .runs), order: try SearchOrder.keys(order, .runs),
+            experiments: experiments, filter: try SearchFilter(filter, .runs),
+            order: try SearchOrder.keys(order, .runs),
             view: view, limit: limit, offset: offset)
         query.narrowLimit = narrowLimit
         return try await store.search(query)

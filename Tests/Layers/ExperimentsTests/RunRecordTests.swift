@@ -232,4 +232,14 @@ import Testing
         #expect(try await lab.store.trace("tr-1").id == "tr-1")
         await lab.database.close()
     }
+
+    /// To Swift a `/` with a combining mark is one character, which is none to a file system.
+    @Test func keysAreCutByBytes() {
+        for key in ["a/../\u{345}b", "../\u{345}b", "/\u{345}b", "a//\u{345}b"] {
+            #expect(throws: ExperimentsFailure.self, "\(key.debugDescription)") {
+                try RecordRules.checkKey(key, "key")
+            }
+        }
+        #expect(throws: Never.self) { try RecordRules.checkKey("a/\u{345}b", "key") }
+    }
 }

@@ -22,13 +22,15 @@ import Testing
     ]
 
     /// Draws runs with few values, so that many are equal and many are missing.
-    private func fill(_ lab: Laboratory, _ random: SeededRandom) async throws -> [Toy] {
+    private func fill(
+        _ lab: Laboratory, _ random: SeededRandom, in experiment: Int64 = 0
+    ) async throws -> [Toy] {
         func draw(_ count: Int) -> Int { Int(random.next() % UInt64(count)) }
         var toys: [Toy] = []
         for index in 0..<60 {
             var toy = Toy()
             toy.started = Int64(draw(20))
-            toy.id = try await lab.run(started: toy.started)
+            toy.id = try await lab.run(in: experiment, started: toy.started)
             for key in ["loss", "auc"] where draw(4) != 0 {
                 toy.metrics[key] = draw(6) == 0 ? .nan : Double(draw(5)) / 4
             }
@@ -118,32 +120,58 @@ import Testing
         await lab.database.close()
     }
 
-    @Test(arguments: SQLEngine.allCases)
-    func ordersPutMissingValuesLast(_ engine: SQLEngine) async throws {
-        let lab = try await Laboratory(engine)
-        let toys = try await fill(lab, SeededRandom(seed: 5))
-        for isAscending in [true, false] {
-            let wanted = toys.filter { !$0.isDeleted }.sorted { left, right in
-                func rank(_ toy: Toy) -> Int { toy.metrics["loss"].map { $0.isNaN ? 1 : 0 } ?? 2 }
-                if rank(left) != rank(right) { return rank(left) < rank(right) }
-                if rank(left) == 0, let one = left.metrics["loss"], let two = right.metrics["loss"], one != two {
-                    return isAscending ? one < two : one > two
-                }
-                return left.started != right.started ? left.started > right.started : left.id < right.id
-            }
-            let order = ["metrics.loss \(isAscending ? "ASC" : "DESC")"]
-            var seen: [String] = []
-            var offset: Int? = 0
-            while let start = offset {
-                let page = try await lab.find("", order: order, limit: 7, offset: start)
-                #expect(page.items.count <= 7)
-                seen += page.items.map(\.info.id)
-                offset = page.next
-            }
-            #expect(seen == wanted.map(\.id))
+    private typealias Key = (text: String, rank: (Toy) -> (Int, Double))
+
+    /// One to three keys of an order as text and how they rank runs: what is no number behind numbers, what is missing last.
+    private func drawKeys(_ random: SeededRandom) -> [Key] {
+        func rank(_ value: Double?, _ isAscending: Bool) -> (Int, Double) {
+            value.map { $0.isNaN ? (1, 0) : (0, isAscending ? $0 : -$0) } ?? (2, 0)
         }
-        #expect(try await lab.find("", view: .deleted).items.count == toys.count { $0.isDeleted })
-        #expect(try await lab.find("", view: .all).items.count == toys.count)
+        var values: [(name: String, of: (Toy) -> Double?)] = [
+            ("metrics.loss", { $0.metrics["loss"] }), ("metrics.auc", { $0.metrics["auc"] }),
+            ("metrics.nowhere", { _ in nil }), ("tags.t", { $0.tags["t"].flatMap(Double.init) }),
+            ("attributes.start_time", { Double($0.started) }),
+        ]
+        return (0...random.next() % 3).map { _ in
+            let value = values.remove(at: Int(random.next() % UInt64(values.count)))
+            let isAscending = random.next() % 2 == 0
+            return ("\(value.name) \(isAscending ? "ASC" : "DESC")", { rank(value.of($0), isAscending) })
+        }
+    }
+
+    @Test(arguments: SQLEngine.allCases)
+    func ordersGiveWhatASortGives(_ engine: SQLEngine) async throws {
+        let lab = try await Laboratory(engine)
+        let random = SeededRandom(seed: 5)
+        let other = try await lab.store.createExperiment(named: "other", location: nil, tags: [], by: "user:test")
+        let (here, there) = (try await fill(lab, random), try await fill(lab, random, in: other))
+        for round in 0..<80 {
+            let keys = drawKeys(random)
+            let filters = (0..<Int(random.next() % 3)).map { _ in draw(random) }
+            let isWide = random.next() % 4 == 0
+            let view = round % 3 == 0 ? StageView.all : .active
+            let wanted = (isWide ? here + there : here)
+                .filter { toy in (view == .all || !toy.isDeleted) && filters.allSatisfy { $0.holds(toy) } }
+                .sorted { left, right in
+                    for key in keys where key.rank(left) != key.rank(right) { return key.rank(left) < key.rank(right) }
+                    return left.started != right.started ? left.started > right.started : left.id < right.id
+                }
+            for narrowLimit in [1000, 0] as [Int64] {
+                var seen: [String] = []
+                var offset: Int? = 0
+                while let start = offset {
+                    let page = try await lab.find(
+                        filters.map(\.text).joined(separator: " AND "), order: keys.map(\.text), view: view, limit: 7,
+                        offset: start, narrowLimit: narrowLimit, in: isWide ? [0, other] : [0])
+                    #expect(page.items.count <= 7)
+                    seen += page.items.map(\.info.id)
+                    offset = page.next
+                }
+                #expect(seen == wanted.map(\.id), "\(filters.map(\.text)) \(keys.map(\.text))")
+            }
+        }
+        #expect(try await lab.find("", view: .deleted).items.count == here.count { $0.isDeleted })
+        #expect(try await lab.find("", view: .all).items.count == here.count)
         await lab.database.close()
     }
 }

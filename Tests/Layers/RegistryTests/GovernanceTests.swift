@@ -127,6 +127,70 @@ import Testing
         await desk.database.close()
     }
 
+    /// A consent that comes late moves nothing back.
+    @Test(arguments: SQLEngine.allCases)
+    func aRequestEndsWhenItsVersionMoves(_ engine: SQLEngine) async throws {
+        let desk = try await RegistryDesk(engine)
+        let registry = desk.registry
+        registry.use(RegistryPolicy(required: [], approvals: [.staging: 1, .archived: 1]))
+        let (one, two) = (try await desk.version(), try await desk.version())
+        let late = try await registry.request(one, to: .staging, reason: "", by: "user:ann")
+        let other = try await registry.request(two, to: .staging, reason: "", by: "user:ann")
+        try await registry.move(one, to: .production, reason: "", by: "user:bob")
+        func state(_ request: TransitionRequest) async throws -> TransitionRequest? {
+            try await registry.requests(of: "m").first { $0.number == request.number }
+        }
+        let ended = try #require(try await state(late))
+        #expect(ended.state == .superseded && ended.closedBy == "user:bob" && ended.closed == desk.time.now)
+        #expect(ended.closeReason == "it went from None to Production")
+        let entry = try #require(try await registry.history(of: one).last)
+        #expect(entry.type == "model.superseded" && entry.body["request"] == .integer(late.number))
+        do {
+            _ = try await registry.approve(late.number, of: "m", by: "user:carol")
+            Issue.record("agreed to what is over")
+        } catch RegistryFailure.requestClosed(let found) { #expect(found.number == late.number) }
+        #expect(try await desk.stage(one) == .production)
+        // Of another version nothing ended, and what is carried out is done.
+        #expect(try await state(other)?.state == .open)
+        let archive = try await registry.request(one, to: .archived, reason: "", by: "user:ann")
+        #expect(try await registry.approve(other.number, of: "m", by: "user:bob").state == .done)
+        // Whoever is replaced has moved too.
+        try await registry.move(two, to: .production, reason: "", by: "user:bob")
+        #expect(try await state(archive)?.state == .superseded)
+        #expect(try await desk.stage(one) == .archived)
+        await desk.database.close()
+    }
+
+    @Test func requestsOfBeforeAreEndedByAMigration() async throws {
+        let folder = try TemporaryFolder()
+        let database = try await SQLEngine.sqlite.database(in: folder)
+        let all = Journal.migrations + ExperimentStore.migrations + ModelRegistry.migrations
+        try await database.migrate(all.filter { $0.room != "registry" || $0.version < 6 })
+        try await database.write { transaction in
+            try transaction.execute("INSERT INTO models (name, created, last_version) VALUES ('m', 1, 2)")
+            for (version, staged) in [(1, 5), (2, 20)] {
+                _ = try transaction.execute(
+                    """
+                    INSERT INTO model_versions (model, version, stage, bundle, metrics, description, created, staged)
+                    VALUES ('m', ?, 'Production\(version)', 'x', '{}', '', 1, ?)
+                    """, [.integer(Int64(version)), .integer(Int64(staged))])
+                _ = try transaction.execute(
+                    """
+                    INSERT INTO model_requests (model, number, version, stage, replacing, digest, requester, reason,
+                      created, expires, state) VALUES ('m', ?, ?, 'Staging', 0, 'x', 'user:ann', '', 10, 99, 'open')
+                    """, [.integer(Int64(version)), .integer(Int64(version))])
+            }
+        }
+        try await database.migrate(all)
+        let states = try await database.read { transaction in
+            try transaction.query("SELECT state, closed FROM model_requests ORDER BY number").map {
+                "\(try $0.string("state")) \(try $0.optionalInteger("closed") ?? 0)"
+            }
+        }
+        #expect(states == ["open 0", "superseded 20"])
+        await database.close()
+    }
+
     @Test func aRequestEndsWithItsTimeOrByAWord() async throws {
         let desk = try await RegistryDesk()
         let registry = desk.registry

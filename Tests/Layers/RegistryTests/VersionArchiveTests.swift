@@ -1,4 +1,3 @@
-import Archives
 import Basics
 import Experiments
 import Foundation
@@ -23,7 +22,7 @@ import Testing
             keyFile = desk.folder("models.ed25519")
             archive = VersionArchive(
                 registry: desk.registry, experiments: desk.experiments, objects: desk.objects, time: desk.time,
-                keyFile: keyFile, bytesMax: bytesMax)
+                keyFile: keyFile, spoolFolder: desk.folder("spool"), bytesMax: bytesMax)
         }
 
         /// Trusts what another place exports.
@@ -40,7 +39,7 @@ import Testing
         let (here, there) = (try await Place(), try await Place())
         let id = try await here.desk.version("delays")
         try await here.desk.registry.setTag(Pair(key: "team", value: "red"), of: id, by: "user:ann")
-        let bytes = try await here.archive.export(id, by: "user:ann")
+        let bytes = try await here.archive.bytes(of: id, by: "user:ann")
         do {
             _ = try await there.archive.register(bytes, as: nil, by: "user:bob")
             Issue.record("a stranger's file was taken")
@@ -73,7 +72,7 @@ import Testing
 
     @Test func oneFileIsOneVersionHoweverManyImportItAtOnce() async throws {
         let place = try await Place()
-        let bytes = try await place.archive.export(try await place.desk.version("m"), by: "user:ann")
+        let bytes = try await place.archive.bytes(of: try await place.desk.version("m"), by: "user:ann")
         let versions = try await withThrowingTaskGroup(of: ModelVersionID.self) { group in
             for _ in 0..<16 {
                 group.addTask { try await place.archive.register(bytes, as: "copies", by: "user:bob").id }
@@ -109,7 +108,7 @@ import Testing
     @Test func noByteCanBeAnother() async throws {
         let place = try await Place()
         let id = try await place.desk.version("m")
-        let bytes = try await place.archive.export(id, by: "user:ann")
+        let bytes = try await place.archive.bytes(of: id, by: "user:ann")
         let random = SeededRandom(seed: 11)
         for _ in 0..<400 {
             var changed = bytes
@@ -131,7 +130,7 @@ import Testing
 
     @Test func whatIsAddedOrLeftOutIsSeen() async throws {
         let place = try await Place()
-        let bytes = try await place.archive.export(try await place.desk.version("m"), by: "user:ann")
+        let bytes = try await place.archive.bytes(of: try await place.desk.version("m"), by: "user:ann")
         let members = try TarFile.read(bytes, limit: 1 << 20)
         var variants: [[TarFile.Member]] = members.indices.map { index in
             var fewer = members

@@ -145,4 +145,36 @@ import Testing
         #expect(try await desk.webhooks.webhook(id).url.contains("s3cret"))
         await desk.database.close()
     }
+
+    /// As in a database of before secrets were sealed.
+    @Test(arguments: SQLEngine.allCases) func plainSecretsAreSealedOnce(_ engine: SQLEngine) async throws {
+        let desk = try await Desk(engine)
+        let ids = [try await desk.hook("a"), try await desk.hook("b", secret: "kept"), try await desk.hook("c")]
+        func stored(_ id: String) async throws -> String? {
+            try await desk.database.read {
+                try $0.first("SELECT secret FROM webhooks WHERE id = ?", [.text(id)])?.optionalString("secret")
+            }
+        }
+        // One that could be Base64 too.
+        try await desk.database.write {
+            _ = try $0.execute("UPDATE webhooks SET secret = 'c2VjcmV0' WHERE id = ?", [.text(ids[0])])
+        }
+        let sealed = try await stored(ids[1])
+        try await desk.webhooks.sealPlainSecrets()
+        let text = try #require(try await stored(ids[0]))
+        #expect(try desk.webhooks.seal.open(text, of: ids[0]).revealed == "c2VjcmV0")
+        #expect(try await stored(ids[1]) == sealed)
+        #expect(try await stored(ids[2]) == nil)
+        try await desk.webhooks.sealPlainSecrets()
+        #expect(try await stored(ids[0]) == text)
+        let entries = try await desk.database.read { try Journal.entries(in: $0, limit: 10, type: "webhook.changed") }
+        #expect(entries.map(\.subject) == ["webhook/\(ids[0])"])
+        // Another's key is none of ours to judge by.
+        let other = WebhookStore(
+            database: desk.database, registry: desk.registry, time: desk.time, random: SeededRandom(seed: 6),
+            keyring: try Desk.keyring("z"))
+        try await other.sealPlainSecrets()
+        #expect(try await stored(ids[0]) == text)
+        await desk.database.close()
+    }
 }

@@ -31,7 +31,7 @@ import Testing
     @Test func numbersAreTheShortestThatReadBack() {
         #expect(text { mw_double_format($0, 0.1) } == "0.1")
         #expect(text { mw_double_format($0, -1.7976931348623157e308) } == "-1.7976931348623157e+308")
-        #expect(text { mw_double_format($0, 5) } == "5" && text { mw_double_format($0, -0.0) } == "-0")
+        #expect(text { mw_double_format($0, 5) } == "5" && text { mw_double_format($0, -0.0) } == "-0.0")
         #expect(text { mw_double_format($0, .nan) } == "null" && text { mw_double_format($0, -.infinity) } == "null")
         #expect(text { mw_float_format($0, 0.1) } == "0.1")
         #expect(text { mw_doubles_format($0, 512, [1, 0.5, .nan], 3) } == "1,0.5,null")

@@ -4,12 +4,13 @@ import SQL
 extension ExperimentStore {
     /// Inserts the points of a change: many of one metric as a block, others one by one until there are enough of them.
     static func insert(_ points: [MetricPoint], to place: RunPlace, in transaction: Transaction) throws {
-        var byKey: [String: [MetricPoint]] = [:]
-        for point in points { byKey[point.key, default: []].append(point) }
         var single: [MetricPoint] = []
         var latest: [(point: MetricPoint, loose: Int)] = []
         // In order, so that changes of several servers wait for each other's rows in the same order.
-        for (key, points) in byKey.sorted(by: { $0.key < $1.key }) {
+        var rest = points.sorted { $0.key < $1.key }[...]
+        while let key = rest.first?.key {
+            let points = rest.prefix { $0.key == key }
+            rest = rest.dropFirst(points.count)
             guard let last = points.max(by: { $1.isLater(than: $0) }) else { continue }
             let isBlock = points.count >= MetricBlock.least
             if isBlock {

@@ -37,23 +37,39 @@ struct MetricSegment {
         highest = high
     }
 
+    /// - Parameter row: of ``columns``.
     init(_ row: Row, key: String) throws {
-        func point(_ name: String) throws -> MetricPoint? {
-            guard let time = try row.optionalInteger("\(name)_time") else { return nil }
-            return MetricPoint(
-                key: key, value: try row.optionalDouble("\(name)_value") ?? .nan,
-                step: try row.integer("\(name)_step"), time: Timestamp(microseconds: time))
+        // By position: a long history has a thousand of these.
+        let values = row.values
+        func integer(_ place: Int) throws -> Int64 {
+            guard values.indices.contains(place), case .integer(let number) = values[place] else {
+                throw ExperimentsFailure.damagedHistory(key)
+            }
+            return number
         }
-        guard let first = try point("first"), let last = try point("last"), try row.integer("points") > 0,
-            try row.integer("least_step") <= row.integer("greatest_step")
+        func point(_ place: Int) throws -> MetricPoint? {
+            guard values.indices.contains(place + 2), values[place] != .null else { return nil }
+            let value: Double =
+                switch values[place + 2] {
+                case .double(let number): number
+                case .integer(let number): Double(number)
+                default: .nan
+                }
+            return MetricPoint(
+                key: key, value: value, step: try integer(place + 1),
+                time: Timestamp(microseconds: try integer(place)))
+        }
+        let (least, greatest) = (try integer(2), try integer(3))
+        number = try integer(0)
+        guard let first = try point(4), let last = try point(7), let count = Int(exactly: try integer(1)), count > 0,
+            least <= greatest
         else { throw ExperimentsFailure.damagedHistory(key) }
-        number = try row.integer("number")
-        count = try row.int("points")
+        self.count = count
         self.first = first
         self.last = last
-        steps = try row.integer("least_step")...row.integer("greatest_step")
-        lowest = try point("low")
-        highest = try point("high")
+        steps = least...greatest
+        lowest = try point(10)
+        highest = try point(13)
     }
 
     static let columns = """

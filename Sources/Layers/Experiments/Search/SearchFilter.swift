@@ -40,6 +40,8 @@ public struct SearchFilter: Sendable {
     public static let clauseLimit = 200
     /// How long a filter may be, in bytes.
     public static let lengthLimit = 64 << 10
+    /// How long a pattern of LIKE may be, in bytes: half of what SQLite takes, because each backslash is doubled.
+    public static let patternLimit = 24_000
 
     /// The conditions; none where everything is looked for.
     public var clauses: [Clause]
@@ -182,6 +184,11 @@ private struct SearchParser {
             guard comparisons.contains(clause.comparison) else {
                 throw ExperimentsFailure.search("Invalid comparator '\(sign)' for \(kind) '\(clause.key)'")
             }
+        }
+        if [.like, .likeAnyCase].contains(clause.comparison), case .text(let pattern) = clause.value,
+            pattern.utf8.count > SearchFilter.patternLimit
+        {
+            throw refusal("a pattern has \(pattern.utf8.count) bytes, the most is \(SearchFilter.patternLimit)")
         }
         let texts: [SearchFilter.Comparison] = [.equal, .unequal, .like, .likeAnyCase]
         switch clause.entity {

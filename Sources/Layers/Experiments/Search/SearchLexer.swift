@@ -34,6 +34,8 @@ struct SearchLexer {
     /// - Throws: ``ExperimentsFailure/search(_:)``.
     static func tokens(_ text: String) throws -> [SearchToken] {
         var lexer = SearchLexer(rest: Array(text.utf8)[...], whole: text)
+        // No text of a database has one.
+        guard !lexer.rest.contains(0) else { throw lexer.refusal("it has a NUL character") }
         var tokens: [SearchToken] = []
         while let token = try lexer.next() { tokens.append(token) }
         return tokens

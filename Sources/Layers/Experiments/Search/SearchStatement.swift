@@ -5,6 +5,8 @@ import SQL
 package struct SearchStatement {
     /// How many conditions may be subqueries that a database joins.
     private static let joinLimit = 8
+    /// How many values a statement may have, a little less than SQLite takes.
+    private static let valueLimit = 32_000
 
     private(set) var joins = ""
     private(set) var conditions: [String] = []
@@ -35,10 +37,23 @@ package struct SearchStatement {
 
     /// The rows of a page, and one more where there is one.
     package func rows(_ select: String, limit: Int, offset: Int, in transaction: Transaction) throws -> [Row] {
-        let filter = conditions.isEmpty ? "" : "\nWHERE " + conditions.joined(separator: "\n  AND ")
+        let count = joinValues.count + values.count
+        guard count <= Self.valueLimit else {
+            throw ExperimentsFailure.search(
+                "Invalid search: it compares with \(count) values, the most is \(Self.valueLimit)")
+        }
         return try transaction.query(
             "\(select)\(joins)\(filter)\nORDER BY \(order.joined(separator: ", ")) LIMIT ? OFFSET ?",
             joinValues + values + [.integer(Int64(limit) + 1), .integer(Int64(offset))])
+    }
+
+    /// How many rows of a table it finds.
+    func count(_ table: String, in transaction: Transaction) throws -> Int {
+        try transaction.first("SELECT count(*) AS n FROM \(table)\(joins)\(filter)", joinValues + values)?.int("n") ?? 0
+    }
+
+    private var filter: String {
+        conditions.isEmpty ? "" : "\nWHERE " + conditions.joined(separator: "\n  AND ")
     }
 
     /// A condition on a text.
@@ -62,7 +77,8 @@ package struct SearchStatement {
         let sign = clause.comparison == .unequal ? "<>" : clause.comparison.rawValue
         switch clause.value {
         case .number(.integer(let number)): return ("\(column) \(sign) ?", [.integer(number)])
-        case .number(.double(let number)): return ("\(column) \(sign) ?", [.double(number)])
+        // Beside a column of integers PostgreSQL would take it for one.
+        case .number(.double(let number)): return ("\(column) \(sign) CAST(? AS DOUBLE PRECISION)", [.double(number)])
         default: return ("\(column) IS NOT NULL", [])
         }
     }

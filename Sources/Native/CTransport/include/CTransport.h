@@ -18,6 +18,7 @@ extern "C" {
 typedef struct mw_server mw_server;
 typedef struct mw_exchange mw_exchange;
 typedef struct mw_call mw_call;
+typedef struct mw_loop mw_loop;
 typedef struct mw_client mw_client;
 
 typedef struct {
@@ -93,6 +94,13 @@ mw_outcome mw_server_reload_tls(mw_server *server, char *error, size_t error_siz
 mw_slice mw_exchange_client_subject(const mw_exchange *exchange);
 /// Calls `run` on the loop of an exchange that has not been answered yet.
 void mw_exchange_post(mw_exchange *exchange, void (*run)(void *context), void *context);
+
+/// The loop of an exchange that has not been answered yet, for as long as it is not released.
+mw_loop *mw_exchange_retain_loop(const mw_exchange *exchange);
+void mw_loop_release(mw_loop *loop);
+/// Has `run` called on the loop, or, where the server stops before it comes to it, on the thread that stops it.
+/// Returns 0, and does nothing, where the loop has ended.
+int mw_loop_post(mw_loop *loop, void (*run)(void *context), void *context);
 
 mw_slice mw_exchange_method(const mw_exchange *exchange);
 mw_slice mw_exchange_target(const mw_exchange *exchange);
@@ -200,7 +208,7 @@ void mw_client_free(mw_client *client);
 /// The certificate chain and key, as PEM files, that the client shows to servers that ask for one.
 void mw_client_set_identity(mw_client *client, const char *certificate_path, const char *key_path);
 /// Sends `head` (request line and headers up to and with the empty line) and `body`, and reads the whole answer.
-mw_outcome mw_client_send(mw_client *client, mw_slice head, const void *body, size_t size, int head_only, int timeout_ms, size_t body_limit, char *error, size_t error_size);
+mw_outcome mw_client_send(mw_client *client, mw_slice head, const void *body, size_t size, int head_only, int sink, int timeout_ms, size_t body_limit, char *error, size_t error_size);
 int mw_client_status(const mw_client *client);
 mw_slice mw_client_body(const mw_client *client);
 size_t mw_client_header_count(const mw_client *client);

@@ -104,17 +104,23 @@ final class InferenceSession: @unchecked Sendable {
         let header: Int?
     }
 
-    /// Answers a request to a model of the repository on this thread; nil where it is better answered elsewhere.
+    /// What became of a request to a model.
+    enum Reply {
+        case answered(Written)
+        /// It is to wait for its turn.
+        case waits(ModelQuestion)
+    }
+
+    /// Answers a request to a model of the repository on this thread, where it does not have to wait.
     ///
     /// - Parameter header: as for endpoints; 0 says that the body is the only input's elements.
-    func answer(_ model: ServedModel, _ body: UnsafeRawBufferPointer, header: Int?) throws -> Written? {
+    func answer(_ model: ServedModel, _ body: UnsafeRawBufferPointer, header: Int?) throws -> Reply {
         let started = SystemTime.monotonicNanoseconds
         let question = try question(to: model, body, header: header)
-        let asked = SystemTime.monotonicNanoseconds
-        guard let outcome = try model.inferHere(question.input) else { return nil }
-        stages.parse.observe(nanoseconds: asked &- started)
+        stages.parse.observe(nanoseconds: SystemTime.monotonicNanoseconds &- started)
+        guard let outcome = try model.inferHere(question.input) else { return .waits(question) }
         stages.inference.observe(nanoseconds: outcome.inferNanoseconds)
-        return Written(header: output.answer(question, with: outcome.outputs))
+        return .answered(Written(header: output.answer(question, with: outcome.outputs)))
     }
 
     /// Takes a request to a model out of its body.
@@ -171,8 +177,9 @@ final class InferenceSession: @unchecked Sendable {
             output.append(jsonString: view.id.bytes)
         }
         if columns.rows == 1 {
-            output.append(",\"parameters\":{\"arm\":")
-            output.append(summary.arm == .canary ? "\"canary\"}" : "\"stable\"}")
+            output.append(",\"parameters\":{\"arm\":\"")
+            output.append(summary.arm.name)
+            output.append("\"}")
         }
         output.append(",\"outputs\":[{\"name\":\"score\",\"datatype\":\"FP64\",\"shape\":[")
         output.append(columns.rows)

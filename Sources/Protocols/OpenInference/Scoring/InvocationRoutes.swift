@@ -9,7 +9,7 @@ struct InvocationRoutes: Sendable {
     let tables: ColumnarEngine
     let version: String
 
-    /// - Parameter standalone: whether nothing else of this server answers to `/health` and `/version`.
+    /// - Parameter standalone: whether the server is one of models alone, whose `/health` and `/version` are MLflow's.
     func install(on router: Router, standalone: Bool) {
         for prefix in ["/invocations", "/endpoints", "/ping"] {
             router.errorShape(prefix: prefix) { problem in Self.response(problem, status: problem.status) }
@@ -22,13 +22,14 @@ struct InvocationRoutes: Sendable {
             request in
             try await answering(request) { try await answer(request, try request.parameter("name")) }
         }
-        for path in standalone ? ["/ping", "/health"] : ["/ping"] {
+        guard standalone else { return }
+        for path in ["/ping", "/health"] {
             router.get(path, needs: .nothing) { _ in
                 scorer.directory.isReady && !scorer.directory.index(readyOnly: true).isEmpty
                     ? .text("\n") : .text("\n", status: .notFound)
             }
         }
-        if standalone { router.get("/version", needs: .nothing) { _ in .text(version) } }
+        router.get("/version", needs: .nothing) { _ in .text(version) }
     }
 
     private func answer(_ request: HTTPRequest, _ name: String) async throws -> HTTPResponse {
@@ -60,7 +61,8 @@ struct InvocationRoutes: Sendable {
     private func table(_ bytes: [UInt8], _ kind: TableFile) async throws -> Table {
         do {
             return try await tables.run { try $0.table(in: bytes, of: kind) }
-        } catch let failure as ColumnarFailure where failure.code == .invalidArgument {
+        } catch let failure as ColumnarFailure where ![.resourceExhausted, .unavailable].contains(failure.code) {
+            // Whatever else is wrong with a file, its bytes are the caller's.
             throw ScoringFailure.wrongShape("the body is no table that can be read: \(failure.message)")
         }
     }

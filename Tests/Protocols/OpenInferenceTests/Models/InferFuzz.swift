@@ -94,7 +94,8 @@ import Testing
                 let path = paths[mutator.below(paths.count)]
                 let answer = try await server.send(.post, path, head + tail, headers: headers)
                 #expect(
-                    answer.status == 200 || (400..<500).contains(answer.status) || answer.status == 501,
+                    // 504 is what a request of 5 microseconds gets that has to wait.
+                    answer.status == 200 || (400..<500).contains(answer.status) || [501, 504].contains(answer.status),
                     "seed \(seed) round \(round): \(path) \(String(decoding: head, as: UTF8.self)) gave \(answer.status) \(answer.text)"
                 )
                 if answer.status != 200 {
@@ -104,14 +105,14 @@ import Testing
         }
     }
 
-    /// `ModelInferRequest` of `sum` with raw contents, and of `echo` with typed ones, written by protobuf of Python.
+    /// `ModelInferRequest`s with raw contents and with typed ones, written by protobuf's Python.
     private static let messages: [[UInt8]] = [
-        "0a0373756d1a016922090a0170120428c0843d2a0d0a01611204465033321a0202012a0d0a01621204465033321a0202012a00"
+        "0a0373756d1a0169220f0a0774696d656f7574120410c0843d2a0c0a01611204465033321a01022a0c0a01621204465033321a0102"
             + "32050a0373756d3a080000803f000000403a080000803f00000040",
-        "0a046563686f2a1d0a05696e74363412"
-            + "05494e5436341a02010132021a002a0b1a09ffffffffffffffff7f",
-        "0a0474657874" + "2a150a0178120542595445531a01022a074202" + "61624201ff",
-    ].map(Self.bytes)
+        "0a046563686f2a200a05696e7436341205494e5436341a0201012a0c1a0a808080808080808080012a190a0575696e7438120555494e54"
+            + "381a0201022a05220301ff012a1c0a04667036341204465036341a0201012a0a3a08000000000000f83f",
+        "0a04746578742a160a0178120542595445531a01022a07420261624201ff",
+    ].map(bytes)
 
     private static func bytes(_ hex: String) -> [UInt8] {
         let digits = Array(hex.utf8).compactMap { Character(UnicodeScalar($0)).hexDigitValue }

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 import HTTP
 import Inference
 import Serving
@@ -31,7 +32,7 @@ import Testing
             (.bool, "true,false"), (.uint8, "0,255"), (.uint16, "0,65535"), (.uint32, "0,4294967295"),
             (.uint64, "0,18446744073709551615"), (.int8, "-128,127"), (.int16, "-32768,32767"),
             (.int32, "-2147483648,2147483647"), (.int64, "-9223372036854775808,9223372036854775807"),
-            (.fp16, "65504,0.333251953125"), (.bf16, "3.375,-0.25"), (.fp32, "0.1,3.4028235e+38"),
+            (.fp16, "65504,0.33325195"), (.bf16, "3.375,-0.25"), (.fp32, "0.1,3.4028235e+38"),
             (.fp64, "0.1,2.2250738585072014e-308"), (.bytes, #""caf\u00e9 \"x\"\n","""#),
         ]
         let models = Dictionary(uniqueKeysWithValues: values.map { ($0.0.rawValue, EchoModel.of($0.0)) })
@@ -126,16 +127,46 @@ import Testing
                         ["name": "b", "version": "1", "state": "READY", "reason": ""],
                     ], "\(body)")
             }
-            let gone = try await server.post("/v2/repository/models/a/unload")
-            #expect(gone.status == 200)
-            #expect(gone.body.isEmpty)
-            let ready = try await server.get("/v2/models/a/ready")
-            #expect([400, 404, 503].contains(ready.status))
-            #expect(try await server.post("/v2/repository/models/nobody/load").error != nil)
+            // What was registered by hand is not the callers' to change.
+            let kept = try await server.post("/v2/repository/models/a/unload")
+            #expect(kept.status == 400)
+            #expect(kept.error?.contains("are not loaded and unloaded by callers") == true)
             let wrong = try await server.post(
                 "/v2/repository/models/a/load", #"{"parameters":{"file:1/model.onnx":"no base64!"}}"#)
             #expect(wrong.status == 400)
             #expect(wrong.error == "the parameter 'file:1/model.onnx' has to be base64")
+        }
+    }
+
+    @Test func callersLoadAndUnloadWhereTheyMay() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "models-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let version = folder.appending(path: "echo/1")
+        try FileManager.default.createDirectory(at: version, withIntermediateDirectories: true)
+        try Data().write(to: version.appending(path: "model.onnx"))
+        var options = RepositoryOptions(folder: folder.path, control: .explicit)
+        options.load = { _ in EchoModel.of(.fp64) }
+        let repository = ModelRepository(options)
+        try await repository.start()
+        try await ModelServer.serving(repository) { server in
+            let body = #"{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":[1]}]}"#
+            let early = try await server.infer("echo", body)
+            #expect([404, 503].contains(early.status))
+            for _ in 0..<2 {
+                let loaded = try await server.post("/v2/repository/models/echo/load")
+                #expect(loaded.status == 200, "\(loaded.text)")
+                #expect(loaded.body.isEmpty)
+                #expect(try await server.infer("echo", body).data() == [1])
+                #expect(try await server.get("/v2/models/echo/ready").status == 200)
+                #expect(try await server.post("/v2/repository/models/echo/unload", "{}").status == 200)
+                #expect(try await server.infer("echo", body).status == 503)
+                #expect(try await server.get("/v2/models/echo/ready").status == 503)
+                #expect(try await server.get("/v2/health/ready").status == 200)
+            }
+            let index = try await server.post("/v2/repository/index").json
+            #expect(index.array?.first?["state"] == "UNAVAILABLE")
+            #expect(try await server.post("/v2/repository/index", #"{"ready":true}"#).json == [])
+            #expect(try await server.post("/v2/repository/models/nobody/load").status == 404)
         }
     }
 

@@ -79,8 +79,8 @@ import Testing
 
     @Test func deepAndLongBodiesAreCutOff() async throws {
         try await ModelServer.serving(["sum": SumModel()]) { server in
-            let deep = String(repeating: "[", count: 100_000)
-            let answer = try await server.infer("sum", #"{"inputs":[{"name":"a","data":\#(deep)"#)
+            let deep = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
+            let answer = try await server.infer("sum", Self.body(Self.input(data: deep), Self.b))
             #expect(answer.status == 413, "\(answer.text)")
             #expect(answer.error?.contains("nests deeper") == true)
             let nested = String(repeating: "[", count: 60) + "1" + String(repeating: "]", count: 60)

@@ -56,6 +56,13 @@ struct ModelServer {
                 repository.register(ServedModel(name: name, version: version, model: model, time: SystemTime()))
             }
         }
+        try await serving(repository, check)
+    }
+
+    /// Runs `check` against a server of the models of a repository.
+    static func serving(
+        _ repository: ModelRepository, _ check: (ModelServer) async throws -> Void
+    ) async throws {
         let metrics = MetricsRegistry()
         let router = Router()
         let protocols = OpenInference(

@@ -51,16 +51,16 @@ import Testing
             let expected: JSONValue = [
                 "predictions": [
                     ["age_out": [4], "name_out": "Ada", "score_out": 0.1, "known_out": true],
-                    ["age_out": [5], "name_out": "", "score_out": .null, "known_out": false],
+                    ["age_out": [5], "name_out": "Bo", "score_out": .null, "known_out": false],
                 ]
             ]
             let records = try await server.post(
                 "/invocations",
-                #"{"dataframe_records":[{"age":4,"name":"Ada","score":0.1,"known":true},{"age":5.0,"name":"","score":null,"known":0}]}"#
+                #"{"dataframe_records":[{"age":4,"name":"Ada","score":0.1,"known":true},{"age":5.0,"name":"Bo","score":null,"known":0}]}"#
             )
             #expect(records.json == expected, "\(records.text)")
             let csv = try await server.post(
-                "/invocations", "age,name,score,known\n4,Ada,0.1,true\n5,\"\",,false\n", type: "text/csv")
+                "/invocations", "age,name,score,known\n4,Ada,0.1,true\n5,Bo,,false\n", type: "text/csv")
             #expect(csv.json == expected, "\(csv.text)")
             let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -69,7 +69,7 @@ import Testing
             let file = folder.appending(path: "rows.parquet")
             _ = try await engine.writeParquet(
                 query: """
-                    SELECT * FROM (VALUES (4, 'Ada', 0.1::FLOAT, true), (5, '', NULL, false)) AS t(age, name, score, known)
+                    SELECT * FROM (VALUES (4, 'Ada', 0.1::FLOAT, true), (5, 'Bo', NULL, false)) AS t(age, name, score, known)
                     """, to: file.path)
             let parquet = try await server.send(
                 .post, "/invocations", [UInt8](try Data(contentsOf: file)),

@@ -34,14 +34,15 @@ enum ServingClients {
 }
 
 @Suite(.serialized, .enabled(if: ServingClients.python != nil, "the stock clients are not set up"))
-struct TritonClientConformance {
-    @Test func theStockClientsSendAndGetEverything() async throws {
+struct ClientConformance {
+    @Test(arguments: ["triton_clients.py", "kserve_clients.py"])
+    func theStockClientsSendAndGetEverything(script: String) async throws {
         let models: [String: any TensorModel] = [
             "echo": EchoModel.ofEveryType, "sum": SumModel(), "text": EchoModel.of(.bytes),
         ]
         try await ModelServer.serving(models) { server in
             let (text, isGood) = try await ServingClients.run(
-                "triton_clients.py", ["127.0.0.1:\(server.port)", "127.0.0.1:\(server.callPort)"])
+                script, ["127.0.0.1:\(server.port)", "127.0.0.1:\(server.callPort)"])
             #expect(isGood, "\(text)")
             #expect(text.contains(" checks, 0 failed"))
         }
