@@ -42,7 +42,7 @@ struct WorkerChannel: Sendable {
     }
 
     func receive(deadline: UInt64) throws -> (header: [UInt8], body: TensorStorage) {
-        let (header, body) = try withExtendedLifetime(try storage(12, deadline)) { lengths in
+        let (header, body) = withExtendedLifetime(try storage(12, deadline)) { lengths in
             (
                 Int(UInt32(littleEndian: lengths.bytes.loadUnaligned(as: UInt32.self))),
                 UInt64(littleEndian: lengths.bytes.loadUnaligned(fromByteOffset: 4, as: UInt64.self))

@@ -11,7 +11,10 @@ public struct RowsAsTensors: TensorModel {
     public let inputs: [TensorSpec]
     public let outputs: [TensorSpec]
     public var stacksRows: Bool { true }
-    public var columnNames: [String]? { (model as? LightGBMModel)?.featureNames }
+    public var columnNames: [String]? {
+        if let forest = model as? XGBoostModel { return forest.featureNames.isEmpty ? nil : forest.featureNames }
+        return (model as? LightGBMModel)?.featureNames
+    }
     public let byteCount: Int
     /// The model as it was before.
     public let model: any Model
