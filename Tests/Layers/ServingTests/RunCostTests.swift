@@ -20,8 +20,11 @@ struct RunCostTests {
     @Test func newerRunsWeighMore() {
         let cost = RunCost()
         cost.learn(rows: 1, nanoseconds: 1000)
-        cost.learn(rows: 1, nanoseconds: 9000)
-        #expect(cost.estimate(rows: 1) == 2000)
+        cost.learn(rows: 1, nanoseconds: 3000)
+        #expect(cost.estimate(rows: 1) == 1250)
+        // A single slow one counts as four times what was known.
+        cost.learn(rows: 1, nanoseconds: 9_000_000)
+        #expect(cost.estimate(rows: 1) == 1250 + (5000 - 1250) / 8.0)
         for _ in 0..<100 { cost.learn(rows: 1, nanoseconds: 5000) }
         #expect(abs((cost.estimate(rows: 1) ?? 0) - 5000) < 1)
     }

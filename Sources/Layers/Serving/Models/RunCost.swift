@@ -3,10 +3,12 @@ import Synchronization
 /// What a run of a model takes by its number of rows, learned from the runs.
 ///
 /// It keeps nanoseconds per row for each power of two of rows, newer runs weighing more: an average over about eight of
-/// them. Threads that learn at the same time may lose a run, which does not matter.
+/// them, in which one that took very long counts for less. Threads that learn at the same time may lose a run, which does not matter.
 final class RunCost: Sendable {
     private static let powers = 24
     private static let weight = 0.125
+    /// A run counts as at most so many times what was known.
+    private static let most = 4.0
 
     // An array can not hold atomics; these live as long as the object and never move. 0 stands for never seen.
     private nonisolated(unsafe) let perRow: UnsafeMutableBufferPointer<Atomic<UInt64>>
@@ -24,7 +26,8 @@ final class RunCost: Sendable {
         let power = Self.power(of: rows)
         let seen = Double(max(nanoseconds, 1)) / Double(rows)
         let known = Double(bitPattern: perRow[power].load(ordering: .relaxed))
-        let mean = known == 0 ? seen : known + Self.weight * (seen - known)
+        // A thread that was made to wait in the middle of a run tells nothing of the model.
+        let mean = known == 0 ? seen : known + Self.weight * (min(seen, Self.most * known) - known)
         perRow[power].store(mean.bitPattern, ordering: .relaxed)
     }
 
