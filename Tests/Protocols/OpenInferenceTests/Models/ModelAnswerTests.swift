@@ -146,7 +146,7 @@ import Testing
         try Data().write(to: version.appending(path: "model.onnx"))
         var options = RepositoryOptions(folder: folder.path, control: .explicit)
         options.load = { _ in EchoModel.of(.fp64) }
-        let repository = ModelRepository(options)
+        let repository = ModelRepository(options, time: SystemTime(), random: SystemRandom())
         try await repository.start()
         try await ModelServer.serving(repository) { server in
             let body = #"{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":[1]}]}"#
