@@ -328,6 +328,6 @@ import Testing
         for path in ["../model.txt", "/model.txt", "a//b", "", "a/./b"] {
             #expect(refused(files: [path: Digest(of: "x")]) == true, "\(path)")
         }
-        #expect(throws: InferenceError.self) { try Self.runtimes.runtime(for: "onnx") }
+        #expect(throws: InferenceError.self) { try Self.runtimes.runtime(for: "pickle") }
     }
 }

@@ -111,9 +111,7 @@ import Workshop
             try await Self.mlflow(
                 second, "/model-versions/transition-stage", #"{"name":"m","version":"1","stage":"Staging"}"#)
             let letters = try await receiver.wait(for: 6)
-            let delivered = try await second.get("/webhooks/deliveries?state=delivered").json.array ?? []
-            let waiting = try await second.get("/webhooks/deliveries?state=waiting").json.array ?? []
-            #expect(delivered.count + waiting.count == 4)
+            #expect(try await second.get("/webhooks/deliveries").json.array?.count == 4)
             return letters
         }
         await receiver.stop()

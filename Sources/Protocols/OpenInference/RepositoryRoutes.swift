@@ -37,17 +37,17 @@ struct RepositoryRoutes: Sendable {
         for path in ["/v2/models/{name}", "/v2/models/{name}/versions/{version}"] {
             router.get("\(path)/config", needs: read) { request in
                 try await InferProblem.answering(request) {
-                    try .json(ModelSettings(try model(request, "the configuration of an endpoint")))
+                    try .snakeCase(ModelSettings(try model(request, "the configuration of an endpoint")))
                 }
             }
             router.get("\(path)/stats", needs: read) { request in
                 try await InferProblem.answering(request) {
-                    try .json(["model_stats": [ModelCounts(try model(request, "the statistics of an endpoint"))]])
+                    try .snakeCase(["model_stats": [ModelCounts(try model(request, "the statistics of an endpoint"))]])
                 }
             }
         }
         router.get("/v2/models/stats", needs: .right(to: .read)) { _ in
-            try .json(["model_stats": directory.readyModels.map(ModelCounts.init)])
+            try .snakeCase(["model_stats": directory.readyModels.map(ModelCounts.init)])
         }
     }
 

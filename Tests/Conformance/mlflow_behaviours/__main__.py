@@ -92,7 +92,8 @@ def main():
         raise SystemExit("\n".join(failures))
     played = time.monotonic()
     differing, problems = compare(groups, ours, theirs)
-    rows = set(re.findall(r"^\| (.*?) \|", GUIDE.read_text(), re.MULTILINE))
+    section = GUIDE.read_text().partition("\n## Where it differs\n")[2].partition("\n## ")[0]
+    rows = set(re.findall(r"^\| (.*?) \|", section, re.MULTILINE))
     reasons = {}
     for row, names in JUSTIFIED.items():
         if row not in rows:

@@ -42,14 +42,21 @@ import Testing
         while ContinuousClock.now < end {
             for way in ways {
                 let bytes = mutated(way, random)
-                do {
-                    _ = try bytes.withUnsafeBytes { try MessageFrame($0, limit: 1 << 20) }
-                    let unpacked = try bytes.withUnsafeBytes { try MessageCoding.unpack($0, limit: 10_000) }
-                    #expect(unpacked.count <= 10_000)
-                    taken += 1
-                } catch {
-                    #expect(error is GRPCFailure)
-                    refused += 1
+                let reads: [(UnsafeRawBufferPointer) throws -> Void] = [
+                    { _ = try MessageFrame($0, limit: 1 << 20) },
+                    { bytes in
+                        let unpacked = try MessageCoding.unpack(bytes, limit: 10_000)
+                        #expect(unpacked.count <= 10_000)
+                    },
+                ]
+                for read in reads {
+                    do {
+                        try bytes.withUnsafeBytes(read)
+                        taken += 1
+                    } catch {
+                        #expect(error is GRPCFailure)
+                        refused += 1
+                    }
                 }
                 _ = bytes.withUnsafeBytes { try? GRPCHealth.service(in: $0) }
                 _ = bytes.withUnsafeBytes { GRPCTimeout.milliseconds($0) }

@@ -14,37 +14,37 @@ extension ServiceMessages {
         let message = try arena.make(Inference__ModelStatistics.self, mw_model_statistics())
         message.pointee.name = try arena.text(model.name)
         message.pointee.version = try arena.text(model.version)
-        message.pointee.last_inference = model.last_inference
-        message.pointee.inference_count = model.inference_count
-        message.pointee.execution_count = model.execution_count
+        message.pointee.last_inference = model.lastInference
+        message.pointee.inference_count = model.inferenceCount
+        message.pointee.execution_count = model.executionCount
         let stats = try arena.make(Inference__InferStatistics.self, mw_infer_statistics())
-        stats.pointee.success = try duration(model.inference_stats.success)
-        stats.pointee.fail = try duration(model.inference_stats.fail)
-        stats.pointee.queue = try duration(model.inference_stats.queue)
-        stats.pointee.compute_input = try duration(model.inference_stats.compute_input)
-        stats.pointee.compute_infer = try duration(model.inference_stats.compute_infer)
-        stats.pointee.compute_output = try duration(model.inference_stats.compute_output)
-        stats.pointee.cache_hit = try duration(model.inference_stats.cache_hit)
-        stats.pointee.cache_miss = try duration(model.inference_stats.cache_miss)
+        stats.pointee.success = try duration(model.inferenceStats.success)
+        stats.pointee.fail = try duration(model.inferenceStats.fail)
+        stats.pointee.queue = try duration(model.inferenceStats.queue)
+        stats.pointee.compute_input = try duration(model.inferenceStats.computeInput)
+        stats.pointee.compute_infer = try duration(model.inferenceStats.computeInfer)
+        stats.pointee.compute_output = try duration(model.inferenceStats.computeOutput)
+        stats.pointee.cache_hit = try duration(model.inferenceStats.cacheHit)
+        stats.pointee.cache_miss = try duration(model.inferenceStats.cacheMiss)
         message.pointee.inference_stats = stats
         message.pointee.batch_stats = try arena.messages(
-            model.batch_stats.map { batch in
+            model.batchStats.map { batch in
                 let message = try arena.make(Inference__InferBatchStatistics.self, mw_infer_batch_statistics())
-                message.pointee.batch_size = UInt64(max(0, batch.batch_size))
-                message.pointee.compute_input = try duration(batch.compute_input)
-                message.pointee.compute_infer = try duration(batch.compute_infer)
-                message.pointee.compute_output = try duration(batch.compute_output)
+                message.pointee.batch_size = UInt64(max(0, batch.batchSize))
+                message.pointee.compute_input = try duration(batch.computeInput)
+                message.pointee.compute_infer = try duration(batch.computeInfer)
+                message.pointee.compute_output = try duration(batch.computeOutput)
                 return message
             })
-        message.pointee.n_batch_stats = model.batch_stats.count
+        message.pointee.n_batch_stats = model.batchStats.count
         message.pointee.memory_usage = try arena.messages(
-            model.memory_usage.map { memory in
+            model.memoryUsage.map { memory in
                 let message = try arena.make(Inference__MemoryUsage.self, mw_memory_usage())
                 message.pointee.type = try arena.text(memory.type)
-                message.pointee.byte_size = UInt64(max(0, memory.byte_size))
+                message.pointee.byte_size = UInt64(max(0, memory.byteSize))
                 return message
             })
-        message.pointee.n_memory_usage = model.memory_usage.count
+        message.pointee.n_memory_usage = model.memoryUsage.count
         return message
     }
 
@@ -60,7 +60,7 @@ extension ServiceMessages {
         let config = try arena.make(Inference__ModelConfig.self, mw_model_config())
         config.pointee.name = try arena.text(settings.name)
         config.pointee.platform = try arena.text(settings.platform)
-        config.pointee.max_batch_size = Int32(clamping: settings.max_batch_size)
+        config.pointee.max_batch_size = Int32(clamping: settings.maxBatchSize)
         config.pointee.version_policy = try policy(model.configuration.versionPolicy)
         config.pointee.input = try arena.messages(
             zip(settings.input, model.model.inputs).map { input, spec in
@@ -83,22 +83,22 @@ extension ServiceMessages {
             })
         config.pointee.n_output = settings.output.count
         config.pointee.instance_group = try arena.messages(
-            settings.instance_group.map { group in
+            settings.instanceGroup.map { group in
                 let message = try arena.make(Inference__ModelInstanceGroup.self, mw_model_instance_group())
                 message.pointee.name = try arena.text(group.name)
                 message.pointee.kind = INFERENCE__MODEL_INSTANCE_GROUP__KIND__KIND_CPU
                 message.pointee.count = Int32(clamping: group.count)
                 return message
             })
-        config.pointee.n_instance_group = settings.instance_group.count
-        if let batching = settings.dynamic_batching {
+        config.pointee.n_instance_group = settings.instanceGroup.count
+        if let batching = settings.dynamicBatching {
             let message = try arena.make(Inference__ModelDynamicBatching.self, mw_model_dynamic_batching())
             message.pointee.preferred_batch_size = try arena.list(
-                batching.preferred_batch_size.map { Int32(clamping: $0) })
-            message.pointee.n_preferred_batch_size = batching.preferred_batch_size.count
-            message.pointee.max_queue_delay_microseconds = UInt64(max(0, batching.max_queue_delay_microseconds))
-            message.pointee.priority_levels = UInt64(max(0, batching.priority_levels))
-            message.pointee.default_priority_level = UInt64(max(0, batching.default_priority_level))
+                batching.preferredBatchSize.map { Int32(clamping: $0) })
+            message.pointee.n_preferred_batch_size = batching.preferredBatchSize.count
+            message.pointee.max_queue_delay_microseconds = UInt64(max(0, batching.maxQueueDelayMicroseconds))
+            message.pointee.priority_levels = UInt64(max(0, batching.priorityLevels))
+            message.pointee.default_priority_level = UInt64(max(0, batching.defaultPriorityLevel))
             config.pointee.dynamic_batching = message
         }
         let response = try arena.make(Inference__ModelConfigResponse.self, mw_model_config_response())

@@ -17,53 +17,53 @@ struct ModelCounts: Encodable {
         var success: Total
         var fail: Total
         var queue: Total
-        var compute_input: Total
-        var compute_infer: Total
-        var compute_output: Total
-        var cache_hit: Total
-        var cache_miss: Total
+        var computeInput: Total
+        var computeInfer: Total
+        var computeOutput: Total
+        var cacheHit: Total
+        var cacheMiss: Total
     }
 
     struct Batch: Encodable {
-        var batch_size: Int
-        var compute_input: Total
-        var compute_infer: Total
-        var compute_output: Total
+        var batchSize: Int
+        var computeInput: Total
+        var computeInfer: Total
+        var computeOutput: Total
     }
 
     struct Memory: Encodable {
         var type = "CPU"
         var id = 0
-        var byte_size: Int
+        var byteSize: Int
     }
 
     var name: String
     var version: String
-    var last_inference: UInt64
-    var inference_count: UInt64
-    var execution_count: UInt64
-    var inference_stats: Inference
-    var response_stats: [String: Inference] = [:]
-    var batch_stats: [Batch]
-    var memory_usage: [Memory]
+    var lastInference: UInt64
+    var inferenceCount: UInt64
+    var executionCount: UInt64
+    var inferenceStats: Inference
+    var responseStats: [String: Inference] = [:]
+    var batchStats: [Batch]
+    var memoryUsage: [Memory]
 
     init(_ model: ServedModel) {
         let reading = model.statistics.read()
         name = model.name
         version = model.version
-        last_inference = reading.lastInference
-        inference_count = reading.inferences
-        execution_count = reading.executions
-        inference_stats = Inference(
+        lastInference = reading.lastInference
+        inferenceCount = reading.inferences
+        executionCount = reading.executions
+        inferenceStats = Inference(
             success: Total(reading.success), fail: Total(reading.failure), queue: Total(reading.queue),
-            compute_input: Total(reading.input), compute_infer: Total(reading.infer),
-            compute_output: Total(reading.output), cache_hit: Total(reading.cacheHit),
-            cache_miss: Total(reading.cacheMiss))
-        batch_stats = reading.batches.sorted { $0.key < $1.key }.map { rows, batch in
+            computeInput: Total(reading.input), computeInfer: Total(reading.infer),
+            computeOutput: Total(reading.output), cacheHit: Total(reading.cacheHit),
+            cacheMiss: Total(reading.cacheMiss))
+        batchStats = reading.batches.sorted { $0.key < $1.key }.map { rows, batch in
             Batch(
-                batch_size: rows, compute_input: Total(batch.input), compute_infer: Total(batch.infer),
-                compute_output: Total(batch.output))
+                batchSize: rows, computeInput: Total(batch.input), computeInfer: Total(batch.infer),
+                computeOutput: Total(batch.output))
         }
-        memory_usage = [Memory(byte_size: model.model.byteCount)]
+        memoryUsage = [Memory(byteSize: model.model.byteCount)]
     }
 }

@@ -5,15 +5,15 @@ import Serving
 struct ModelSettings: Encodable {
     struct Input: Encodable {
         var name: String
-        var data_type: String
+        var dataType: String
         var dims: [Int]
     }
 
     struct Batching: Encodable {
-        var preferred_batch_size: [Int]
-        var max_queue_delay_microseconds: Int
-        var priority_levels: Int
-        var default_priority_level: Int
+        var preferredBatchSize: [Int]
+        var maxQueueDelayMicroseconds: Int
+        var priorityLevels: Int
+        var defaultPriorityLevel: Int
     }
 
     struct Group: Encodable {
@@ -22,7 +22,7 @@ struct ModelSettings: Encodable {
         var count: Int
     }
 
-    struct Latest: Encodable { var num_versions: Int }
+    struct Latest: Encodable { var numVersions: Int }
     struct All: Encodable {}
     struct Specific: Encodable { var versions: [String] }
 
@@ -33,7 +33,7 @@ struct ModelSettings: Encodable {
 
         init(_ policy: ModelConfiguration.VersionPolicy) {
             switch policy {
-            case .latest(let count): latest = Latest(num_versions: count)
+            case .latest(let count): latest = Latest(numVersions: count)
             case .all: all = All()
             case .specific(let versions): specific = Specific(versions: versions)
             }
@@ -42,36 +42,36 @@ struct ModelSettings: Encodable {
 
     var name: String
     var platform: String
-    var version_policy: Policy
-    var max_batch_size: Int
+    var versionPolicy: Policy
+    var maxBatchSize: Int
     var input: [Input]
     var output: [Input]
-    var instance_group: [Group]
-    var dynamic_batching: Batching?
+    var instanceGroup: [Group]
+    var dynamicBatching: Batching?
 
     init(_ model: ServedModel) {
         let settings = model.configuration
         name = model.name
         platform = model.model.platform
-        version_policy = Policy(settings.versionPolicy)
+        versionPolicy = Policy(settings.versionPolicy)
         let limit = model.model.stacksRows ? settings.maxBatchSize ?? ModelConfiguration.rowsMax : 0
-        max_batch_size = limit
+        maxBatchSize = limit
         func tensors(_ specs: [TensorSpec]) -> [Input] {
             specs.map { spec in
                 // Where a model batches, the dimension that counts rows is understood.
                 Input(
-                    name: spec.name, data_type: Self.type(spec.datatype),
+                    name: spec.name, dataType: Self.type(spec.datatype),
                     dims: limit > 0 ? Array(spec.shape.dropFirst()) : spec.shape)
             }
         }
         input = tensors(model.model.inputs)
         output = tensors(model.model.outputs)
-        instance_group = [Group(name: model.name, count: settings.instances ?? 1)]
+        instanceGroup = [Group(name: model.name, count: settings.instances ?? 1)]
         if limit > 0 {
-            dynamic_batching = Batching(
-                preferred_batch_size: settings.preferredBatchSizes,
-                max_queue_delay_microseconds: settings.maxQueueDelayMicroseconds,
-                priority_levels: settings.priorityLevels, default_priority_level: settings.defaultPriorityLevel)
+            dynamicBatching = Batching(
+                preferredBatchSize: settings.preferredBatchSizes,
+                maxQueueDelayMicroseconds: settings.maxQueueDelayMicroseconds,
+                priorityLevels: settings.priorityLevels, defaultPriorityLevel: settings.defaultPriorityLevel)
         }
     }
 

@@ -22,10 +22,11 @@ struct PredictRoutes: Sendable {
             router.get(path, needs: read) { request in
                 let name = try request.parameter("name")
                 try scorer.directory.requireReady(name, version: request.given("version"))
-                return try .json(ModelStatus(name: name, versions: try versions(of: name, request.given("version"))))
+                return try .snakeCase(
+                    ModelStatus(name: name, versions: try versions(of: name, request.given("version"))))
             }
             router.get("\(path)/metadata", needs: read) { request in
-                try .json(SignatureMetadata(try metadata(of: request), version: request.given("version")))
+                try .snakeCase(SignatureMetadata(try metadata(of: request), version: request.given("version")))
             }
         }
         // The verb stands behind the name or version, so that only the handler can tell the two apart.
@@ -81,8 +82,8 @@ struct PredictRoutes: Sendable {
 private struct ModelStatus: Encodable {
     struct Version: Encodable {
         struct Status: Encodable {
-            var error_code = "OK"
-            var error_message = ""
+            var errorCode = "OK"
+            var errorMessage = ""
         }
 
         var version: String
@@ -92,11 +93,11 @@ private struct ModelStatus: Encodable {
 
     var name: String
     var ready = true
-    var model_version_status: [Version]
+    var modelVersionStatus: [Version]
 
     init(name: String, versions: [String]) {
         self.name = name
-        model_version_status = versions.map { Version(version: $0) }
+        modelVersionStatus = versions.map { Version(version: $0) }
     }
 }
 
@@ -104,7 +105,7 @@ private struct ModelStatus: Encodable {
 private struct SignatureMetadata: Encodable {
     struct Spec: Encodable {
         var name: String
-        var signature_name = ""
+        var signatureName = ""
         var version: String
     }
 
@@ -116,17 +117,17 @@ private struct SignatureMetadata: Encodable {
             }
 
             var dim: [Dimension]
-            var unknown_rank = false
+            var unknownRank = false
         }
 
         var dtype: String
         var name: String
-        var tensor_shape: Shape
+        var tensorShape: Shape
 
         init(_ tensor: ModelMetadata.Tensor) {
             dtype = TensorType(rawValue: tensor.datatype).map(Self.type) ?? "DT_INVALID"
             name = tensor.name
-            tensor_shape = Shape(dim: tensor.shape.map { Shape.Dimension(size: String($0)) })
+            tensorShape = Shape(dim: tensor.shape.map { Shape.Dimension(size: String($0)) })
         }
 
         private static func type(_ type: TensorType) -> String {
@@ -144,26 +145,26 @@ private struct SignatureMetadata: Encodable {
     struct Signature: Encodable {
         var inputs: [String: Tensor]
         var outputs: [String: Tensor]
-        var method_name = "tensorflow/serving/predict"
+        var methodName = "tensorflow/serving/predict"
     }
 
     struct Metadata: Encodable {
-        struct Signatures: Encodable { var signature_def: [String: Signature] }
+        struct Signatures: Encodable { var signatureDef: [String: Signature] }
 
-        var signature_def: Signatures
+        var signatureDef: Signatures
     }
 
-    var model_spec: Spec
+    var modelSpec: Spec
     var metadata: Metadata
 
     init(_ model: ModelMetadata, version: String?) {
         func tensors(_ tensors: [ModelMetadata.Tensor]) -> [String: Tensor] {
             Dictionary(tensors.map { ($0.name, Tensor($0)) }) { first, _ in first }
         }
-        model_spec = Spec(name: model.name, version: version ?? model.versions.last ?? "")
+        modelSpec = Spec(name: model.name, version: version ?? model.versions.last ?? "")
         metadata = Metadata(
-            signature_def: Metadata.Signatures(
-                signature_def: [
+            signatureDef: Metadata.Signatures(
+                signatureDef: [
                     "serving_default": Signature(inputs: tensors(model.inputs), outputs: tensors(model.outputs))
                 ]))
     }
