@@ -83,7 +83,9 @@ public struct Rollout: Sendable, Codable, Equatable {
         else { return self }
         var next = self
         var analysis = analysis ?? RolloutAnalysis()
-        analysis.look(stable: stable, candidate: canary, slowdown: comparison.maximumSlowdown)
+        analysis.look(
+            stable: stable, candidate: canary, slowdown: comparison.maximumSlowdown,
+            harmless: plan.maximumP99Milliseconds / 10)
         next.analysis = analysis
         return next
     }

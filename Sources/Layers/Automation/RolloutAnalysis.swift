@@ -70,9 +70,11 @@ public struct RolloutAnalysis: Codable, Sendable, Equatable {
 
     /// Takes in what both arms have done.
     ///
-    /// - Parameter slowdown: how many times as slow the candidate may be before that counts as a difference, 1 or more.
+    /// - Parameters:
+    ///   - slowdown: how many times as slow the candidate may be before that counts as a difference, 1 or more.
+    ///   - harmless: milliseconds that are no harm to anybody, however much faster the stable version is.
     public mutating func look(
-        stable: ArmStatistics.Reading, candidate: ArmStatistics.Reading, slowdown: Double
+        stable: ArmStatistics.Reading, candidate: ArmStatistics.Reading, slowdown: Double, harmless: Double
     ) {
         func outcomes(_ reading: ArmStatistics.Reading) -> [Int64] {
             [reading.answers - reading.failures, reading.failures]
@@ -83,9 +85,10 @@ public struct RolloutAnalysis: Codable, Sendable, Equatable {
         }
         // Four buckets to each doubling; a part of one is granted as a whole.
         let granted = Int((4 * log2(max(1, min(slowdown, 1024)))).rounded(.up))
+        let floor = ArmStatistics.latencyBucket(milliseconds: harmless)
         latencies.look(at: Counts(reference: stable.latencies, candidate: candidate.latencies)) { seen, new in
-            slower.look(seen, new, Self.above(0.5, of: seen.reference, granted: granted))
-            slowerTail.look(seen, new, Self.above(0.95, of: seen.reference, granted: granted))
+            slower.look(seen, new, Self.above(0.5, of: seen.reference, granted: granted, floor: floor))
+            slowerTail.look(seen, new, Self.above(0.95, of: seen.reference, granted: granted, floor: floor))
         }
         outputs.look(at: Counts(reference: stable.outputs, candidate: candidate.outputs)) { seen, new in
             otherOutputs.look(seen, new, Self.tenths(of: seen.reference))
@@ -146,14 +149,15 @@ public struct RolloutAnalysis: Codable, Sendable, Equatable {
         return exp2(Double(candidate - stable) / 4)
     }
 
-    /// Two groups: up to the quantile of `counts`, and above it; the candidate's begins `granted` buckets later.
+    /// Two groups: up to the quantile of `counts`, and above it; the candidate's begins `granted` buckets later, and not
+    /// before `floor`.
     private static func above(
-        _ quantile: Double, of counts: [Int64], granted: Int
+        _ quantile: Double, of counts: [Int64], granted: Int, floor: Int
     ) -> SequentialComparison.Grouping {
         guard let bucket = bucket(quantile, of: counts) else { return .init(reference: [], candidate: [], count: 0) }
         return SequentialComparison.Grouping(
             reference: counts.indices.map { $0 > bucket ? 1 : 0 },
-            candidate: counts.indices.map { $0 > bucket + granted ? 1 : 0 }, count: 2)
+            candidate: counts.indices.map { $0 > max(bucket + granted, floor) ? 1 : 0 }, count: 2)
     }
 
     /// About ten groups with as many of `counts` in each.

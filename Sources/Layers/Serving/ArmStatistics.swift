@@ -23,6 +23,11 @@ public final class ArmStatistics: Sendable {
         return min(latencyBuckets - 1, octave * 4 + quarter)
     }
 
+    /// The bucket of a latency.
+    public static func latencyBucket(milliseconds: Double) -> Int {
+        bucket(UInt64(max(0, min(milliseconds, 1e6)) * 1e6))
+    }
+
     private static func upperBoundMilliseconds(_ bucket: Int) -> Double {
         let octave = Double(UInt64(1) << UInt64(bucket / 4))
         return octave * (1 + Double(bucket % 4 + 1) / 4) * 250 / 1e6

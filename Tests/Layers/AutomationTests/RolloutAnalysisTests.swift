@@ -34,7 +34,7 @@ import Testing
     /// Rolls a candidate out; the hard guards are set out of the way unless asked for.
     /// - Returns: the rollout at its end, or after `seconds`.
     private static func rollOut(
-        _ behaviour: Behaviour, seed: UInt64, seconds: Int, requests: Int, share: Double
+        _ behaviour: Behaviour, seed: UInt64, seconds: Int, requests: Int, share: Double, limit: Double = 10
     ) -> Rollout {
         var random = SeededGenerator(seed: seed)
         let start = Timestamp(seconds: 1_000_000)
@@ -42,7 +42,7 @@ import Testing
             id: "r", endpoint: "e", candidate: Self.candidate,
             plan: .init(
                 steps: [share, 1], stepSeconds: Int64(seconds), minimumRequests: 1, maximumErrorRate: 1,
-                maximumP99Milliseconds: .infinity, failureLimit: .max),
+                maximumP99Milliseconds: limit, failureLimit: .max),
             at: start)
         let (old, new) = (ArmStatistics(), ArmStatistics())
         let traffic = TrafficPolicy(stable: Self.stable, canary: Self.candidate, canaryShare: share)
@@ -55,7 +55,9 @@ import Testing
                 }
             }
             let now = start.advanced(bySeconds: Int64(second))
-            let canary = new.read()
+            // The limit itself is set out of the way: what is left of it is what is no harm.
+            var canary = new.read()
+            canary.p99 = 0
             rollout = rollout.looked(at: traffic, stable: old.read(), canary: canary)
             let decision = rollout.next(at: now, traffic: traffic, canary: canary)
             rollout = rollout.after(decision, at: now, canary: canary)
@@ -97,6 +99,12 @@ import Testing
         }
     }
 
+    @Test("a candidate that is much slower, but far from the limit, goes on")
+    func harmless() {
+        let end = Self.rollOut(Behaviour(median: 12), seed: 3, seconds: 10, requests: 500, share: 0.05, limit: 1000)
+        #expect(end.state == .progressing && end.step == 1)
+    }
+
     @Test("counters that begin again with the process are taken as new events")
     func restarted() {
         var analysis = RolloutAnalysis()
@@ -107,7 +115,7 @@ import Testing
                 Behaviour().answer(&random, into: old)
                 Behaviour(failures: 0.05).answer(&random, into: new)
             }
-            analysis.look(stable: old.read(), candidate: new.read(), slowdown: 1.5)
+            analysis.look(stable: old.read(), candidate: new.read(), slowdown: 1.5, harmless: 1)
         }
         #expect(analysis.objection(alpha: 0.05, shift: 0.25)?.hasPrefix("it fails") == true)
     }
