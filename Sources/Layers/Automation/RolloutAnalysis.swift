@@ -58,6 +58,9 @@ public struct RolloutAnalysis: Codable, Sendable, Equatable {
         }
     }
 
+    /// The least answers of the candidate from which the spread of its outputs can be told: some twenty in each tenth.
+    private static let leastOutputs: Int64 = 200
+
     private var failures = Stretch()
     private var latencies = Stretch()
     private var outputs = Stretch()
@@ -128,7 +131,7 @@ public struct RolloutAnalysis: Codable, Sendable, Equatable {
                 return String(
                     format: "it fails %.2g %% more often than the stable version (p = \(p))", found.effect * 100)
             case "outputs":
-                guard found.effect > shift else { continue }
+                guard found.effect > shift, outputs.seen.candidate.reduce(0, +) >= Self.leastOutputs else { continue }
                 return String(
                     format:
                         "its outputs are spread otherwise than those of the stable version: PSI %.2g, over %.2g (p = \(p))",
@@ -188,8 +191,10 @@ public struct RolloutAnalysis: Codable, Sendable, Equatable {
         return counts.count - 1
     }
 
+    /// Counts by group, with one more in each, so that one which is empty by chance does not weigh as much as one that is
+    /// empty for good.
     private static func sums(_ counts: [Int64], _ groups: [Int], _ count: Int) -> [Int] {
-        var sums = [Int](repeating: 0, count: max(0, count))
+        var sums = [Int](repeating: 1, count: max(0, count))
         for (value, group) in zip(counts, groups) where sums.indices.contains(group) { sums[group] += Int(value) }
         return sums
     }
