@@ -246,8 +246,7 @@ public final class Endpoint: Sendable {
         if let shadow = deployment.shadow, SplitMix.mix(~choice) < deployment.shadowThreshold {
             shadow.offer(
                 ShadowLine.Asked(
-                    id: [UInt8](row.id), eventTime: row.eventTime, features: [Double](features), output: answer.output,
-                    answeredBy: prediction.version))
+                    id: [UInt8](row.id), eventTime: row.eventTime, features: [Double](features), output: answer.output))
         }
         return prediction
     }

@@ -15,8 +15,6 @@ final class ShadowLine: Sendable {
         var eventTime: Int64
         var features: [Double]
         var output: Double
-        /// The version that answered.
-        var answeredBy: Int64
     }
 
     /// How far two answers may be apart to be the same, absolutely or relative to the one that was given.
