@@ -73,16 +73,14 @@ enum CallAnswer {
         withAll(fields[...], []) { list in
             withFields(list) { start, count in
                 guard !hasBegun else { return mw_call_end(call, start, count) }
-                mw_call_begin(call, 200, start, count)
-                mw_call_end(call, nil, 0)
+                mw_call_answer(call, 200, start, count)
             }
         }
     }
 
     /// Refuses what is no call of gRPC, by a status of HTTP alone.
     static func refuse(_ call: OpaquePointer, httpStatus: Int32) {
-        mw_call_begin(call, httpStatus, nil, 0)
-        mw_call_end(call, nil, 0)
+        mw_call_answer(call, httpStatus, nil, 0)
     }
 
     /// The text of `grpc-message`: bytes other than printable ASCII, and the percent sign, as `%` and two digits.

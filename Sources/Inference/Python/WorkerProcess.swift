@@ -69,7 +69,8 @@ final class WorkerProcess: @unchecked Sendable {
         let log = log
         errors.fileHandleForReading.readabilityHandler = { handle in
             let data = handle.availableData
-            if data.isEmpty { handle.readabilityHandler = nil } else { log.add(data) }
+            log.add(data)
+            if data.isEmpty { handle.readabilityHandler = nil }
         }
         process.terminationHandler = { _ in ended() }
         defer { close(theirs) }
@@ -101,7 +102,7 @@ final class WorkerProcess: @unchecked Sendable {
                 remedy: "Raise the time a worker may take to start")
         } catch is WorkerChannel.Broken {
             throw InferenceError(
-                .failedPrecondition, "the Python worker ended before it had loaded the model\(log.words)",
+                .failedPrecondition, "the Python worker ended before it had loaded the model\(lastWords)",
                 remedy: "Name a Python that has MLflow and what the model needs, by MODELWORKS_PYTHON")
         }
         if let refusal = try? JSON.decode(Refusal.self, from: said) {
@@ -136,8 +137,11 @@ final class WorkerProcess: @unchecked Sendable {
         }
     }
 
-    /// What the process wrote last, for errors.
-    var lastWords: String { log.words }
+    /// What a process that ended wrote last, for errors.
+    var lastWords: String {
+        log.waitForTheEnd(seconds: 2)
+        return log.words
+    }
 
     var processIdentifier: Int32 { process.processIdentifier }
 
@@ -155,14 +159,26 @@ final class WorkerProcess: @unchecked Sendable {
 /// The end of what a process wrote.
 private final class LogTail: @unchecked Sendable {
     private static let bytesMax = 4096
-    private let lock = NSLock()
+    /// Guards what follows it.
+    private let lock = NSCondition()
     private var bytes: [UInt8] = []
+    private var isWhole = false
 
+    /// - Parameter data: what came; nothing at the end.
     func add(_ data: Data) {
         lock.withLock {
             bytes.append(contentsOf: data)
             bytes.removeFirst(max(0, bytes.count - Self.bytesMax))
+            isWhole = data.isEmpty
+            if isWhole { lock.broadcast() }
         }
+    }
+
+    /// A process' socket may be seen to close before what it wrote has come; what it started may hold the pipe open for
+    /// longer than anyone would wait.
+    func waitForTheEnd(seconds: Double) {
+        let limit = Date(timeIntervalSinceNow: seconds)
+        lock.withLock { while !isWhole, lock.wait(until: limit) {} }
     }
 
     /// The last lines after a colon; empty where there are none.

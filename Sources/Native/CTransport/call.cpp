@@ -21,6 +21,16 @@ class Kept {
     mw_call *operator->() const { return call; }
 };
 
+/// Called with the lock of the call held; false where its answer was begun before.
+bool begin(mw_call &call, int status, const mw_field *fields, size_t count) {
+    if (call.begun) return false;
+    call.begun = true;
+    call.status = status;
+    for (size_t index = 0; index < count; index++)
+        call.head.add(fields[index].name.data, fields[index].name.size, fields[index].value.data, fields[index].value.size);
+    return true;
+}
+
 int filled(mw_call &call) {
     if (call.pending.size() <= call_full) return 1;
     call.full = true;
@@ -157,13 +167,19 @@ void mw_call_set_intake(mw_call *call, mw_intake intake) {
 
 void mw_call_begin(mw_call *call, int status, const mw_field *fields, size_t count) {
     std::lock_guard<std::mutex> lock(call->mutex);
-    if (call->begun) return;
-    call->begun = true;
-    call->status = status;
-    for (size_t index = 0; index < count; index++)
-        call->head.add(fields[index].name.data, fields[index].name.size, fields[index].value.data, fields[index].value.size);
+    if (!begin(*call, status, fields, count)) return;
     // On the loop more of the answer follows at once.
     if (current_loop() != call->loop.get()) call->kick();
+}
+
+void mw_call_answer(mw_call *call, int status, const mw_field *fields, size_t count) {
+    {
+        std::lock_guard<std::mutex> lock(call->mutex);
+        if (!begin(*call, status, fields, count)) return;
+        call->ended = true;
+        if (current_loop() != call->loop.get()) return call->kick();
+    }
+    if (call->connection) call->connection->answer(*call);
 }
 
 int mw_call_write(mw_call *call, mw_slice head, mw_slice bytes) {

@@ -485,8 +485,7 @@ void Http2::take_intake(mw_call &call, mw_intake intake) {
 
 void Http2::refuse(mw_call &call, int status) {
     if (options().on_refused) options().on_refused(options().context, status);
-    mw_call_begin(&call, status, nullptr, 0);
-    mw_call_end(&call, nullptr, 0);
+    mw_call_answer(&call, status, nullptr, 0);
 }
 
 void Http2::answer(mw_call &call) {

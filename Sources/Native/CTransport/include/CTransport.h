@@ -187,14 +187,16 @@ int mw_call_loop(const mw_call *call);
 /// Calls `run` on the loop, or never where the server has been stopped.
 void mw_call_post(mw_call *call, void (*run)(void *context), void *context);
 void mw_call_set_intake(mw_call *call, mw_intake intake);
-/// Gives the status and the fields of the answer. Names are in lower case.
+/// Gives an answer that is its header alone, so that no frame of data follows.
+void mw_call_answer(mw_call *call, int status, const mw_field *fields, size_t count);
+/// Gives the status and the fields of an answer that goes on. Names are in lower case.
 void mw_call_begin(mw_call *call, int status, const mw_field *fields, size_t count);
 /// 0: the peer is gone; 1: taken; 2: taken, but wait for `on_call_room` before the next write.
 int mw_call_write(mw_call *call, mw_slice head, mw_slice bytes);
 /// Room for the first `capacity` bytes of an answer that has not been begun; `mw_call_commit` tells how many were written.
 void *mw_call_buffer(mw_call *call, size_t capacity);
 int mw_call_commit(mw_call *call, size_t size);
-/// Ends the answer, with trailers if there are any; without a byte written and without trailers its header is all of it.
+/// Ends the answer, with trailers if there are any.
 void mw_call_end(mw_call *call, const mw_field *trailers, size_t count);
 /// Ends the stream by RST_STREAM.
 void mw_call_reset(mw_call *call, uint32_t error_code);
