@@ -233,8 +233,8 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", "Workshop", "Basics", "Configuration", "Datasets", "Engines", "Features", "HTTP",
-            "Inference",
+            "Works", in: "", excluding: ["Fixtures"], "Workshop", "Basics", "Configuration", "Datasets", "Engines",
+            "Features", "HTTP", "Inference",
             "Jobs", "Journal", "ObjectStorage", "Records", "Registry", "Sealing", "SQL", "Security", "Serving",
             "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests(
