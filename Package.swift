@@ -220,7 +220,7 @@ let package = Package(
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests(
             "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
-        tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
+        tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "Statistics", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",
             "Telemetry", "Engines", "TestSupport"),
