@@ -285,6 +285,10 @@ let package = Package(
         tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
+        // What libFuzzer drives; built by scripts/fuzz-wire with its instrumentation, and else a way to repeat what it found.
+        .executableTarget(
+            name: "fuzz-inference", dependencies: ["OpenInference", "Inference", "Serving", "Basics"],
+            path: "Tests/LibFuzzer", exclude: ["make_seeds.py"], swiftSettings: swiftSettings),
         // Measurements beside the engines' own floor, one command each.
         .executableTarget(
             name: "bench-keyvalue", dependencies: ["KeyValue", "Basics", "CLMDB", "Engines", "TestSupport"],
