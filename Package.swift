@@ -228,7 +228,8 @@ let package = Package(
         tests(
             "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
         tests(
-            "Scoring", in: "Layers", "Basics", "Columnar", "SQL", "ObjectStorage", "Inference", "Datasets", "Engines",
+            "Scoring", in: "Layers", "Basics", "Columnar", "SQL", "ObjectStorage", "Inference", "Datasets", "Features",
+            "Engines",
             "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(

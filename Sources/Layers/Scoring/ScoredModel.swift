@@ -35,6 +35,17 @@ public struct ScoredModel: Sendable {
         file = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue ? path : nil
     }
 
+    /// Any model of tensors, under a name and version of the caller's.
+    public init(name: String, version: String, digest: Digest, _ model: any TensorModel) {
+        self.name = name
+        self.version = version
+        self.digest = digest
+        self.model = model
+        columns = nil
+        outputs = nil
+        file = nil
+    }
+
     /// A version of a registry, from the files of its bundle.
     public init(name: String, version: String, _ loaded: LoadedModel) {
         self.name = name
