@@ -321,7 +321,7 @@ let package = Package(
             path: "Benchmarks/tracking", exclude: ["mlflow_fill.py"], swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
-            name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],
+            name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Columnar", "Engines", "TestSupport"],
             path: "Tests/FaultsTests",
             swiftSettings: swiftSettings),
     ],

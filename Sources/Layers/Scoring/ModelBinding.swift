@@ -61,7 +61,7 @@ struct ModelBinding: Sendable {
             }
             let own = SignatureColumn(name: spec.name, datatype: spec.datatype, nullable: spec.datatype.isReal)
             if let width, width != 1 {
-                if width > 0, let list = table.found(spec.name), list.isList {
+                if width > 0, options.features == nil, let list = table.found(spec.name), list.isList {
                     known.insert(spec.name)
                     let one = try Reading(list: list, as: spec.name, spec, width: width)
                     return Input(spec: spec, width: width, readings: [one], isList: true)

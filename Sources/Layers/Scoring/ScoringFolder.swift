@@ -31,6 +31,9 @@ final class ScoringFolder: Sendable {
 
     deinit { Foundation.close(lock) }
 
+    /// Lets others have the folder, at once and not when the last reference happens to go.
+    func release() { _ = flock(lock, LOCK_UN) }
+
     /// A file or folder in it.
     func inside(_ name: String) -> String { "\(path)/\(name)" }
 

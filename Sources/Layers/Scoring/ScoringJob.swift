@@ -51,19 +51,21 @@ public struct ScoringJob: Sendable {
         let folder = try await BlockingThread(name: "scoring.folder").run {
             try ScoringFolder(state, for: output.place)
         }
+        defer { folder.release() }
         let engine = ColumnarEngine(
             ColumnarOptions(
                 memoryLimitBytes: options.memoryBytes, threads: options.threads,
                 temporaryDirectory: folder.inside("spill")))
         let sink = try await output.sink(folder, engine, overwrite: options.overwrite)
+        let report: ScoringReport
         do {
-            let report = try await run(folder, engine, sink, progress)
-            await sink.close()
-            return report
+            report = try await run(folder, engine, sink, progress)
         } catch {
             await sink.close()
             throw error
         }
+        await sink.close()
+        return report
     }
 
     private func run(

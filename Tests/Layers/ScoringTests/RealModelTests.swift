@@ -30,24 +30,26 @@ import Testing
         "models of rows",
         arguments: [
             "mlp.onnx", "lightgbm/binary.txt", "lightgbm/classes.txt", "xgboost/binary.json", "xgboost/classes.ubj",
-            "binary.onnx", "classes.onnx", "centred.onnx",
+            "binary.onnx", "classes.onnx",
         ])
     func rows(file: String) async throws {
         let bench = try ScoringBench()
         let found = try #require(try Self.cases().first { $0.file == file })
         let input = try #require(found.inputs.first)
         let (rows, width) = (input.shape[0], input.shape[1])
+        let model = try ScoringBench.load(file)
+        let names = model.model.columnNames ?? (0..<width).map { "column \($0)" }
         // NaN of the model is a null of the table.
         func number(_ value: JSONValue) -> Double { value.double ?? .nan }
         var members: [(name: String, column: Column)] = [("id", .int64s((0..<rows).map { Int64($0) }))]
         for column in 0..<width {
             members.append(
-                ("Column_\(column)", .doubles(nullingNaN: (0..<rows).map { number(input.data[$0 * width + column]) })))
+                (names[column], .doubles(nullingNaN: (0..<rows).map { number(input.data[$0 * width + column]) })))
         }
         try await bench.engine.store(try Table(members), as: "given")
         let path = try await bench.parquet("SELECT * FROM given", as: "in.parquet")
-        try await bench.score(try ScoringBench.load(file), path, bench.folder("out.parquet")) {
-            $0.features = (0..<width).map { "Column_\($0)" }
+        try await bench.score(model, path, bench.folder("out.parquet")) {
+            $0.features = names
             $0.keep = .columns(["id"])
         }
         let out = try await bench.engine.query(
@@ -83,8 +85,8 @@ import Testing
         }
         let rows = try await bench.lines(
             """
-            SELECT id, output_label AS l, round(output_probability_early, 4) AS e, round(output_probability_late, 4) AS a,
-              round("output_probability_on time", 4) AS o FROM '{out.parquet}' ORDER BY id
+            SELECT id, output_label AS l, round(output_probability_early::DOUBLE, 4) AS e, round(output_probability_late::DOUBLE, 4) AS a,
+              round("output_probability_on time"::DOUBLE, 4) AS o FROM '{out.parquet}' ORDER BY id
             """)
         #expect(
             rows == [

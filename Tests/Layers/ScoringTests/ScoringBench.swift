@@ -11,6 +11,7 @@ struct ScoringBench {
     let folder: TemporaryFolder
     let engine: ColumnarEngine
     let time = ManualTime(Timestamp(microseconds: 1_700_000_000_000_000))
+    private let random = SeededRandom(seed: 1)
     let environment: [String: String]
 
     init(environment: [String: String] = [:]) throws {
@@ -51,7 +52,7 @@ struct ScoringBench {
         return try await ScoringJob(
             model, from: try ScoringInput(input, query: query, table: nil, secrets: secrets),
             to: try ScoringOutput(output, table: table, secrets: secrets), options, stateFolder: folder("state"),
-            environment: environment, time: time, random: SeededRandom(seed: 1)
+            environment: environment, time: time, random: random
         ).run(progress: progress)
     }
 
