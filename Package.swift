@@ -129,6 +129,13 @@ let package = Package(
             "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "Records", "SQL",
             "Journal",
             "Inference", "Features", "Registry"),
+        // Tables scored offline.
+        .target(
+            name: "Scoring",
+            dependencies: ["Basics", "Columnar", "SQL", "Inference", "Datasets", "Features"],
+            path: "Sources/Layers/Scoring",
+            // What Spark's Python is given to run.
+            resources: [.embedInCode("Spark/score_spark.py")], swiftSettings: swiftSettings),
         room(
             "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Records",
             "Statistics",
@@ -176,7 +183,7 @@ let package = Package(
                 "Sealing", "SQL",
                 "ObjectStorage", "KeyValue",
                 "Streams", "Journal", "Jobs", "Security", "Columnar", "Configuration", "Inference", "Datasets",
-                "Features", "Training", "Registry", "Serving", "Monitoring", "Automation", "Upkeep",
+                "Features", "Training", "Registry", "Serving", "Scoring", "Monitoring", "Automation", "Upkeep",
             ],
             swiftSettings: swiftSettings),
 
@@ -220,6 +227,10 @@ let package = Package(
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests(
             "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
+        tests(
+            "Scoring", in: "Layers", "Basics", "Columnar", "SQL", "ObjectStorage", "Inference", "Datasets", "Features",
+            "Engines",
+            "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "Statistics", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",
@@ -314,7 +325,7 @@ let package = Package(
             path: "Benchmarks/tracking", exclude: ["mlflow_fill.py"], swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
-            name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],
+            name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Columnar", "Engines", "TestSupport"],
             path: "Tests/FaultsTests",
             swiftSettings: swiftSettings),
     ],

@@ -3,7 +3,7 @@ import Configuration
 import Jobs
 
 /// A command that a factory runs again and again, or when it is asked to, as written under `pipelines/` with
-/// `kind: job`.
+/// `kind: job`, or `kind: score` for the command that scores a table.
 struct JobDefinition: Codable, Equatable, Sendable {
     let name: String
     let description: String
@@ -19,8 +19,11 @@ struct JobDefinition: Codable, Equatable, Sendable {
     /// - Throws: `ConfigurationFailure`, or what refuses the request or the schedule.
     static func all(_ documents: FactoryDocuments) throws -> [JobDefinition] {
         var names: Set<String> = []
-        return try documents.automations(of: .job).map { node in
-            let definition = try JobDefinition(node)
+        let nodes =
+            try documents.automations(of: .job).map { ($0, false) }
+            + documents.automations(of: .score).map { ($0, true) }
+        return try nodes.map { node, scores in
+            let definition = try JobDefinition(node, scores: scores)
             guard names.insert(definition.name).inserted else {
                 throw ConfigurationFailure(node.place, "there are two jobs '\(definition.name)'")
             }
@@ -28,11 +31,13 @@ struct JobDefinition: Codable, Equatable, Sendable {
         }
     }
 
-    private init(_ node: YAMLNode) throws {
-        let map = try node.mapping(allowing: [
-            "kind", "name", "owner", "description", "command", "arguments", "environment", "secrets", "directory",
-            "every", "anchor", "catch_up", "queue", "priority", "tags", "retries", "time_limit", "resources",
-        ])
+    private static let keys = [
+        "kind", "name", "owner", "description", "environment", "secrets", "directory", "every", "anchor", "catch_up",
+        "queue", "priority", "tags", "retries", "time_limit", "resources",
+    ]
+
+    private init(_ node: YAMLNode, scores: Bool) throws {
+        let map = try node.mapping(allowing: Self.keys + (scores ? ScoreStep.keys : ["command", "arguments"]))
         name = try map.string("name")
         description = try map.optionalString("description") ?? ""
         var environment: [String: String] = [:]
@@ -40,8 +45,10 @@ struct JobDefinition: Codable, Equatable, Sendable {
             environment[entry.key] = try entry.value.string()
         }
         do {
+            let step = scores ? try ScoreStep(map) : nil
             var request = try CommandJob(
-                command: try map.string("command"), arguments: try map.strings("arguments", default: []),
+                command: try step?.program ?? map.string("command"),
+                arguments: try step?.arguments ?? map.strings("arguments", default: []),
                 environment: environment, secrets: try map.strings("secrets", default: []),
                 directory: try map.optionalString("directory")
             ).request()

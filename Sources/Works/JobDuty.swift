@@ -31,7 +31,10 @@ final class JobDuty: JobControl {
             database: database, time: options.time, random: options.random, leases: options.jobLeases,
             metrics: metrics)
         executor = try JobExecutors.open(
-            url, folder: folder, environment: options.environment.filter { Self.inherited.contains($0.key) },
+            url, folder: folder,
+            // With its root a command finds the factory that runs it.
+            environment: options.environment.filter { Self.inherited.contains($0.key) }
+                .merging(["MODELWORKS_ROOT": options.root]) { $1 },
             random: options.random)
         worker = try WorkerName.of(root: options.root, folder: folder, random: options.random)
         runner = JobRunner(

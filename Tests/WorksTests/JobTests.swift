@@ -153,6 +153,57 @@ import Workshop
         }
     }
 
+    @Test func aScoringOfATableIsAJob() async throws {
+        let shop = try await Workshop { $0.jobLeases = Self.quick }
+        let out = "\(shop.folder.path)/words"
+        try Data(
+            "#!/bin/sh\nfor word in \"$@\"; do echo \"$word\" >>'\(out)'; done; echo \"$MODELWORKS_ROOT\" >>'\(out)'\n"
+                .utf8
+        )
+        .write(to: URL(fileURLWithPath: "\(shop.folder.path)/program"))
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o755], ofItemAtPath: "\(shop.folder.path)/program")
+        let score = """
+            kind: score
+            name: tidy
+            owner: shop-team
+            program: \(shop.folder.path)/program
+            model: models:/churn@champion
+            input: /data/customers.parquet
+            output: /data/scores/{date}
+            keep: [id, region]
+            columns: {age: years, income: euros}
+            rows_per_partition: 1000
+            on_error: dead-letter
+            overwrite: true
+            every: 1d
+
+            """
+        try await shop.post("/apply", shop.directory(files(score, shop)))
+        try await shop.serving { _ in
+            try await Deadline(seconds: 30).wait("the run") {
+                String(decoding: FileManager.default.contents(atPath: out) ?? Data(), as: UTF8.self).split(
+                    separator: "\n"
+                ).count == 11
+            }
+        }
+        let words = String(decoding: FileManager.default.contents(atPath: out) ?? Data(), as: UTF8.self)
+        #expect(
+            words.split(separator: "\n").dropLast() == [
+                "score", "models:/churn@champion", "--json", "--input=/data/customers.parquet",
+                "--on-error=dead-letter", "--output=/data/scores/{date}", "--rows-per-partition=1000",
+                "--keep=id,region", "--columns=age=years,income=euros", "--overwrite",
+            ])
+        for (old, new, expected) in [
+            ("model: models:/churn@champion\n", "", "model"), ("keep:", "keeps:", "did you mean 'keep'?"),
+            ("program:", "command:", "command"),
+        ] {
+            let answer = try await shop.send(
+                .post, "/plan", shop.directory(files(score.replacing(old, with: new), shop)))
+            #expect(answer.status == 400 && answer.text.contains(expected), "\(answer.text)")
+        }
+    }
+
     @Test func schedulesOutliveTheProcess() async throws {
         let folder = try TemporaryFolder()
         try await define(in: folder)

@@ -56,7 +56,7 @@ public struct FactoryDocuments: Sendable {
     }
 
     /// What may stand under `pipelines/`.
-    public enum AutomationKind: String, Sendable, CaseIterable { case pipeline, job }
+    public enum AutomationKind: String, Sendable, CaseIterable { case pipeline, job, score }
 
     /// The text of a file that a document names, relative to the document's own folder.
     ///

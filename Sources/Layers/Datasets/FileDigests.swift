@@ -2,14 +2,17 @@ import Basics
 import Foundation
 
 /// The digests of one file, computed in one pass of bounded memory.
-struct FileDigests: Sendable, Equatable {
-    var bytes: Int64
-    var sha256: Digest
+public struct FileDigests: Sendable, Equatable {
+    public private(set) var bytes: Int64
+    public private(set) var sha256: Digest
     var md5: MD5?
 
     /// Reads a file; blocks.
     /// - Throws: ``DatasetsFailure/missingFile(_:)``, ``DatasetsFailure/unreadable(path:reason:)``.
-    init(_ path: String, md5 wantsMD5: Bool = false) throws {
+    public init(_ path: String) throws { try self.init(path, md5: false) }
+
+    /// Reads a file, for its MD5 too where that is wanted; blocks.
+    init(_ path: String, md5 wantsMD5: Bool) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT { throw DatasetsFailure.missingFile(path) }

@@ -120,5 +120,5 @@ extension TableDefinition.FileFormat {
     }
 
     /// The format that a file's name tells.
-    static func of(_ file: String) -> Self? { allCases.first { $0.names(file) } }
+    public static func of(_ file: String) -> Self? { allCases.first { $0.names(file) } }
 }

@@ -7,6 +7,7 @@ enum Verbs {
         InitCommand(), PlanCommand(), ApplyCommand(), UpCommand(), DemoCommand(), DoctorCommand(), MigrateCommand(),
         ImportCommand(), CollectCommand(), VersionCommand(),
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), LineageCommand(),
+        ScoreCommand(),
         DeployCommand(),
         PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), MonitorCommand(), JobsCommand(),
         JournalCommand(), PrincipalCommand(), TokenCommand(),

@@ -43,12 +43,29 @@ public struct SparkEngine: Sendable, Hashable {
             var settings: [String: String]
             var jobs: [Job]
         }
+        _ = try await run(
+            script: PackageResources.spark_history_py, ["--cases"], told: Order(settings: settings, jobs: jobs),
+            workingFile: workingFile)
+    }
+
+    /// Runs a script that reads what it is told from a JSON file and takes `--master`. A cancelled task ends it.
+    ///
+    /// - Parameters:
+    ///   - script: a Python program; where it fails its last line of output is JSON with `failed`, a list of `class` and
+    ///     `message`.
+    ///   - options: given to the script before the file's name.
+    ///   - workingFile: where what Spark is told, and what it says, is kept while it runs.
+    /// - Returns: what it printed.
+    /// - Throws: ``FeaturesFailure/offlineEngine(_:remedy:)`` where Spark does not start or the script fails.
+    public func run(
+        script bytes: [UInt8], _ options: [String] = [], told order: some Encodable, workingFile: String
+    ) async throws -> String {
         let script = "\(workingFile).py"
         let orders = "\(workingFile).json"
         defer { for file in [script, orders] { try? FileManager.default.removeItem(atPath: file) } }
-        try Data(PackageResources.spark_history_py).write(to: URL(fileURLWithPath: script))
-        try Data(try JSON.canonical(Order(settings: settings, jobs: jobs))).write(to: URL(fileURLWithPath: orders))
-        _ = try await told([script, "--master", master, "--cases", orders], workingFile: workingFile)
+        try Data(bytes).write(to: URL(fileURLWithPath: script))
+        try Data(try JSON.canonical(order)).write(to: URL(fileURLWithPath: orders))
+        return try await told([script, "--master", master] + options + [orders], workingFile: workingFile)
     }
 
     /// The version of pyspark that the Python has. No cluster is asked.
@@ -100,7 +117,7 @@ public struct SparkEngine: Sendable, Hashable {
         if let first = told?.failed.first {
             let reason = first.message.split(separator: "\n").first.map(String.init) ?? first.class
             return .offlineEngine(
-                "Spark at \(master) could not compute the history: \(reason)", remedy: "See Spark's own log.")
+                "Spark at \(master) could not do its work: \(reason)", remedy: "See Spark's own log.")
         }
         let last = lines(log).suffix(3).joined(separator: " ").prefix(400)
         return .offlineEngine(
