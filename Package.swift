@@ -127,7 +127,7 @@ let package = Package(
             "ObjectStorage", "Statistics", "Inference", "Experiments"),
         room(
             "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "Records", "SQL",
-            "Journal",
+            "Journal", "Streams", "Documents", "Aggregations",
             "Inference", "Features", "Registry"),
         room(
             "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Records",
@@ -219,7 +219,8 @@ let package = Package(
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests(
-            "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
+            "Serving", in: "Layers", "Aggregations", "Basics", "Configuration", "Documents", "Features", "Inference",
+            "Streams", "Telemetry", "Engines", "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",
@@ -310,7 +311,8 @@ let package = Package(
             path: "Benchmarks/tracking", exclude: ["mlflow_fill.py"], swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
-            name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Engines", "TestSupport"],
+            name: "FaultsTests",
+            dependencies: ["Basics", "HTTP", "SQL", "Streams", "Inference", "Engines", "TestSupport"],
             path: "Tests/FaultsTests",
             swiftSettings: swiftSettings),
     ],

@@ -9,7 +9,7 @@ enum Verbs {
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), LineageCommand(),
         DeployCommand(),
         PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), MonitorCommand(), JobsCommand(),
-        JournalCommand(), PrincipalCommand(), TokenCommand(),
+        StreamCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(),
     ]
 
     static func find(_ name: String) throws -> any Command {
