@@ -194,8 +194,8 @@ let package = Package(
         .executableTarget(
             name: "kafka-broker", dependencies: ["CKafka"], path: "Tests/KafkaBroker", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "bench-streams", dependencies: ["Basics", "Telemetry", "Streams"], path: "Benchmarks/streams",
-            swiftSettings: swiftSettings),
+            name: "bench-streams", dependencies: ["Basics", "Telemetry", "Streams", "Inference", "Serving"],
+            path: "Benchmarks/streams", swiftSettings: swiftSettings),
         // What is killed while it is at work on a store, and the checks of that store.
         .target(
             name: "Storms",

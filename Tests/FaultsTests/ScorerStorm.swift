@@ -28,8 +28,7 @@ struct ScorerStorm {
     /// Fails the test where an event is missing, there twice, out of order or wrongly scored.
     func run() async throws {
         let server = engine == .kafka ? try KafkaServer() : nil
-        // The cluster of tests gives the partitions of one that was killed away after this time.
-        let store = try engine.store(settings: ["session_timeout_ms": "1500"], server: server)
+        let store = try engine.store(server: server)
         let streams = try await store.open()
         let events = try await store.topic("events", partitions: Self.partitions, on: streams)
         let answers = try await store.topic("answers", partitions: Self.partitions, on: streams)
@@ -90,7 +89,7 @@ struct ScorerStorm {
         var amid = 0
         for kill in 0..<kills {
             var streams = try await store.open()
-            try await publish(2000, random, streams, ledger)
+            try await publish(800, random, streams, ledger)
             await streams.close()
             let child = try start(store, "\(kill)")
             let deadline = SystemTime.monotonicNanoseconds + 60_000_000_000
@@ -128,7 +127,7 @@ struct ScorerStorm {
             [
                 try KafkaServer.program("modelworks", "MODELWORKS_BINARY"), "stream", "score", "--streams",
                 store.address, "--model", model, "--from", "events", "--to", "answers", "--group", "storm", "--rows",
-                "20", "--json",
+                "5", "--json",
             ] + more, folder: try logs.get().path)
     }
 

@@ -86,6 +86,9 @@ struct StreamCommand: Command {
     }
 
     private func status(_ arguments: Arguments, _ context: Context) async throws -> Output {
+        if arguments.positional(1) == nil, arguments.option("from") == nil {
+            return try await factoryStatus(arguments, context)
+        }
         let scoring = try scoring(arguments, context)
         let positions = try await opened(arguments, context) { streams in
             try await StreamPositions.of(scoring, on: streams)
@@ -97,6 +100,21 @@ struct StreamCommand: Command {
         return Output(
             document: try JSON.value(positions),
             text: table.rendered() + "\nRejected: \(positions.rejected)")
+    }
+
+    /// How far the scorers of a factory have come.
+    private func factoryStatus(_ arguments: Arguments, _ context: Context) async throws -> Output {
+        let client = try await Client.open(arguments, context)
+        let statuses: [StreamScorerStatus]
+        do { statuses = try await client.get("/scorers", as: [StreamScorerStatus].self) } catch {
+            await client.close()
+            throw error
+        }
+        await client.close()
+        return Output(
+            document: try JSON.value(statuses),
+            text: statuses.isEmpty
+                ? "No scorer runs in the server." : statuses.map(Self.line).joined(separator: "\n"))
     }
 
     private func publish(_ arguments: Arguments, _ context: Context) async throws -> Output {
