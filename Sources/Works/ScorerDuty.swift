@@ -1,4 +1,5 @@
 import Basics
+import Features
 import Foundation
 import Inference
 import Registry
@@ -41,8 +42,10 @@ final class ScorerDuty: Sendable {
 
     private let registry: ModelRegistry
     private let loader: ModelLoader
+    private let features: FeatureStore
     private let store: StreamStoreOpener
     private let duty: ControlDuty
+    private let clock: any TimeSource
     private let time: any TimeSource
     private let metrics: MetricsRegistry
     private let logger: Logger
@@ -50,14 +53,20 @@ final class ScorerDuty: Sendable {
     private let scorers = Mutex<[String: StreamScorer]>([:])
     private static let look = Duration.milliseconds(200)
 
+    /// - Parameters:
+    ///   - clock: features are those of its moment.
+    ///   - time: stamps answers.
     init(
-        registry: ModelRegistry, loader: ModelLoader, store: StreamStoreOpener, duty: ControlDuty,
-        time: any TimeSource, metrics: MetricsRegistry, logger: Logger
+        registry: ModelRegistry, loader: ModelLoader, features: FeatureStore, store: StreamStoreOpener,
+        duty: ControlDuty,
+        clock: any TimeSource, time: any TimeSource, metrics: MetricsRegistry, logger: Logger
     ) {
         self.registry = registry
         self.loader = loader
+        self.features = features
         self.store = store
         self.duty = duty
+        self.clock = clock
         self.time = time
         self.metrics = metrics
         self.logger = logger
@@ -101,7 +110,7 @@ final class ScorerDuty: Sendable {
             let began = SystemTime.monotonicNanoseconds
             do {
                 let source = RegisteredStreamModel(
-                    try Reference(scoring), registry: registry, loader: loader)
+                    try Reference(scoring), registry: registry, loader: loader, features: features, clock: clock)
                 let scorer = try StreamScorer(
                     scoring, streams: try await store.opened(), model: { try await source.model() }, time: time,
                     metrics: metrics, logger: logger)
@@ -120,25 +129,33 @@ final class ScorerDuty: Sendable {
     }
 }
 
-/// A version of a registered model, looked up again every second where it may change.
+/// A version of a registered model with the features of its service, looked up again every second where it may change.
 actor RegisteredStreamModel {
     private let reference: ScorerDuty.Reference
     private let registry: ModelRegistry
     private let loader: ModelLoader
-    private var current: StreamModel?
+    private let features: FeatureStore
+    private let clock: any TimeSource
+    private var current: (model: StreamModel, service: Digest?)?
     private var looked: UInt64 = 0
     private static let freshNanoseconds: UInt64 = 1_000_000_000
 
-    init(_ reference: ScorerDuty.Reference, registry: ModelRegistry, loader: ModelLoader) {
+    init(
+        _ reference: ScorerDuty.Reference, registry: ModelRegistry, loader: ModelLoader, features: FeatureStore,
+        clock: any TimeSource
+    ) {
         self.reference = reference
         self.registry = registry
         self.loader = loader
+        self.features = features
+        self.clock = clock
     }
 
-    /// - Throws: `RegistryFailure` where there is no such version, or what loading its bundle throws.
+    /// - Throws: `RegistryFailure` where there is no such version, ``ServingFailure/signatureMismatch(_:missing:)`` where its
+    ///   service gives other features than it was trained on, or what loading its bundle throws.
     func model() async throws -> StreamModel {
         let now = SystemTime.monotonicNanoseconds
-        if let current, now &- looked < Self.freshNanoseconds { return current }
+        if let current, now &- looked < Self.freshNanoseconds { return current.model }
         let version: ModelVersion
         switch reference {
         case .version(let id): version = try await registry.version(id)
@@ -148,15 +165,22 @@ actor RegisteredStreamModel {
             }
             version = found
         }
-        looked = now
-        if let current, current.version == "\(version.id.version)" { return current }
         let loaded = try await loader.load(version.bundle)
-        let made = StreamModel(
+        let service = try loaded.manifest.featureService.map { try features.onlineService($0.name) }
+        looked = now
+        if let current, current.model.version == "\(version.id.version)", current.service == service?.digest {
+            return current.model
+        }
+        let inputs = loaded.manifest.signature.inputs.map(\.name)
+        if let service, service.inputNames != inputs {
+            throw ServingFailure.signatureMismatch(
+                version.id, missing: inputs.filter { !service.inputNames.contains($0) })
+        }
+        let model = StreamModel(
             name: version.id.model, version: "\(version.id.version)",
-            model: RowsAsTensors(
-                loaded.model, platform: loaded.manifest.kind, byteCount: 0,
-                columns: loaded.manifest.signature.inputs.map(\.name)))
-        current = made
-        return made
+            model: RowsAsTensors(loaded.model, platform: loaded.manifest.kind, byteCount: 0, columns: inputs),
+            join: service.map { FeatureJoin($0, time: clock) })
+        current = (model, service?.digest)
+        return model
     }
 }

@@ -204,7 +204,9 @@ public final class Works: Sendable {
             materialisation: materialisation, monitors: monitors, retraining: retraining, rollouts: rollouts,
             endpoints: endpoints, time: clock, logger: logger)
         scoring = ScorerDuty(
-            registry: registry, loader: loader, store: streaming.store, duty: duty, time: time, metrics: metrics,
+            registry: registry, loader: loader, features: features, store: streaming.store, duty: duty, clock: clock,
+            time: time,
+            metrics: metrics,
             logger: logger)
         factory = Factory(
             database: database, addresses: stores.addresses, clock: clock, system: time, random: random,

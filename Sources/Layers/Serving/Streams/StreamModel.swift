@@ -5,11 +5,14 @@ public struct StreamModel: Sendable {
     public let name: String
     public let version: String
     public let model: any TensorModel
+    /// Where features come from that events do not carry; nil where they carry all.
+    public let join: FeatureJoin?
 
-    public init(name: String, version: String, model: any TensorModel) {
+    public init(name: String, version: String, model: any TensorModel, join: FeatureJoin? = nil) {
         self.name = name
         self.version = version
         self.model = model
+        self.join = join
     }
 }
 

@@ -24,12 +24,13 @@ public actor StreamScorer {
     let metrics: StreamScorerMetrics
     let logger: Logger
     private let source: StreamModelSource
-    private let time: any TimeSource
-    private let thread = BlockingThread(name: "stream.score")
+    let time: any TimeSource
+    let thread = BlockingThread(name: "stream.score")
     var progress: [TopicPartition: Progress] = [:]
     var windows: EventWindows?
     var ends: [Int64] = []
-    private var counts: (answers: Int, letters: Int) = (1, 1)
+    /// Partitions of both output topics.
+    private(set) var counts: (answers: Int, letters: Int) = (1, 1)
     private var generation: UInt64 = 0
     private var answered: StreamModel?
     private var rate = 0.0
@@ -183,77 +184,6 @@ public actor StreamScorer {
                     partition: ResumePoint.partition(of: mark.partition, among: counts.letters))
             }
             try await streams.commit(consumer, with: fitting)
-        }
-    }
-
-    /// The outputs of a batch, in the order of its events; events that have been answered before give none.
-    private func score(_ records: [StreamedRecord], by model: StreamModel) async throws -> [StreamOutput] {
-        var began = SystemTime.monotonicNanoseconds
-        let reader = EventReader(model.model)
-        var bases: [TopicPartition: Int64] = [:]
-        var events: [ScoredEvent] = []
-        var rows: [Int: EventRow] = [:]
-        var reasons: [Int: String] = [:]
-        for record in records {
-            let position = record.position
-            let id = TopicPartition(topic: position.topic, partition: position.partition)
-            let base = bases[id] ?? position.offset
-            bases[id] = base
-            let mark = SourceMark(
-                scorer: scoring.name, topic: position.topic.text, partition: position.partition,
-                offset: position.offset, base: base)
-            var event = ScoredEvent(event: record, id: nil, mark: mark)
-            let isDone = progress[id]?.done.contains(position.offset) ?? false
-            do {
-                var members = try Self.members(record.record)
-                event.id = Self.id(members[scoring.idField])
-                try windows?.add(record, &members)
-                if !isDone { rows[events.count] = try reader.row(members) }
-            } catch {
-                reasons[events.count] = error.reason
-            }
-            if isDone {
-                rows[events.count] = nil
-                reasons[events.count] = nil
-            } else {
-                events.append(event)
-            }
-        }
-        began = metrics.finish(.decode, since: began)
-        let answers = try await Answers.of(rows, by: model.model, reader: reader, on: thread)
-        began = metrics.finish(.infer, since: began)
-        let now = time.now
-        let outputs = events.enumerated().map { index, event -> StreamOutput in
-            let partition = event.mark.partition
-            if let place = answers.places[index] {
-                return StreamOutput(
-                    topic: scoring.to,
-                    record: event.answer(answers.batches[place.batch], row: place.row, by: model, at: now),
-                    partition: ResumePoint.partition(of: partition, among: counts.answers))
-            }
-            return StreamOutput(
-                topic: scoring.deadLetters,
-                record: event.letter(reasons[index] ?? answers.reasons[index] ?? "the model gave no answer"),
-                partition: ResumePoint.partition(of: partition, among: counts.letters))
-        }
-        _ = metrics.finish(.encode, since: began)
-        return outputs
-    }
-
-    static func members(_ record: StreamRecord) throws(EventProblem) -> [String: JSONValue] {
-        let value: JSONValue
-        do { value = try JSONTree.value(record.value) } catch {
-            throw EventProblem("the event is no JSON: \(error.message)")
-        }
-        guard case .object(let members) = value else { throw EventProblem("the event is no JSON object") }
-        return members
-    }
-
-    private static func id(_ value: JSONValue?) -> String? {
-        switch value {
-        case .string(let text): text
-        case .integer(let number): "\(number)"
-        default: nil
         }
     }
 
