@@ -236,7 +236,8 @@ let package = Package(
         tests(
             "Works", in: "", "Workshop", "Basics", "Configuration", "Datasets", "Engines", "Features", "HTTP",
             "Inference",
-            "Jobs", "Journal", "ObjectStorage", "Records", "Registry", "Sealing", "SQL", "Security", "Serving", "Streams",
+            "Jobs", "Journal", "ObjectStorage", "Records", "Registry", "Sealing", "SQL", "Security", "Serving",
+            "Streams",
             "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests(
             "Feast", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Datasets", "Features", "Engines",

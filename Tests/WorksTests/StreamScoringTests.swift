@@ -32,10 +32,10 @@ import Workshop
         let topic = try TopicName("orders")
         try await streams.createTopic(topic, partitions: 2)
         try await streams.publish(
-            try orders.map {
-                StreamRecord(
-                    key: $0.shop,
-                    value: #"{"id": \#(try JSON.string($0.id)), "shop": \#(try JSON.string($0.shop)), "size": \#($0.size)}"#)
+            try orders.map { order in
+                let (id, shop) = (try JSON.string(order.id), try JSON.string(order.shop))
+                return StreamRecord(
+                    key: order.shop, value: #"{"id": \#(id), "shop": \#(shop), "size": \#(order.size)}"#)
             } + [StreamRecord(key: "a", value: #"{"id": "bad", "size": 3}"#)], to: topic)
         await streams.close()
         let asked = try await shop.serving { client in
@@ -94,6 +94,28 @@ import Workshop
         #expect(answer.status == 400 || answer.status == 422 || answer.status == 409)
         #expect(answer.text.contains("models:/NAME/VERSION"), "\(answer.text)")
         await shop.works.close()
+    }
+
+    @Test func wrongUseIsToldFromWorkThatFailed() async throws {
+        let folder = try TemporaryFolder()
+        let store = ["--streams", "log:\(folder("streams"))"]
+        let wrong: [[String]] = [
+            ["score"], ["score", "--from", "a", "--to", "b"] + store, ["polish"], ["publish", "a"] + store,
+            ["score", "--from", "a", "--to", "b", "--model", "m.onnx"], ["read"] + store,
+        ]
+        for words in wrong {
+            let told = try await Program.run(["stream"] + words, folder: folder.path)
+            #expect(told.code == 2, "\(words): \(told.all)")
+        }
+        let failing: [([String], String)] = [
+            (["score", "--from", "a", "--to", "b", "--model", folder("m.onnx")], "m.onnx"),
+            (["score", folder("s.yaml")], "s.yaml"), (["read", "nothing"], "nothing"),
+        ]
+        for (words, name) in failing {
+            let told = try await Program.run(["stream"] + words + store + ["--json"], folder: folder.path)
+            #expect(told.code == 1, "\(words): \(told.all)")
+            #expect(told.json["error"]?.string?.contains(name) == true, "\(told.all)")
+        }
     }
 
     private func open(_ shop: Workshop) async throws -> any EventStreams {
