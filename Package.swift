@@ -127,7 +127,7 @@ let package = Package(
             "ObjectStorage", "Statistics", "Inference", "Experiments"),
         room(
             "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "Records", "SQL",
-            "Journal",
+            "Journal", "Streams", "Documents", "Aggregations",
             "Inference", "Features", "Registry"),
         // Tables scored offline.
         .target(
@@ -142,7 +142,8 @@ let package = Package(
             "Inference", "Features",
             "Registry", "Serving"),
         room(
-            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "Statistics",
+            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "ObjectStorage",
+            "Statistics",
             "Inference", "Features",
             "Training", "Registry", "Serving", "Monitoring"),
 
@@ -201,8 +202,8 @@ let package = Package(
         .executableTarget(
             name: "kafka-broker", dependencies: ["CKafka"], path: "Tests/KafkaBroker", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "bench-streams", dependencies: ["Basics", "Telemetry", "Streams"], path: "Benchmarks/streams",
-            swiftSettings: swiftSettings),
+            name: "bench-streams", dependencies: ["Basics", "Telemetry", "Streams", "Inference", "Serving"],
+            path: "Benchmarks/streams", swiftSettings: swiftSettings),
         // What is killed while it is at work on a store, and the checks of that store.
         .target(
             name: "Storms",
@@ -226,7 +227,8 @@ let package = Package(
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests(
-            "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
+            "Serving", in: "Layers", "Aggregations", "Basics", "Configuration", "Documents", "Features", "Inference",
+            "Streams", "Telemetry", "Engines", "TestSupport"),
         tests(
             "Scoring", in: "Layers", "Basics", "Columnar", "SQL", "ObjectStorage", "Inference", "Datasets", "Features",
             "Engines",
@@ -247,6 +249,7 @@ let package = Package(
             "Works", in: "", excluding: ["Fixtures"], "Workshop", "Basics", "Configuration", "Datasets", "Engines",
             "Features", "HTTP", "Inference",
             "Jobs", "Journal", "ObjectStorage", "Records", "Registry", "Sealing", "SQL", "Security", "Serving",
+            "Streams",
             "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests(
             "Feast", in: "Protocols", "Workshop", "Works", "Basics", "HTTP", "Datasets", "Features", "Engines",
@@ -325,7 +328,8 @@ let package = Package(
             path: "Benchmarks/tracking", exclude: ["mlflow_fill.py"], swiftSettings: swiftSettings),
         // Kills and starves the real server process; needs the release binary.
         .testTarget(
-            name: "FaultsTests", dependencies: ["Basics", "HTTP", "SQL", "Columnar", "Engines", "TestSupport"],
+            name: "FaultsTests",
+            dependencies: ["Basics", "HTTP", "SQL", "Columnar", "Streams", "Inference", "Engines", "TestSupport"],
             path: "Tests/FaultsTests",
             swiftSettings: swiftSettings),
     ],

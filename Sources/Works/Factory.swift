@@ -30,6 +30,7 @@ final class Factory: FactoryControl {
     private let experiments: ExperimentStore
     private let duty: ControlDuty
     private let jobs: JobDuty
+    private let scorers: ScorerDuty
     private let turns = TurnGate()
     private let journal: Journal
     /// The last journal entry whose effects are in force here.
@@ -47,7 +48,7 @@ final class Factory: FactoryControl {
         training: TrainingService, endpoints: EndpointStore, registry: ModelRegistry, monitors: MonitorService,
         retraining: RetrainService,
         loop: ControlLoop, experiments: ExperimentStore, duty: ControlDuty, jobs: JobDuty,
-        describe: @escaping @Sendable () async throws -> [String: String]
+        scorers: ScorerDuty, describe: @escaping @Sendable () async throws -> [String: String]
     ) {
         self.database = database
         journal = Journal(database)
@@ -65,6 +66,7 @@ final class Factory: FactoryControl {
         self.experiments = experiments
         self.duty = duty
         self.jobs = jobs
+        self.scorers = scorers
         self.describe = describe
     }
 
@@ -213,6 +215,7 @@ final class Factory: FactoryControl {
         await monitors.use(definitions.monitors)
         await retraining.use(definitions.pipelines)
         jobs.use(definitions.jobs)
+        scorers.use(definitions.scorers)
     }
 
     func advance(to moment: Timestamp) async throws -> ControlLoop.Turn {

@@ -17,6 +17,7 @@ struct FactoryDefinitions {
     let catalogue: Catalogue
     let trainings: [TrainingDefinition]
     let endpoints: [EndpointDefinition]
+    let scorers: [StreamScoring]
     let monitors: [MonitorDefinition]
     let pipelines: [PipelineDefinition]
     let jobs: [JobDefinition]
@@ -44,6 +45,7 @@ struct FactoryDefinitions {
         catalogue = try Catalogue(documents)
         trainings = try TrainingDefinition.all(documents)
         endpoints = try EndpointDefinition.all(documents)
+        scorers = try StreamScoring.all(documents)
         monitors = try MonitorDefinition.all(documents)
         pipelines = try PipelineDefinition.all(documents)
         jobs = try JobDefinition.all(documents)
@@ -62,6 +64,7 @@ struct FactoryDefinitions {
         for endpoint in endpoints {
             try need(endpoint.service, "feature service", catalogue.services.keys, in: "endpoint '\(endpoint.name)'")
         }
+        for scorer in scorers { _ = try ScorerDuty.Reference(scorer) }
         for monitor in monitors {
             try need(monitor.endpoint, "endpoint", endpoints.map(\.name), in: "monitor '\(monitor.name)'")
         }
@@ -110,6 +113,7 @@ struct FactoryDefinitions {
         for (name, test) in catalogue.tests { try add("test", name, test) }
         for training in trainings { try add("training", training.name, training) }
         for endpoint in endpoints { try add("endpoint", endpoint.name, endpoint) }
+        for scorer in scorers { try add("scorer", scorer.name, scorer) }
         for monitor in monitors { try add("monitor", monitor.name, monitor) }
         for pipeline in pipelines { try add("pipeline", pipeline.name, pipeline) }
         for job in jobs { try add("job", job.name, job) }

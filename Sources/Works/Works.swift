@@ -82,6 +82,7 @@ public final class Works: Sendable {
     private let anchorPlace: AnchorPlace
     private let jobs: JobDuty
     private let streaming: StreamDuty
+    private let scoring: ScorerDuty
     private let hooks: WebhookDuty
     private let threads: Int
     /// The environment variable that names the file with the key that signs the journal.
@@ -203,12 +204,16 @@ public final class Works: Sendable {
         let loop = ControlLoop(
             materialisation: materialisation, monitors: monitors, retraining: retraining, rollouts: rollouts,
             splits: splits, endpoints: endpoints, time: clock, logger: logger)
+        scoring = ScorerDuty(
+            registry: registry, loader: loader, features: features, store: streaming.store, duty: duty, clock: clock,
+            time: time, metrics: metrics, logger: logger)
         factory = Factory(
             database: database, addresses: stores.addresses, clock: clock, system: time, random: random,
             features: features,
             training: training,
             endpoints: endpoints, registry: registry, monitors: monitors, retraining: retraining,
-            loop: loop, experiments: experiments, duty: duty, jobs: jobs
+            loop: loop, experiments: experiments, duty: duty, jobs: jobs,
+            scorers: scoring
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }
         }
@@ -252,6 +257,9 @@ public final class Works: Sendable {
             await hooks.attempt($0)
         }.install(on: router)
         OperatorRoutes(metrics: metrics).install(on: router)
+        router.get("/api/works/v1/scorers", needs: .right(to: .read)) { [scoring] _ in
+            try .json(await scoring.statuses())
+        }
         try await factory.resume()
     }
 
@@ -338,6 +346,7 @@ public final class Works: Sendable {
         let working = Task { [jobs] in await jobs.work() }
         let telling = Task { [hooks] in await hooks.work() }
         let streamed = Task { [streaming] in await streaming.work() }
+        let scored = Task { [scoring] in await scoring.work() }
         let guarding = Task { [logger] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await security.keepCertificate(of: server, log: logger) }
@@ -353,7 +362,7 @@ public final class Works: Sendable {
         }
         ready(url)
         await stop()
-        let tasks = [ticking, following, living, shipping, anchoring, working, guarding, streamed, telling]
+        let tasks = [ticking, following, living, shipping, anchoring, working, guarding, streamed, scored, telling]
         for task in tasks { task.cancel() }
         try lock.publish(url: nil)
         await server.shutdown(drainSeconds: 10)

@@ -30,7 +30,7 @@ public struct StreamStore: Sendable {
     /// Stands before the names of topics and groups on a cluster that tests share.
     public let prefix: String
     let time: any TimeSource
-    let settings: [String: String]
+    var settings: [String: String]
     public let server: KafkaServer?
 
     /// The store's address.
@@ -47,6 +47,13 @@ public struct StreamStore: Sendable {
         }
         let query = items.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "&")
         return query.isEmpty ? base : "\(base)?\(query)"
+    }
+
+    /// The same topics with further settings, as another process may have them.
+    public func with(_ more: [String: String]) -> StreamStore {
+        var other = self
+        other.settings.merge(more) { $1 }
+        return other
     }
 
     /// Opens the store.

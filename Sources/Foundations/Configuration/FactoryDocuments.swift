@@ -10,7 +10,7 @@ public struct FactoryDocuments: Sendable {
 
     /// The folders a factory directory may have.
     public static let folderNames = [
-        "data", "features", "training", "pipelines", "serving", "monitoring", "governance",
+        "data", "features", "training", "pipelines", "serving", "streams", "monitoring", "governance",
     ]
     /// The name of the file every factory directory has.
     public static let manifestName = "works.yaml"

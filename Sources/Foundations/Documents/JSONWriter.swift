@@ -69,6 +69,31 @@ public struct JSONWriter {
         bytes.append(contentsOf: number.description.utf8)
     }
 
+    /// Writes the name of a member that came from outside; its value is the element, object or array written next.
+    public mutating func name(_ key: String) {
+        begin(nil)
+        string(key)
+        bytes.append(UInt8(ascii: ":"))
+    }
+
+    /// Writes a finite number or a whole one as an element of an array, so that it is read back with the same bits.
+    public mutating func element(number: some CustomStringConvertible & Numeric) {
+        begin(nil)
+        bytes.append(contentsOf: number.description.utf8)
+    }
+
+    /// Writes a truth as an element of an array.
+    public mutating func element(_ truth: Bool) {
+        begin(nil)
+        bytes.append(contentsOf: (truth ? "true" : "false").utf8)
+    }
+
+    /// Writes null as an element of an array.
+    public mutating func null() {
+        begin(nil)
+        bytes.append(contentsOf: "null".utf8)
+    }
+
     /// Writes a text as an element of an array.
     public mutating func element(_ text: String) {
         begin(nil)

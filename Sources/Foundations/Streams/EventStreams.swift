@@ -28,6 +28,11 @@ public protocol EventStreams: Sendable {
         _ topic: TopicName, partition: Int, from offset: Int64, limit: Int, wait: Duration
     ) async throws -> [StreamedRecord]
 
+    /// Reads what one partition holds by now, starting at the first record at or after `offset`; never waits for what
+    /// comes.
+    /// - Returns: at most `limit` records; fewer only where the partition ends.
+    func held(_ topic: TopicName, partition: Int, from offset: Int64, limit: Int) async throws -> [StreamedRecord]
+
     /// For each partition the offset of its oldest record.
     func starts(_ topic: TopicName) async throws -> [Int64]
 
@@ -102,6 +107,13 @@ public protocol StreamConsumer: Sendable {
 
     /// Goes back to what the group has committed: what was polled since is polled again.
     func rewind() async throws
+
+    /// Goes on at an offset of a partition that this consumer has, whatever the group has committed. What was polled of it
+    /// and not committed is forgotten. Without effect where the partition belongs to another consumer by now.
+    func seek(_ partition: TopicPartition, to offset: Int64) async throws
+
+    /// Changes whenever partitions come or go: who works by partition looks anew at what it knows of them.
+    var generation: UInt64 { get }
 
     /// How far the group is behind in the partitions this consumer has now.
     func lag() async throws -> [StreamLag]

@@ -96,9 +96,12 @@ public struct TopicPartition: Hashable, Comparable, Sendable, Codable, CustomStr
 public struct StreamOutput: Hashable, Sendable {
     public let topic: TopicName
     public let record: StreamRecord
+    /// Where it goes; nil for the partition of its key.
+    public let partition: Int?
 
-    public init(topic: TopicName, record: StreamRecord) {
+    public init(topic: TopicName, record: StreamRecord, partition: Int? = nil) {
         self.topic = topic
         self.record = record
+        self.partition = partition
     }
 }

@@ -11,7 +11,7 @@ public enum Streams {
     ///   `sasl_plaintext`, `sasl_ssl`), `mechanism` (`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`), `user`, `password_env` or
     ///   `password_file`, `ca`, `cert`, `client_key`, `client_key_password_file`, `client_id` (each process its own),
     ///   `prefix` (of topics and groups), `replicas`, `timeout_ms`, `connect_timeout_ms`, `delivery_timeout_ms`,
-    ///   `session_timeout_ms`, `max_record_bytes`.
+    ///   `session_timeout_ms`, `fetch_wait_ms`, `max_record_bytes`.
     ///
     /// - Parameters:
     ///   - url: the address.

@@ -43,7 +43,7 @@ public struct StreamLag: Hashable, Sendable {
 }
 
 /// Where a group starts in a partition it has committed nothing for.
-public enum StreamStart: String, Sendable, CaseIterable {
+public enum StreamStart: String, Sendable, Codable, CaseIterable {
     case oldest
     case newest
 }

@@ -12,19 +12,25 @@ public struct RowsAsTensors: TensorModel {
     public let outputs: [TensorSpec]
     public var stacksRows: Bool { true }
     public var columnNames: [String]? {
+        if let columns { return columns }
         if let forest = model as? XGBoostModel { return forest.featureNames.isEmpty ? nil : forest.featureNames }
         return (model as? LightGBMModel)?.featureNames
     }
     public let byteCount: Int
     /// The model as it was before.
     public let model: any Model
+    private let columns: [String]?
 
     /// - Parameters:
     ///   - platform: the runtime's name, such as `lightgbm`.
     ///   - byteCount: memory the model keeps, as far as known.
     ///   - datatype: FP32 where the model works in single precision, which is then what it gives.
-    public init(_ model: any Model, platform: String, byteCount: Int, datatype: TensorType = .fp64) {
+    ///   - columns: names of the features, in order; nil for those that the model itself knows.
+    public init(
+        _ model: any Model, platform: String, byteCount: Int, datatype: TensorType = .fp64, columns: [String]? = nil
+    ) {
         self.model = model
+        self.columns = columns
         self.platform = platform
         self.byteCount = byteCount
         let other: TensorType = datatype == .fp64 ? .fp32 : .fp64

@@ -10,7 +10,7 @@ enum Verbs {
         ScoreCommand(),
         DeployCommand(),
         PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), MonitorCommand(), JobsCommand(),
-        JournalCommand(), PrincipalCommand(), TokenCommand(),
+        StreamCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(),
     ]
 
     static func find(_ name: String) throws -> any Command {

@@ -10,20 +10,30 @@ final class KafkaAssignment: Sendable {
         var committed: [KafkaPartition: Int64] = [:]
         var polled: Set<KafkaPartition> = []
         var hasLost = false
+        var generation: UInt64 = 0
     }
 
     private let state = Mutex(State())
 
     var partitions: Set<KafkaPartition> { state.withLock { $0.partitions } }
 
-    func assign(_ partitions: [KafkaPartition: Int64]) { state.withLock { $0.partitions = Set(partitions.keys) } }
+    /// Changes with every partition that comes or goes.
+    var generation: UInt64 { state.withLock { $0.generation } }
+
+    func assign(_ partitions: [KafkaPartition: Int64]) {
+        state.withLock { state in
+            state.partitions = Set(partitions.keys)
+            state.generation &+= 1
+        }
+    }
 
     /// Everything is taken back: what was polled and not committed is polled again by whoever gets it.
     func revoke() {
         state.withLock { state in
-            let hasLost = state.hasLost || !state.polled.isEmpty
+            let (hasLost, generation) = (state.hasLost || !state.polled.isEmpty, state.generation)
             state = State()
             state.hasLost = hasLost
+            state.generation = generation &+ 1
         }
     }
 
@@ -75,6 +85,15 @@ final class KafkaAssignment: Sendable {
             state.polled = []
             state.hasLost = false
             for (partition, offset) in offsets { state.positions[partition] = offset }
+        }
+    }
+
+    /// One partition was moved to an offset, and goes on from there after a rewind too.
+    func noteSought(_ partition: KafkaPartition, _ offset: Int64) {
+        state.withLock { state in
+            state.polled.remove(partition)
+            state.positions[partition] = offset
+            state.committed[partition] = offset
         }
     }
 

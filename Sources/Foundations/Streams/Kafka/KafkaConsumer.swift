@@ -45,6 +45,7 @@ final class KafkaConsumer: StreamConsumer {
                 let left = now < deadline ? Int64(clamping: (deadline - now + 999_999) / 1_000_000) : 0
                 let source = KafkaSource(client: client, state: state)
                 return try source.take(limit: limit, milliseconds: Int32(clamping: min(left, KafkaConsumer.slice)))
+                    .records
             }
             guard records.isEmpty, SystemTime.monotonicNanoseconds < deadline else {
                 metrics.consumed.increment(by: UInt64(records.count))
@@ -72,17 +73,22 @@ final class KafkaConsumer: StreamConsumer {
             let unknown = polled.filter { known[$0] == nil }
             if !unknown.isEmpty { targets.merge(try stored(unknown)) { $1 } }
             guard !targets.isEmpty else { return state.noteRewound([:]) }
-            try KafkaPartitions.with(targets) { list in
-                let failure = rd_kafka_seek_partitions(client.handle.pointer, list, client.settings.callMilliseconds)
-                let code = failure.map { rd_kafka_error_code($0) } ?? KafkaPartitions.error(in: list)
-                if let failure { rd_kafka_error_destroy(failure) }
-                guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
-                    throw client.failure(code, "going back in the group '\(group)'")
-                }
-            }
+            try move(targets)
             state.noteRewound(targets.filter { $0.value >= 0 })
         }
     }
+
+    func seek(_ partition: TopicPartition, to offset: Int64) async throws {
+        let place = KafkaPartition(
+            topic: client.settings.prefix + partition.topic.text, partition: Int32(clamping: partition.partition))
+        try await thread.run { [self] in
+            guard state.partitions.contains(place) else { return }
+            try move([place: offset])
+            state.noteSought(place, offset)
+        }
+    }
+
+    var generation: UInt64 { state.generation }
 
     func lag() async throws -> [StreamLag] {
         let lag = try await thread.run { [self] in
@@ -125,6 +131,17 @@ final class KafkaConsumer: StreamConsumer {
         TopicPartition(
             topic: try TopicName(String(partition.topic.dropFirst(client.settings.prefix.count))),
             partition: Int(partition.partition))
+    }
+
+    private func move(_ targets: [KafkaPartition: Int64]) throws {
+        try KafkaPartitions.with(targets) { list in
+            let failure = rd_kafka_seek_partitions(client.handle.pointer, list, client.settings.callMilliseconds)
+            let code = failure.map { rd_kafka_error_code($0) } ?? KafkaPartitions.error(in: list)
+            if let failure { rd_kafka_error_destroy(failure) }
+            guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
+                throw client.failure(code, "moving in the partitions of the group '\(group)'")
+            }
+        }
     }
 
     /// What the broker has for the group; a negative offset where there is nothing.

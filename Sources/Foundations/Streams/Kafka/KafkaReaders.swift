@@ -51,17 +51,20 @@ final class KafkaReaders: Sendable {
 
     /// Reads from an offset on. Blocks.
     static func read(
-        _ reader: Reader, _ partition: KafkaPartition, from offset: Int64, stands: Bool, limit: Int, milliseconds: Int32
-    ) throws -> [StreamedRecord] {
+        _ reader: Reader, _ partition: KafkaPartition, from offset: Int64, stands: Bool, limit: Int,
+        milliseconds: Int32,
+        stopsAtEnd: Bool
+    ) throws -> KafkaSource.Taken {
         let client = reader.client
         if !stands {
             let code = try KafkaPartitions.with([partition: offset]) { rd_kafka_assign(client.handle.pointer, $0) }
             guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw client.failure(code, "reading '\(partition.topic)'") }
         }
         reader.place.withLock { $0 = nil }
-        let records = try KafkaSource(client: client, state: nil).take(limit: limit, milliseconds: milliseconds)
-        let next = records.last.map { $0.position.offset &+ 1 } ?? offset
+        let taken = try KafkaSource(client: client, state: nil).take(
+            limit: limit, milliseconds: milliseconds, stopsAtEnd: stopsAtEnd)
+        let next = taken.records.last.map { $0.position.offset &+ 1 } ?? offset
         reader.place.withLock { $0 = (partition, next) }
-        return records
+        return taken
     }
 }

@@ -15,6 +15,8 @@ struct KafkaSettings: Sendable {
     let deliveryMilliseconds: Int
     let recordBytes: Int
     let sessionMilliseconds: Int
+    /// How long a broker that has nothing may hold a consumer's request.
+    let fetchMilliseconds: Int
     /// Copies of each partition of topics made here; -1 is the broker's own number.
     let replicas: Int32
     private let shared: [String: String]
@@ -23,6 +25,7 @@ struct KafkaSettings: Sendable {
     static let known: Set<String> = [
         "brokers", "security", "mechanism", "user", "ca", "cert", "client_key", "client_id", "prefix", "acks",
         "timeout_ms", "connect_timeout_ms", "delivery_timeout_ms", "session_timeout_ms", "max_record_bytes", "replicas",
+        "fetch_wait_ms",
     ]
 
     /// - Parameters:
@@ -48,6 +51,7 @@ struct KafkaSettings: Sendable {
         deliveryMilliseconds = try url.integer("delivery_timeout_ms", in: 1000...600_000) ?? 30_000
         recordBytes = try url.integer("max_record_bytes", in: 1024...(16 << 20)) ?? 1_000_000
         sessionMilliseconds = try url.integer("session_timeout_ms", in: 1000...1_800_000) ?? 30_000
+        fetchMilliseconds = try url.integer("fetch_wait_ms", in: 1...30_000) ?? 100
         replicas = Int32(clamping: try url.integer("replicas", in: 1...32) ?? -1)
         let connect = try url.integer("connect_timeout_ms", in: 1000...300_000) ?? 5000
         connectMilliseconds = Int32(clamping: connect)
@@ -102,7 +106,8 @@ struct KafkaSettings: Sendable {
         [
             "group.id": group, "enable.auto.commit": "false", "enable.auto.offset.store": "false",
             "auto.offset.reset": start == .oldest ? "earliest" : "latest", "isolation.level": "read_committed",
-            "enable.partition.eof": "true", "allow.auto.create.topics": "false", "fetch.wait.max.ms": "100",
+            "enable.partition.eof": "true", "allow.auto.create.topics": "false",
+            "fetch.wait.max.ms": String(fetchMilliseconds),
             "session.timeout.ms": String(sessionMilliseconds),
             "heartbeat.interval.ms": String(max(100, min(3000, sessionMilliseconds / 4))),
             "max.poll.interval.ms": String(max(300_000, sessionMilliseconds)),

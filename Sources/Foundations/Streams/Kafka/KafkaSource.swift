@@ -6,9 +6,17 @@ struct KafkaSource {
     /// Told of what was taken; nil for a reader without a group.
     let state: KafkaAssignment?
 
+    /// What was taken, and whether a partition ended after it.
+    struct Taken: Sendable {
+        var records: [StreamedRecord] = []
+        var isAtEnd = false
+    }
+
     /// Records that are there already, or the first ones that come.
-    /// - Parameter milliseconds: how long to wait for the first.
-    func take(limit: Int, milliseconds: Int32) throws -> [StreamedRecord] {
+    /// - Parameters:
+    ///   - milliseconds: how long to wait for the first.
+    ///   - stopsAtEnd: whether the end of a partition is a reason to wait no longer.
+    func take(limit: Int, milliseconds: Int32, stopsAtEnd: Bool = false) throws -> Taken {
         var records: [StreamedRecord] = []
         var names: [OpaquePointer: (name: TopicName, kafka: String)] = [:]
         var wait = milliseconds
@@ -18,6 +26,7 @@ struct KafkaSource {
             if code == RD_KAFKA_RESP_ERR__PARTITION_EOF {
                 // The end of a partition is no reason to stop waiting for another.
                 if let partition = partition(message) { state?.noteEnd(partition, message.pointee.offset) }
+                if stopsAtEnd { return Taken(records: records, isAtEnd: true) }
                 if !records.isEmpty { wait = 0 }
                 continue
             }
@@ -41,7 +50,7 @@ struct KafkaSource {
                         topic: name.name, partition: Int(partition), offset: message.pointee.offset)))
             wait = 0
         }
-        return records
+        return Taken(records: records)
     }
 
     private func partition(_ message: UnsafeMutablePointer<rd_kafka_message_t>) -> KafkaPartition? {

@@ -85,12 +85,26 @@ final class KafkaStreams: EventStreams {
     func read(
         _ topic: TopicName, partition: Int, from offset: Int64, limit: Int, wait: Duration
     ) async throws -> [StreamedRecord] {
+        try await read(topic, partition: partition, from: offset, limit: limit, wait: wait, stopsAtEnd: false)
+    }
+
+    func held(_ topic: TopicName, partition: Int, from offset: Int64, limit: Int) async throws -> [StreamedRecord] {
+        try await read(
+            topic, partition: partition, from: offset, limit: limit,
+            wait: .milliseconds(Int64(settings.callMilliseconds)), stopsAtEnd: true)
+    }
+
+    private func read(
+        _ topic: TopicName, partition: Int, from offset: Int64, limit: Int, wait: Duration, stopsAtEnd: Bool
+    ) async throws -> [StreamedRecord] {
         let count = try await partitions(of: topic)
         guard (0..<count).contains(partition) else {
             throw StreamFailure.unknownPartition(topic: topic.text, partition: partition, has: count)
         }
         let place = KafkaPartition(topic: settings.prefix + topic.text, partition: Int32(clamping: partition))
-        let (reader, stands) = try readers.take(place, offset)
+        let found = try readers.take(place, offset)
+        // The end is told once to who begins to read, so what only looks at what is there begins anew.
+        let (reader, stands) = (found.reader, found.stands && !stopsAtEnd)
         let deadline = SystemTime.monotonicNanoseconds &+ UInt64(wait.clampedNanoseconds)
         var first = offset
         do {
@@ -105,19 +119,30 @@ final class KafkaStreams: EventStreams {
                         topic: topic.text, partition: partition, offset: offset, end: ends.1)
                 }
                 first = max(offset, ends.0)
+                if stopsAtEnd, first >= ends.1 {
+                    readers.give(reader)
+                    return []
+                }
             }
+            var records: [StreamedRecord] = []
             var isFirst = !stands
             while true {
                 let now = SystemTime.monotonicNanoseconds
                 let left = Int64(clamping: now < deadline ? (deadline - now + 999_999) / 1_000_000 : 0)
                 let (from, isNew) = (first, isFirst)
-                let records = try await reader.thread.run {
+                let rest = limit - records.count
+                let taken = try await reader.thread.run {
                     try KafkaReaders.read(
-                        reader, place, from: from, stands: !isNew, limit: limit,
-                        milliseconds: Int32(clamping: min(left, 250)))
+                        reader, place, from: from, stands: !isNew, limit: rest,
+                        milliseconds: Int32(clamping: min(left, 250)), stopsAtEnd: stopsAtEnd)
                 }
                 isFirst = false
-                if !records.isEmpty || left == 0 || limit < 1 {
+                records += taken.records
+                let isEnough = stopsAtEnd ? taken.isAtEnd || records.count >= limit : !records.isEmpty
+                guard isEnough || !stopsAtEnd || left > 0 else {
+                    throw StreamFailure.timedOut(action: "reading '\(topic)'", store: settings.name)
+                }
+                if isEnough || left == 0 || limit < 1 {
                     readers.give(reader)
                     metrics.consumed.increment(by: UInt64(records.count))
                     return records
@@ -291,7 +316,12 @@ final class KafkaStreams: EventStreams {
                 count = try await self.partitions(of: output.topic)
                 counts[output.topic] = count
             }
-            if let key = output.record.key {
+            if let chosen = output.partition {
+                guard (0..<count).contains(chosen) else {
+                    throw StreamFailure.unknownPartition(topic: output.topic.text, partition: chosen, has: count)
+                }
+                partitions.append(chosen)
+            } else if let key = output.record.key {
                 partitions.append(Partitioner.partition(key: key, count: count))
             } else {
                 partitions.append(

@@ -84,6 +84,20 @@ final class LocalConsumer: StreamConsumer {
         }
     }
 
+    func seek(_ partition: TopicPartition, to offset: Int64) async throws {
+        try adopt()
+        state.withLock { state in
+            guard state.cursors[partition] != nil else { return }
+            state.cursors[partition] = PartitionLog.Cursor(offset: offset)
+            state.polled.remove(partition)
+        }
+    }
+
+    var generation: UInt64 {
+        try? adopt()
+        return state.withLock { $0.generation }
+    }
+
     func lag() async throws -> [StreamLag] {
         try adopt()
         let committed = store.commits.offsets(group)

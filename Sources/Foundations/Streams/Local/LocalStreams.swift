@@ -212,6 +212,20 @@ final class LocalStreams: EventStreams {
         }
     }
 
+    func held(_ topic: TopicName, partition: Int, from offset: Int64, limit: Int) async throws -> [StreamedRecord] {
+        let log = try self.partition(TopicPartition(topic: topic, partition: partition))
+        return try await readers.run {
+            var cursor = PartitionLog.Cursor(offset: offset)
+            var records: [StreamedRecord] = []
+            while records.count < limit {
+                let more = try log.read(&cursor, limit: limit - records.count)
+                guard !more.isEmpty else { break }
+                records += more
+            }
+            return records
+        }
+    }
+
     func starts(_ topic: TopicName) async throws -> [Int64] { try self.topic(topic).partitions.map(\.start) }
 
     func ends(_ topic: TopicName) async throws -> [Int64] { try self.topic(topic).partitions.map(\.end) }
@@ -338,7 +352,12 @@ final class LocalStreams: EventStreams {
             let count = try counts[output.topic] ?? topic(output.topic).partitions.count
             counts[output.topic] = count
             let partition: Int
-            if let key = output.record.key {
+            if let chosen = output.partition {
+                guard (0..<count).contains(chosen) else {
+                    throw StreamFailure.unknownPartition(topic: output.topic.text, partition: chosen, has: count)
+                }
+                partition = chosen
+            } else if let key = output.record.key {
                 partition = Partitioner.partition(key: key, count: count)
             } else {
                 partition = Int((first &+ UInt64(spread / LocalStreams.recordsPerTurn)) % UInt64(max(1, count)))

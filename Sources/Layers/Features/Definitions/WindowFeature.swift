@@ -31,7 +31,7 @@ extension WindowFeature {
     ]
 
     /// Reads `name: {mean: column, over: 3h}`. With a list of windows the name is followed by each: `name_3h`, `name_1d`.
-    static func list(_ node: YAMLNode) throws -> [WindowFeature] {
+    public static func list(_ node: YAMLNode) throws -> [WindowFeature] {
         try node.mapping().entries.flatMap { entry -> [WindowFeature] in
             let map = try entry.value.mapping(allowing: functions + ["over", "n", "q", "type"])
             let present = functions.filter { map.node($0) != nil }
