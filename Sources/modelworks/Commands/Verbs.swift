@@ -8,8 +8,9 @@ enum Verbs {
         ImportCommand(), CollectCommand(), VersionCommand(),
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), LineageCommand(),
         DeployCommand(),
-        PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), MonitorCommand(), JobsCommand(),
-        JournalCommand(), PrincipalCommand(), TokenCommand(),
+        PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), AutoscaleCommand(), MonitorCommand(),
+        JobsCommand(),
+        JournalCommand(), PrincipalCommand(), TokenCommand(), APIKeyCommand(),
     ]
 
     static func find(_ name: String) throws -> any Command {
