@@ -59,22 +59,11 @@ struct APIKeyCommand: Command {
             }
             return action
         }
-        var lifetime: Int64? = 90 * 86_400
-        if let text = arguments.option("expires") {
-            if text == "never" {
-                lifetime = nil
-            } else {
-                guard let days = Int64(text), (1...3652).contains(days) else {
-                    throw UsageError("'--expires' must be a whole number of days from 1 to 3652, or never")
-                }
-                lifetime = days * 86_400
-            }
-        }
         let (entry, secret) = try KeyFile.create(
             KeyFile.Request(
                 principal: try PrincipalID(principal), role: role, actions: actions,
                 resources: arguments.list("resources"), description: arguments.option("description"),
-                lifetimeSeconds: lifetime), in: path, time: SystemTime(), random: SystemRandom())
+                lifetimeSeconds: try arguments.lifetime()), in: path, time: SystemTime(), random: SystemRandom())
         return Output(
             document: ["key": try shown(entry), "secret": .string(secret.revealed)],
             text: """

@@ -26,13 +26,14 @@ private final class Notes: RequestObserver {
             (.post, "/fast/fall/1", "/fast/{name}/{version:int}", 200, 9), (.get, "/count", "/count", 200, nil),
             (.get, "/nowhere", "unmatched", 404, nil),
         ]
-        for (method, path, route, status, bytes) in asked {
+        for (number, (method, path, route, status, bytes)) in asked.enumerated() {
             let answer = try await client.send(
                 method, path,
                 headers: ["User-Agent": "test", "traceparent": trace, "X-Request-Id": "id-\(route.count)"])
             #expect(answer.status.code == status && answer.headers["X-Request-Id"] == "id-\(route.count)")
-            try await eventually { notes.all.last?.route == route }
+            try await eventually { notes.all.count > number }
             let note = try #require(notes.all.last)
+            #expect(note.route == route)
             #expect(note.scheme == "HTTP/1.1" && note.method == method.rawValue && note.status == status)
             #expect(note.path == path.split(separator: "?").first.map(String.init))
             #expect(note.requestID == "id-\(route.count)" && note.agent == "test" && note.trace == trace)

@@ -8,7 +8,7 @@ import Telemetry
 /// A limit counts predictions, which are what needs the right to ``Action/infer``: nobody is kept from stopping a model
 /// because too much is asked of it. Of limits for the same things the one that names most counts, the others do not.
 public final class RateLimits: Sendable {
-    private struct Rule: Sendable {
+    private final class Rule: Sendable {
         let limit: RateLimit
         let size: TokenBuckets.Size
         let principal: [UInt8]?
@@ -24,16 +24,41 @@ public final class RateLimits: Sendable {
             model = Rule.name(limit.model)
         }
 
+        /// How many things it names.
+        var names: Int { (principal == nil ? 0 : 1) + (model == nil ? 0 : 1) }
+
         private static func name(_ subject: RateLimit.Subject?) -> [UInt8]? {
             if case .named(let name) = subject { Array(name.utf8) } else { nil }
         }
     }
 
     /// Limits for the same kinds of things, those that name most first.
-    private struct Group: Sendable {
+    private final class Group: Sendable {
         let countsPrincipals: Bool
         let countsModels: Bool
-        var rules: [Rule]
+        let rules: [Rule]
+
+        init(countsPrincipals: Bool, countsModels: Bool, _ limits: [RateLimit]) {
+            self.countsPrincipals = countsPrincipals
+            self.countsModels = countsModels
+            let rules = limits.map(Rule.init)
+            self.rules = rules.enumerated().sorted { ($1.element.names, $0.offset) < ($0.element.names, $1.offset) }
+                .map(\.element)
+        }
+    }
+
+    /// What is in force, never changed.
+    private final class Plan: Sendable {
+        let groups: [Group]
+        let countsPrincipals: Bool
+
+        init(_ limits: [RateLimit]) {
+            groups = [(true, true), (true, false), (false, true), (false, false)].compactMap { principals, models in
+                let own = limits.filter { ($0.principal != nil) == principals && ($0.model != nil) == models }
+                return own.isEmpty ? nil : Group(countsPrincipals: principals, countsModels: models, own)
+            }
+            countsPrincipals = groups.contains(where: \.countsPrincipals)
+        }
     }
 
     /// Where limits come from: each sets its own.
@@ -43,11 +68,12 @@ public final class RateLimits: Sendable {
 
     private struct State {
         var limits: [Origin: [RateLimit]] = [:]
-        var groups: [Group] = []
+        /// Every plan there was: who reads one takes no count of it, so that none may go. They change when definitions do.
+        var plans: [Plan] = []
     }
 
     private let state = Mutex(State())
-    private let isEmpty = Atomic<Bool>(true)
+    private let plan: Atomic<Unmanaged<Plan>?>
     private let buckets = TokenBuckets()
     private let monotonic: @Sendable () -> UInt64
     private let refusals: Counter
@@ -59,6 +85,7 @@ public final class RateLimits: Sendable {
 
     init(_ limits: [RateLimit], metrics: MetricsRegistry, monotonic: @escaping @Sendable () -> UInt64) {
         self.monotonic = monotonic
+        plan = Atomic(nil)
         refusals = metrics.counter("modelworks_rate_limited_total", help: "Requests refused because of a rate limit.")
         set(limits)
     }
@@ -66,31 +93,14 @@ public final class RateLimits: Sendable {
     /// Puts other limits in the place of those of the same origin.
     public func set(_ limits: [RateLimit], of origin: Origin = .server) {
         state.withLock { state in
+            guard state.limits[origin] ?? [] != limits else { return }
             state.limits[origin] = limits
             let all = state.limits.sorted { $0.key.rawValue < $1.key.rawValue }.flatMap(\.value)
-            state.groups = RateLimits.groups(all)
-            isEmpty.store(all.isEmpty, ordering: .releasing)
+            let made = Plan(all)
+            state.plans.append(made)
+            plan.store(all.isEmpty ? nil : Unmanaged.passUnretained(made), ordering: .releasing)
         }
     }
-
-    private static func groups(_ limits: [RateLimit]) -> [Group] {
-        var made: [Group] = []
-        for limit in limits {
-            let rule = Rule(limit)
-            let (principals, models) = (limit.principal != nil, limit.model != nil)
-            if let place = made.firstIndex(where: { $0.countsPrincipals == principals && $0.countsModels == models }) {
-                made[place].rules.append(rule)
-            } else {
-                made.append(Group(countsPrincipals: principals, countsModels: models, rules: [rule]))
-            }
-        }
-        for place in made.indices {
-            made[place].rules.sort { RateLimits.names($0) > RateLimits.names($1) }
-        }
-        return made
-    }
-
-    private static func names(_ rule: Rule) -> Int { (rule.principal == nil ? 0 : 1) + (rule.model == nil ? 0 : 1) }
 
     /// Counts a request.
     /// - Parameters:
@@ -100,14 +110,19 @@ public final class RateLimits: Sendable {
     public func take(_ principal: @autoclosure () -> String, for need: RouteNeed?, model: UnsafeRawBufferPointer?)
         throws(RateLimited)
     {
-        guard !isEmpty.load(ordering: .acquiring), let need, need.action == Action.infer.rawValue else { return }
+        guard let plan = plan.load(ordering: .acquiring), let need, need.action == Action.infer.rawValue else { return }
         // The handler will say which model is meant, and ask again.
         if model == nil, need.isNamedByHandler { return }
+        let inForce = plan.takeUnretainedValue()
+        try take(inForce.countsPrincipals ? principal() : "", model, of: inForce)
+    }
+
+    private func take(
+        _ principal: String, _ model: UnsafeRawBufferPointer?, of plan: Plan
+    ) throws(RateLimited) {
         let now = max(1, monotonic())
-        let groups = state.withLock { $0.groups }
-        let principal = groups.contains(where: \.countsPrincipals) ? principal() : ""
         var taken: [(key: UInt64, size: TokenBuckets.Size)] = []
-        for group in groups {
+        for group in plan.groups {
             guard !group.countsModels || model != nil,
                 let rule = group.rules.first(where: { RateLimits.fits($0, principal, model) })
             else { continue }
@@ -118,7 +133,7 @@ public final class RateLimits: Sendable {
                 refusals.increment()
                 throw RateLimited(limit: rule.limit, waitNanoseconds: wait)
             }
-            if groups.count > 1 { taken.append((key, rule.size)) }
+            if plan.groups.count > 1 { taken.append((key, rule.size)) }
         }
     }
 
@@ -143,7 +158,7 @@ public final class RateLimits: Sendable {
         // Seeded anew in each process, so that nobody can choose names that share a bucket.
         var hasher = Hasher()
         hasher.combine(rule.seed)
-        hasher.combine(principal)
+        if let principal { hasher.combine(principal) }
         if let model {
             hasher.combine(model.count)
             hasher.combine(bytes: model)

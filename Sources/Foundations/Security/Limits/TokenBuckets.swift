@@ -24,14 +24,14 @@ final class TokenBuckets: Sendable {
     private static let reach = 8
 
     private let places: Places
-    private let mask: UInt
+    private let mask: UInt64
 
     /// - Parameter places: how many buckets there are, rounded up to a power of two.
     init(places count: Int = 1 << 16) {
         var size = Self.reach
         while size < count { size *= 2 }
         places = Places(size)
-        mask = UInt(size - 1)
+        mask = UInt64(size - 1)
     }
 
     /// Takes a token.
@@ -40,65 +40,88 @@ final class TokenBuckets: Sendable {
     ///   - key: spread well over its 64 bits.
     /// - Returns: nil, or nanoseconds until there is one.
     func take(_ key: UInt64, of size: Size, now: UInt64) -> UInt64? {
-        let key = UInt(key)
+        let place = find(key) ?? claim(key, now: now)
+        var old = places.full(place).pointee.load(ordering: .relaxed)
         while true {
-            var found: (place: Int, pair: WordPair)?
-            var least: (place: Int, pair: WordPair)?
-            for step in 0..<UInt(Self.reach) {
-                let place = Int((key &+ step) & mask)
-                let pair = places[place]
-                if pair.first == key {
-                    found = (place, pair)
-                    break
-                }
-                if least.map({ pair.second < $0.pair.second }) ?? true { least = (place, pair) }
-            }
-            let full = found.map { max(UInt64($0.pair.second), now) } ?? now
-            let next = full &+ size.interval
+            let next = max(old, now) &+ size.interval
             guard next &- now <= size.depth else { return next &- now &- size.depth }
-            guard let (place, old) = found ?? least else { return nil }
-            if places.exchange(place, old, for: WordPair(first: key, second: UInt(next))) { return nil }
+            let result = places.full(place).pointee.weakCompareExchange(
+                expected: old, desired: next, ordering: .relaxed)
+            guard !result.exchanged else { return nil }
+            old = result.original
         }
     }
 
     /// Puts back a token that was taken for a request which another bucket has refused.
     func giveBack(_ key: UInt64, of size: Size) {
-        let key = UInt(key)
-        for step in 0..<UInt(Self.reach) {
+        guard let place = find(key) else { return }
+        places.full(place).pointee.wrappingSubtract(size.interval, ordering: .relaxed)
+    }
+
+    private func find(_ key: UInt64) -> Int? {
+        for step in 0..<UInt64(Self.reach) {
             let place = Int((key &+ step) & mask)
-            while case let pair = places[place], pair.first == key {
-                let earlier = pair.second > UInt(size.interval) ? pair.second - UInt(size.interval) : 0
-                if places.exchange(place, pair, for: WordPair(first: key, second: earlier)) { return }
+            if places.key(place).pointee.load(ordering: .acquiring) == key { return place }
+        }
+        return nil
+    }
+
+    /// A place for a key that has none. Who was about to use the bucket that was there finds one token less in it or more;
+    /// nothing else comes of that.
+    private func claim(_ key: UInt64, now: UInt64) -> Int {
+        while true {
+            var least: (place: Int, key: UInt64, full: UInt64)?
+            for step in 0..<UInt64(Self.reach) {
+                let place = Int((key &+ step) & mask)
+                let known = places.key(place).pointee.load(ordering: .acquiring)
+                // Another thread was faster.
+                if known == key { return place }
+                let full = places.full(place).pointee.load(ordering: .relaxed)
+                if least.map({ full < $0.full }) ?? true { least = (place, known, full) }
             }
+            guard let least else { return 0 }
+            let result = places.key(least.place).pointee.compareExchange(
+                expected: least.key, desired: key, ordering: .acquiringAndReleasing)
+            guard result.exchanged else { continue }
+            if least.full > now {
+                _ = places.full(least.place).pointee.compareExchange(
+                    expected: least.full, desired: now, ordering: .relaxed)
+            }
+            return least.place
         }
     }
 
-    /// The memory of the buckets.
+    /// The memory of the buckets: of each the key, and when it will be full.
     private final class Places: @unchecked Sendable {
         // Only ever read and written by atomic operations, on places below `count`.
-        private let memory: UnsafeMutablePointer<Atomic<WordPair>>
+        private let keys: UnsafeMutablePointer<Atomic<UInt64>>
+        private let fulls: UnsafeMutablePointer<Atomic<UInt64>>
         private let count: Int
 
         init(_ count: Int) {
             self.count = count
-            memory = .allocate(capacity: count)
-            for place in 0..<count { (memory + place).initialize(to: Atomic(WordPair(first: 0, second: 0))) }
+            keys = .allocate(capacity: count)
+            fulls = .allocate(capacity: count)
+            for place in 0..<count {
+                (keys + place).initialize(to: Atomic(0))
+                (fulls + place).initialize(to: Atomic(0))
+            }
         }
 
         deinit {
-            memory.deinitialize(count: count)
-            memory.deallocate()
+            keys.deinitialize(count: count)
+            fulls.deinitialize(count: count)
+            keys.deallocate()
+            fulls.deallocate()
         }
 
-        subscript(place: Int) -> WordPair {
-            precondition(place >= 0 && place < count)
-            return memory[place].load(ordering: .acquiring)
-        }
+        func key(_ place: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { keys + checked(place) }
 
-        func exchange(_ place: Int, _ old: WordPair, for new: WordPair) -> Bool {
+        func full(_ place: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { fulls + checked(place) }
+
+        private func checked(_ place: Int) -> Int {
             precondition(place >= 0 && place < count)
-            return memory[place].weakCompareExchange(expected: old, desired: new, ordering: .acquiringAndReleasing)
-                .exchanged
+            return place
         }
     }
 }
