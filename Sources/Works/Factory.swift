@@ -7,6 +7,7 @@ import Journal
 import Monitoring
 import Registry
 import SQL
+import Security
 import Serving
 import Synchronization
 import Telemetry
@@ -24,6 +25,7 @@ final class Factory: FactoryControl {
     private let training: TrainingService
     private let endpoints: EndpointStore
     private let registry: ModelRegistry
+    private let limits: RateLimits
     private let monitors: MonitorService
     private let retraining: RetrainService
     private let loop: ControlLoop
@@ -45,7 +47,8 @@ final class Factory: FactoryControl {
         database: Database, addresses: StoreAddresses, clock: FactoryClock, system: any TimeSource,
         random: any RandomSource,
         features: FeatureStore,
-        training: TrainingService, endpoints: EndpointStore, registry: ModelRegistry, monitors: MonitorService,
+        training: TrainingService, endpoints: EndpointStore, registry: ModelRegistry, limits: RateLimits,
+        monitors: MonitorService,
         retraining: RetrainService,
         loop: ControlLoop, experiments: ExperimentStore, duty: ControlDuty, jobs: JobDuty,
         scorers: ScorerDuty, describe: @escaping @Sendable () async throws -> [String: String]
@@ -60,6 +63,7 @@ final class Factory: FactoryControl {
         self.training = training
         self.endpoints = endpoints
         self.registry = registry
+        self.limits = limits
         self.monitors = monitors
         self.retraining = retraining
         self.loop = loop
@@ -211,6 +215,7 @@ final class Factory: FactoryControl {
         features.use(definitions.catalogue, dataFolder: definitions.dataFolder)
         training.use(definitions.trainings)
         registry.use(definitions.registry)
+        limits.set(definitions.limits, of: .definitions)
         try await endpoints.open(definitions.endpoints)
         await monitors.use(definitions.monitors)
         await retraining.use(definitions.pipelines)

@@ -5,6 +5,7 @@ import Features
 import Foundation
 import Monitoring
 import Registry
+import Security
 import Serving
 import Training
 import WorksAPI
@@ -22,6 +23,8 @@ struct FactoryDefinitions {
     let pipelines: [PipelineDefinition]
     let jobs: [JobDefinition]
     let dataFolder: String
+    /// How often predictions of the endpoints may be asked for.
+    let limits: [RateLimit]
     /// Where the directory says that the stores are.
     let stores: StoreAddresses
 
@@ -46,10 +49,23 @@ struct FactoryDefinitions {
         trainings = try TrainingDefinition.all(documents)
         endpoints = try EndpointDefinition.all(documents)
         scorers = try StreamScoring.all(documents)
+        limits = try endpoints.flatMap { try Self.limits(of: $0) }
+        // What a server reads of it when it starts.
+        _ = try GatewayOptions(manifest: directory.files[FactoryDocuments.manifestName] ?? "")
         monitors = try MonitorDefinition.all(documents)
         pipelines = try PipelineDefinition.all(documents)
         jobs = try JobDefinition.all(documents)
         try checkReferences()
+    }
+
+    /// The limits of an endpoint, which name no model: theirs is the endpoint.
+    private static func limits(of endpoint: EndpointDefinition) throws -> [RateLimit] {
+        try (endpoint.limits ?? []).map { text in
+            var limit = try RateLimit(text)
+            guard limit.model == nil else { throw AccessFailure.badLimit("\(text) of the endpoint '\(endpoint.name)'") }
+            limit.model = .named(endpoint.name)
+            return limit
+        }
     }
 
     private func checkReferences() throws {
@@ -124,7 +140,7 @@ struct FactoryDefinitions {
 extension FactoryDefinitions.Settings {
     init(_ node: YAMLNode) throws {
         let map = try node.mapping(allowing: [
-            "name", "owner", "description", "data", "clock", "tags", "stores", "registry",
+            "name", "owner", "description", "data", "clock", "tags", "stores", "registry", "gateway",
         ])
         name = try map.string("name")
         owner = try map.string("owner")

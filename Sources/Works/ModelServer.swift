@@ -18,6 +18,7 @@ public struct ModelServerOptions: Sendable {
     /// Network threads.
     public var threads = 2
     public var security = ServerSecurity()
+    public var gateway = GatewayOptions()
     /// Whether metrics are shown under Triton's names too.
     public var tritonMetrics = false
     /// Seconds between two looks at a folder that is followed.
@@ -45,18 +46,25 @@ public final class ModelServer: Sendable {
     private let options: ModelServerOptions
     private let metrics = MetricsRegistry()
     private let logger: Logger
+    private let scaler: ModelScaler
 
     public init(_ options: ModelServerOptions) {
         self.options = options
         logger = Logger(sink: options.logSink, level: options.logLevel, time: options.time)
         router = Router(log: logger)
         var repositoryOptions = options.repository
+        if let seconds = options.gateway.answerSeconds {
+            // What waits for a model holds its own time; the transport holds everything else to the same.
+            repositoryOptions.standard.defaultTimeoutMicroseconds = Int(clamping: Int64(min(seconds, 86_400) * 1e6))
+        }
         repositoryOptions.onChange = { [logger] change in
             Self.log(change, logger)
             options.repository.onChange(change)
         }
         repository = ModelRepository(
             repositoryOptions, time: options.time, random: options.random, metrics: metrics)
+        scaler = ModelScaler(repository, metrics: metrics)
+        ScalingRoutes(scaler).install(on: router)
         let inference = OpenInference(
             table: EndpointTable(), models: repository, version: ProgramVersion.current, time: options.time,
             random: options.random, loops: options.threads, workers: options.threads, answersOnLoops: true,
@@ -84,11 +92,19 @@ public final class ModelServer: Sendable {
     public func serve(ready: @Sendable (Address) -> Void, until stop: @Sendable () async -> Void) async throws {
         let security = options.security
         let isEncrypted = security.certificate != nil
+        let gateway = try Gateway(
+            options.gateway, limits: RateLimits([], metrics: metrics), time: options.time, random: options.random,
+            metrics: metrics, logger: logger)
+        if let guardian = gateway.guardian(security.access) {
+            router.protect(with: guardian)
+            calls.protect(with: guardian)
+        }
         try security.access.check(host: options.host, encrypted: isEncrypted, insecure: security.insecure)
         var configuration = HTTPServerConfiguration(host: options.host, port: options.port)
         configuration.http2Port = options.grpcPort
         configuration.threads = options.threads
         configuration.certificate = security.certificate
+        gateway.configure(&configuration)
         let server = HTTPServer(
             configuration: configuration, router: router, calls: calls, log: logger, metrics: metrics,
             random: options.random)
@@ -103,13 +119,17 @@ public final class ModelServer: Sendable {
                 url: "\(isEncrypted ? "https" : "http")://\(host):\(port)",
                 grpc: server.http2Port.map { "\(host):\($0)" }))
         let following = Task { await follow() }
-        let guarding = Task { [logger] in await security.keepCertificate(of: server, log: logger) }
+        let scaling = Task { await scale() }
+        let guarding = Task { await gateway.keep(server, security) }
         await stop()
         following.cancel()
+        scaling.cancel()
         guarding.cancel()
         await server.shutdown(drainSeconds: 10)
         await following.value
+        await scaling.value
         await guarding.value
+        await gateway.close()
     }
 
     /// Keeps up with the folder until the task is cancelled.
@@ -120,6 +140,14 @@ public final class ModelServer: Sendable {
             do { try await repository.poll() } catch {
                 logger.error("the models folder could not be looked at", ["error": .string("\(error)")])
             }
+        }
+    }
+
+    /// Decides every second how many replicas each model is to have, until the task is cancelled.
+    private func scale() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            scaler.tick(now: SystemTime.monotonicNanoseconds)
         }
     }
 

@@ -85,6 +85,8 @@ public final class Works: Sendable {
     private let scoring: ScorerDuty
     private let hooks: WebhookDuty
     private let threads: Int
+    private let limits: RateLimits
+    private let random: any RandomSource
     /// The environment variable that names the file with the key that signs the journal.
     public static let journalKeyVariable = "MODELWORKS_JOURNAL_KEY_FILE"
     /// The environment variable that names the file with the key that signs exported model versions.
@@ -142,6 +144,8 @@ public final class Works: Sendable {
         self.stores = stores
         self.metrics = metrics
         threads = options.threads
+        limits = RateLimits([], metrics: metrics)
+        self.random = random
         self.time = time
         self.logger = logger
         duty = ControlDuty(
@@ -211,9 +215,8 @@ public final class Works: Sendable {
             database: database, addresses: stores.addresses, clock: clock, system: time, random: random,
             features: features,
             training: training,
-            endpoints: endpoints, registry: registry, monitors: monitors, retraining: retraining,
-            loop: loop, experiments: experiments, duty: duty, jobs: jobs,
-            scorers: scoring
+            endpoints: endpoints, registry: registry, limits: limits, monitors: monitors, retraining: retraining,
+            loop: loop, experiments: experiments, duty: duty, jobs: jobs, scorers: scoring
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }
         }
@@ -290,13 +293,15 @@ public final class Works: Sendable {
     ///
     /// - Parameters:
     ///   - security: who is let in, and the certificate.
+    ///   - gateway: limits, logs and what else stands before the routes.
     ///   - endJobs: whether jobs that run on this machine are ended and given back when it stops. Else they go on, and the
     ///     next process of this root carries them on.
     ///   - ready: called with the address once requests are answered.
     /// - Throws: `AccessFailure.exposed` where the host lies beyond this machine and nothing keeps strangers out, or
     ///   the `HTTPFailure` for which the server can not start.
     public func serve(
-        host: String, port: Int, security: ServerSecurity = ServerSecurity(), endJobs: Bool = false,
+        host: String, port: Int, security: ServerSecurity = ServerSecurity(),
+        gateway options: GatewayOptions = GatewayOptions(), endJobs: Bool = false,
         ready: @Sendable (String) -> Void,
         until stop: @Sendable () async -> Void
     ) async throws {
@@ -305,8 +310,11 @@ public final class Works: Sendable {
         var configuration = HTTPServerConfiguration(host: host, port: port)
         configuration.threads = threads
         configuration.certificate = security.certificate
-        let authenticator = Authenticator(store: access, time: time, metrics: metrics, log: logger)
-        if security.access == .on { router.protect(with: authenticator) }
+        let gateway = try Gateway(
+            options, limits: limits, time: time, random: random, metrics: metrics, logger: logger)
+        gateway.configure(&configuration)
+        let authenticator = gateway.authenticator(access)
+        router.protect(with: security.access == .on ? authenticator : OpenAccess(limits: limits))
         let server = HTTPServer(configuration: configuration, router: router, log: logger, metrics: metrics)
         let bound = try server.start()
         func address(_ host: String) -> String {
@@ -349,7 +357,7 @@ public final class Works: Sendable {
         let scored = Task { [scoring] in await scoring.work() }
         let guarding = Task { [logger] in
             await withTaskGroup(of: Void.self) { group in
-                group.addTask { await security.keepCertificate(of: server, log: logger) }
+                group.addTask { await gateway.keep(server, security) }
                 group.addTask {
                     while !Task.isCancelled {
                         try? await Task.sleep(for: .seconds(30))
@@ -368,6 +376,7 @@ public final class Works: Sendable {
         await server.shutdown(drainSeconds: 10)
         for task in tasks { await task.value }
         await jobs.stop(endJobs: endJobs)
+        await gateway.close()
         await close()
     }
 

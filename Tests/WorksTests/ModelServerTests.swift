@@ -140,20 +140,8 @@ struct ModelServerTests {
     private func serve(
         _ options: ModelServerOptions, _ body: @Sendable (HTTPClient) async throws -> Void
     ) async throws {
-        let (addresses, address) = AsyncStream<String>.makeStream()
-        let (stop, stopper) = AsyncStream<Void>.makeStream()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                try await ModelServer(options).serve(
-                    ready: { address.yield($0.url) }, until: { for await _ in stop { return } })
-            }
-            defer { stopper.finish() }
-            for await url in addresses {
-                try await body(try HTTPClient(baseURL: url, connections: 8))
-                break
-            }
-            stopper.finish()
-            try await group.waitForAll()
+        try await FolderServer.run(options) { address in
+            try await body(try HTTPClient(baseURL: address.url, connections: 8))
         }
     }
 }
@@ -172,32 +160,12 @@ private func text(_ response: HTTPResponse) async throws -> String {
 
 /// What a model makes of one number.
 private func ask(_ client: HTTPClient, _ model: String, _ value: Double) async throws -> Double? {
-    let body = #"{"inputs":[{"name":"x","datatype":"FP64","shape":[1,1],"data":[\#(value)]}]}"#
-    let response = try await client.send(
-        .post, "/v2/models/\(model)/infer", headers: ["Content-Type": "application/json"], body: Array(body.utf8))
-    guard response.status == .ok else { return nil }
-    let answer = try JSON.decode(JSONValue.self, from: try await text(response))
-    return answer["outputs"]?.array?.first?["data"]?.array?.first?.double
+    let response = try await FolderServer.send(client, model, value)
+    return response.status == .ok ? try await FolderServer.number(response) : nil
 }
 
 private struct NoNumber: Failure {
     let code = FailureCode.invalidArgument
     let text: String
     var message: String { "'\(text)' is no number" }
-}
-
-/// A model that multiplies.
-private struct Multiplier: TensorModel {
-    let factor: Double
-    let platform = "multiplier"
-    let inputs = [TensorSpec(name: "x", datatype: .fp64, shape: [-1, 1])]
-    let outputs = [TensorSpec(name: "y", datatype: .fp64, shape: [-1, 1])]
-    let stacksRows = true
-    let byteCount = 8
-
-    func run(_ inputs: [Tensor], wanted: [Int]) throws -> [Tensor] {
-        try inputs.map { input in
-            try Tensor(.fp64, shape: input.shape, values: (input.values(as: Double.self) ?? []).map { $0 * factor })
-        }
-    }
 }

@@ -117,7 +117,8 @@ public struct ConfigurationMapping: Sendable {
         return wide || bytes > 1 << 60 ? nil : bytes
     }
 
-    static func share(of text: String) -> Double? {
+    /// A share such as `5%` or `0.05`, from 0 to 1; nil for other texts.
+    public static func share(of text: String) -> Double? {
         let value = text.hasSuffix("%") ? Double(text.dropLast()).map { $0 / 100 } : Double(text)
         return value.flatMap { (0...1).contains($0) ? $0 : nil }
     }

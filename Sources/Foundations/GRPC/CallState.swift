@@ -2,6 +2,7 @@ import Basics
 internal import CTransport
 import HTTP
 import Synchronization
+import Telemetry
 
 /// A call that outlives the callback in which it came. The stream holds it until it is closed.
 final class CallState: Sendable {
@@ -18,6 +19,8 @@ final class CallState: Sendable {
     private let core: GRPCCore
     private let start: UInt64
     private let address: UInt
+    /// Who is told of the call; nil where nobody is.
+    private let note: RequestRecord?
     private let answered = Atomic<Bool>(false)
     private let cancelling = Mutex(Cancelling())
 
@@ -29,7 +32,9 @@ final class CallState: Sendable {
         self.start = start
         self.compresses = compresses
         self.inbox = inbox
-        requestID = view.requestID ?? core.random.identifier()
+        let requestID = view.requestID ?? core.random.identifier()
+        self.requestID = requestID
+        note = core.note(view, method, requestID: requestID, start: start)
         address = UInt(bitPattern: view.pointer)
         mw_call_retain(view.pointer)
     }
@@ -77,7 +82,7 @@ final class CallState: Sendable {
     /// Nobody waits for the answer any more.
     func peerGone() {
         inbox?.close(.failure(.peerGone))
-        if claim() { core.record(method, .cancelled, start: start) }
+        if claim() { core.record(method, .cancelled, start: start, note) }
         cancel()
     }
 
@@ -99,7 +104,7 @@ final class CallState: Sendable {
         }
         guard claim() else { return }
         withPointer { CallAnswer.reply($0, compressed: packed) }
-        core.record(method, .ok, start: start)
+        core.record(method, .ok, start: start, note)
     }
 
     func reply(_ message: UnsafeRawBufferPointer) {
@@ -112,7 +117,7 @@ final class CallState: Sendable {
     func reply(capacity: Int, fill: (UnsafeMutableRawBufferPointer) -> Int) {
         guard claim() else { return }
         withPointer { CallAnswer.reply($0, capacity: capacity, fill: fill) }
-        core.record(method, .ok, start: start)
+        core.record(method, .ok, start: start, note)
     }
 
     func fail(_ error: any Error) {
@@ -122,7 +127,7 @@ final class CallState: Sendable {
             guard let inbox else { return CallAnswer.end(call, status, hasBegun: false) }
             inbox.ending { CallAnswer.end(call, status, hasBegun: $0) }
         }
-        core.record(method, status.code, start: start)
+        core.record(method, status.code, start: start, note)
     }
 
     /// Ends a call of many messages well.
@@ -134,7 +139,7 @@ final class CallState: Sendable {
                 CallAnswer.end(call)
             }
         }
-        core.record(method, .ok, start: start)
+        core.record(method, .ok, start: start, note)
     }
 
     /// The next of several messages.

@@ -48,15 +48,18 @@ struct CallView {
     }
 
     var inlineCredentials: InlineCredentials {
-        InlineCredentials(
-            authorization: field("authorization"), clientSubject: clientSubject, hasOrigin: field("origin") != nil,
-            loopIndex: Int(mw_call_loop(pointer)))
+        let remote = mw_call_remote(pointer)
+        return InlineCredentials(
+            authorization: field("authorization"), apiKey: field("x-api-key"),
+            remoteAddress: UnsafeRawBufferPointer(start: remote.data, count: remote.size),
+            clientSubject: clientSubject, hasOrigin: field("origin") != nil, loopIndex: Int(mw_call_loop(pointer)))
     }
 
     var credentials: RequestCredentials {
         RequestCredentials(
-            method: .post, authorization: text("authorization"), origin: text("origin"), host: text(":authority"),
-            remoteAddress: remoteAddress, clientSubject: clientSubject.map { String(decoding: $0, as: UTF8.self) })
+            method: .post, authorization: text("authorization"), apiKey: text("x-api-key"), origin: text("origin"),
+            host: text(":authority"), remoteAddress: remoteAddress,
+            clientSubject: clientSubject.map { String(decoding: $0, as: UTF8.self) })
     }
 
     /// Whether the client reads answers compressed by gzip.

@@ -22,17 +22,19 @@ final class GRPCCore: HTTP2Receiver {
     private let methods: [GRPCMethod]
     private let health: GRPCHealth
     private let metrics: MetricsRegistry
+    private let observer: (any RequestObserver)?
     private let log: Logger
 
     init(
         methods: [GRPCMethod], health: GRPCHealth, access: (any AccessGuard)?, limits: GRPCLimits,
-        metrics: MetricsRegistry, log: Logger, random: any RandomSource
+        metrics: MetricsRegistry, observer: (any RequestObserver)?, log: Logger, random: any RandomSource
     ) {
         self.methods = methods
         self.health = health
         self.access = access
         self.limits = limits
         self.metrics = metrics
+        self.observer = observer
         self.log = log
         self.random = random
     }
@@ -164,7 +166,7 @@ final class GRPCCore: HTTP2Receiver {
         if let handler = method.inline {
             let call = GRPCInlineCall(
                 view: view, core: self, method: method, start: start, caller: caller, isCompressed: isPacked,
-                message: message)
+                note: note(view, method, requestID: view.requestID ?? "", start: start), message: message)
             let done = handler(call)
             if view.isAnswered || mw_call_owner(view.pointer) != nil { return }
             if done || method.unary == nil { return fail(view, GRPCFailure.forgotten, method: method, start: start) }
@@ -182,8 +184,13 @@ final class GRPCCore: HTTP2Receiver {
             view, core: self, method: method, start: start, compresses: isPacked && view.acceptsGzip)
         state.own(view)
         let (metadata, remote, limit) = (view.metadata, view.remoteAddress, limits.messageBytes)
-        let task = Task.immediate {
+        // Whom the loop has let in by what it remembers is asked for again, since handlers want to know who it is.
+        let asks = access != nil && caller == nil && method.need != .nothing
+        let credentials = asks ? view.credentials : nil
+        let task = Task.immediate { [access] in
             do {
+                var caller = caller
+                if let credentials, let access { caller = try await access.admit(credentials) }
                 let request = GRPCRequest(
                     method: method.name, message: try await message(limit), metadata: metadata, caller: caller,
                     requestID: state.requestID, remoteAddress: remote)
@@ -209,13 +216,15 @@ final class GRPCCore: HTTP2Receiver {
             compresses: view.text("grpc-encoding") == "gzip" && view.acceptsGzip, inbox: StreamInbox(limits: limits))
         state.own(view)
         mw_call_set_intake(view.pointer, MW_INTAKE_OPEN)
-        let (metadata, remote, credentials) = (view.metadata, view.remoteAddress, asks ? view.credentials : nil)
+        let (metadata, remote) = (view.metadata, view.remoteAddress)
+        let credentials = access != nil && method.need != .nothing ? view.credentials : nil
         let task = Task.immediate { [access] in
             do {
                 var caller: Caller?
                 if let credentials, let access {
                     caller = try await access.admit(credentials)
-                    try caller?.require(method.need)
+                    // What the loop knew of the caller was enough already.
+                    if asks { try caller?.require(method.need) }
                 }
                 let request = GRPCRequest(
                     method: method.name, message: [], metadata: metadata, caller: caller, requestID: state.requestID,
@@ -261,20 +270,50 @@ final class GRPCCore: HTTP2Receiver {
 
     // MARK: Ends
 
-    func record(_ method: GRPCMethod, _ code: GRPCStatus.Code, start: UInt64) {
-        method.record(code, nanoseconds: SystemTime.monotonicNanoseconds &- start)
+    func record(_ method: GRPCMethod, _ code: GRPCStatus.Code, start: UInt64, _ note: RequestRecord?) {
+        let elapsed = SystemTime.monotonicNanoseconds &- start
+        method.record(code, nanoseconds: elapsed)
+        tell(note, code, nanoseconds: elapsed)
+    }
+
+    private func tell(_ note: RequestRecord?, _ code: GRPCStatus.Code, nanoseconds: UInt64) {
+        guard let observer, var record = note else { return }
+        record.status = code.rawValue
+        record.nanoseconds = nanoseconds
+        observer.ended(record)
+    }
+
+    /// What is known of a call before it ends; nil where nobody wants to know.
+    func note(_ view: CallView, _ method: GRPCMethod?, requestID: String, start: UInt64) -> RequestRecord? {
+        guard observer != nil else { return nil }
+        let path = view.text(":path") ?? ""
+        var record = RequestRecord(
+            scheme: "gRPC", method: "POST", path: String(path.prefix(RequestRecord.pathMax)),
+            remote: view.remoteAddress, requestID: requestID.isEmpty ? random.identifier() : requestID, start: start)
+        record.route = method?.name ?? "unknown"
+        record.agent = view.text("user-agent").map { String($0.prefix(256)) }
+        record.trace = view.text("traceparent").map { String($0.prefix(128)) }
+        if let access,
+            case .allowed(let name) = access.verdict(on: view.inlineCredentials, for: .nothing, resource: nil)
+        {
+            record.principal = name
+        }
+        return record
     }
 
     /// Ends a call that nobody has taken by the status of an error; on the loop.
     func fail(_ view: CallView, _ error: any Error, method: GRPCMethod? = nil, start: UInt64? = nil) {
         guard !view.isAnswered else { return }
         let name = method?.name ?? "unknown"
-        let status = status(of: error, requestID: view.requestID ?? random.identifier(), method: name)
+        let id = view.requestID ?? random.identifier()
+        let status = status(of: error, requestID: id, method: name)
+        let note = note(view, method, requestID: id, start: start ?? SystemTime.monotonicNanoseconds)
         CallAnswer.end(view.pointer, status, hasBegun: false)
         if let method, let start {
-            record(method, status.code, start: start)
+            record(method, status.code, start: start, note)
         } else {
             GRPCMethod.counter(metrics, name, status.code).increment()
+            tell(note, status.code, nanoseconds: 0)
         }
     }
 

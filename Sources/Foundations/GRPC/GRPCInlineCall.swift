@@ -1,6 +1,7 @@
 import Basics
 internal import CTransport
 import HTTP
+import Telemetry
 
 /// One unary call on the hot path, seen in place on the loop thread. Nothing of it may be kept after the handler returns:
 /// all bytes belong to the transport. ``later()`` is for calls that are answered afterwards.
@@ -11,6 +12,8 @@ public struct GRPCInlineCall: ~Copyable {
     let start: UInt64
     let caller: Caller?
     let isCompressed: Bool
+    /// Who is told of the call; nil where nobody is.
+    let note: RequestRecord?
 
     /// The message; valid until the handler returns.
     public let message: UnsafeRawBufferPointer
@@ -54,7 +57,7 @@ public struct GRPCInlineCall: ~Copyable {
     public func reply(capacity: Int, fill: (UnsafeMutableRawBufferPointer) -> Int) {
         guard !view.isAnswered, mw_call_owner(view.pointer) == nil else { return }
         CallAnswer.reply(view.pointer, capacity: capacity, fill: fill)
-        method.record(.ok, nanoseconds: SystemTime.monotonicNanoseconds &- start)
+        core.record(method, .ok, start: start, note)
     }
 
     /// Ends the call by the status of an error.

@@ -89,12 +89,15 @@ public final class GRPCRouter: Sendable {
 
     /// What serves the methods as they are registered now.
     /// - Throws: `HTTPFailure.badRoutes`.
-    func core(metrics: MetricsRegistry, log: Logger, random: any RandomSource) throws(HTTPFailure) -> GRPCCore {
+    func core(
+        metrics: MetricsRegistry, observer: (any RequestObserver)?, log: Logger, random: any RandomSource
+    ) throws(HTTPFailure) -> GRPCCore {
         let state = state.withLock { $0 }
         guard state.problems.isEmpty else { throw .badRoutes(state.problems) }
         return GRPCCore(
             methods: state.registrations.map { GRPCMethod($0, registry: metrics) }, health: health,
-            access: state.access, limits: limits, metrics: metrics, log: log, random: random)
+            access: state.access, limits: limits, metrics: metrics, observer: observer,
+            log: log, random: random)
     }
 }
 
@@ -109,7 +112,9 @@ extension HTTPServer {
     ) {
         self.init(
             configuration: configuration, router: router,
-            receiver: { () throws(HTTPFailure) in try calls.core(metrics: metrics, log: log, random: random) },
+            receiver: { () throws(HTTPFailure) in
+                try calls.core(metrics: metrics, observer: configuration.observer, log: log, random: random)
+            },
             log: log, metrics: metrics, random: random)
     }
 }

@@ -17,6 +17,10 @@ public protocol AccessGuard: Sendable {
 public struct InlineCredentials {
     /// The Authorization header as it came. Never to be logged.
     public let authorization: UnsafeRawBufferPointer?
+    /// The X-API-Key header, which stands for a bearer token. Never to be logged.
+    public let apiKey: UnsafeRawBufferPointer?
+    /// The address of the peer, without its port.
+    public let remoteAddress: UnsafeRawBufferPointer
     /// The subject of a client certificate that was verified, as RFC 2253 text.
     public let clientSubject: UnsafeRawBufferPointer?
     /// Whether a page of a browser sends it.
@@ -25,9 +29,13 @@ public struct InlineCredentials {
     public let loopIndex: Int
 
     package init(
-        authorization: UnsafeRawBufferPointer?, clientSubject: UnsafeRawBufferPointer?, hasOrigin: Bool, loopIndex: Int
+        authorization: UnsafeRawBufferPointer?, apiKey: UnsafeRawBufferPointer? = nil,
+        remoteAddress: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
+        clientSubject: UnsafeRawBufferPointer?, hasOrigin: Bool, loopIndex: Int
     ) {
         self.authorization = authorization
+        self.apiKey = apiKey
+        self.remoteAddress = remoteAddress
         self.clientSubject = clientSubject
         self.hasOrigin = hasOrigin
         self.loopIndex = loopIndex
@@ -36,7 +44,8 @@ public struct InlineCredentials {
 
 /// What a guard says of a request on the hot path.
 public enum AccessVerdict {
-    case allowed
+    /// - Parameter principal: who asks; nil where nobody looked.
+    case allowed(by: String? = nil)
     /// The answer is the one for this error.
     case refused(any Error)
     /// It has to be looked up: `admit` is asked, and the handler runs afterwards.
@@ -48,6 +57,8 @@ public struct RequestCredentials: Sendable {
     public var method: HTTPMethod
     /// The Authorization header as it came. Never to be logged.
     public var authorization: String?
+    /// The X-API-Key header, which stands for a bearer token. Never to be logged.
+    public var apiKey: String?
     public var origin: String?
     public var host: String?
     /// The address of the peer, without its port.
@@ -56,11 +67,12 @@ public struct RequestCredentials: Sendable {
     public var clientSubject: String?
 
     public init(
-        method: HTTPMethod, authorization: String? = nil, origin: String? = nil, host: String? = nil,
-        remoteAddress: String = "", clientSubject: String? = nil
+        method: HTTPMethod, authorization: String? = nil, apiKey: String? = nil, origin: String? = nil,
+        host: String? = nil, remoteAddress: String = "", clientSubject: String? = nil
     ) {
         self.method = method
         self.authorization = authorization
+        self.apiKey = apiKey
         self.origin = origin
         self.host = host
         self.remoteAddress = remoteAddress
@@ -69,8 +81,9 @@ public struct RequestCredentials: Sendable {
 
     init(_ request: HTTPRequest) {
         self.init(
-            method: request.method, authorization: request.header("Authorization"), origin: request.header("Origin"),
-            host: request.header("Host"), remoteAddress: request.remoteAddress, clientSubject: request.clientSubject)
+            method: request.method, authorization: request.header("Authorization"),
+            apiKey: request.header("X-API-Key"), origin: request.header("Origin"), host: request.header("Host"),
+            remoteAddress: request.remoteAddress, clientSubject: request.clientSubject)
     }
 }
 
@@ -78,11 +91,17 @@ public struct RequestCredentials: Sendable {
 public struct Caller: Sendable {
     /// Such as `user:mina`: what the journal says of what they do.
     public let name: String
+    /// False for somebody who showed nothing and is told apart by the address alone: nothing is done in that name.
+    public let isKnown: Bool
     private let check: @Sendable (RouteNeed?, String?) throws -> Void
 
     /// - Parameter check: throws where the caller may not do what is needed on the resource of that name.
-    public init(name: String, check: @escaping @Sendable (_ need: RouteNeed?, _ resource: String?) throws -> Void) {
+    public init(
+        name: String, isKnown: Bool = true,
+        check: @escaping @Sendable (_ need: RouteNeed?, _ resource: String?) throws -> Void
+    ) {
         self.name = name
+        self.isKnown = isKnown
         self.check = check
     }
 

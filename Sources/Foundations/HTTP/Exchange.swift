@@ -34,16 +34,42 @@ struct Exchange: @unchecked Sendable {
             let allowed = HTTPMethod.allCases
             problem = .methodNotAllowed(method: rawMethod, path: target.path, allowed: allowed)
         }
-        let given = headers["X-Request-Id"].flatMap { HTTPRequest.isSaneID($0.utf8) ? $0 : nil }
         var request = HTTPRequest(
             method: method ?? .get, target: target, headers: headers,
             body: withBody ? [UInt8](UnsafeRawBufferPointer(mw_exchange_body(pointer))) : [],
-            requestID: given ?? random.identifier(), remoteAddress: String(mw_exchange_remote(pointer)))
+            requestID: named(random: random), remoteAddress: String(mw_exchange_remote(pointer)))
         let subject = mw_exchange_client_subject(pointer)
         if subject.size > 0 { request.clientSubject = String(subject) }
         if mw_exchange_is_piecewise(pointer) != 0 { request.source = RequestPieces(self) }
         return (request, problem)
     }
+
+    /// The id of the request: the caller's where it is fit for a log, else one made now. The answer will carry it.
+    func named(random: any RandomSource) -> String {
+        let known = mw_exchange_id(pointer)
+        if known.size > 0 { return String(known) }
+        let id = random.identifier()
+        withSlice(Array(id.utf8)) { mw_exchange_set_id(pointer, $0) }
+        return id
+    }
+
+    /// Has the answer carry the caller's id, where it is fit for a log.
+    func takeID() {
+        guard let given = header("x-request-id"), HTTPRequest.isSaneID(given) else { return }
+        mw_exchange_set_id(
+            pointer, mw_slice(data: given.baseAddress?.assumingMemoryBound(to: CChar.self), size: given.count))
+    }
+
+    /// The bytes of the first header of that name, compared without case; nil where there is none.
+    func header(_ name: StaticString) -> UnsafeRawBufferPointer? {
+        let found = name.withUTF8Buffer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { mw_exchange_header(pointer, $0.baseAddress, $0.count) }
+        }
+        return found.data == nil ? nil : UnsafeRawBufferPointer(found)
+    }
+
+    /// Header lines that go out with the answer, each ended by CRLF.
+    func add(lines: [UInt8]) { withSlice(lines) { mw_exchange_add_lines(pointer, $0) } }
 
     /// Runs a closure on the loop of the exchange, which must not have been answered.
     func onLoop(_ body: @escaping @Sendable () -> Void) {
@@ -115,7 +141,7 @@ struct Exchange: @unchecked Sendable {
         }
     }
 
-    private func withSlice(_ bytes: [UInt8], _ body: (mw_slice) -> Void) {
+    func withSlice(_ bytes: [UInt8], _ body: (mw_slice) -> Void) {
         bytes.withUnsafeBytes { raw in
             body(mw_slice(data: raw.baseAddress?.assumingMemoryBound(to: CChar.self), size: raw.count))
         }

@@ -33,19 +33,23 @@ public enum HTTPFailure: Failure, Equatable {
     case unauthenticated(String, remedy: String)
     /// The body of a request can not be read to its end, and why.
     case badBody(String)
+    /// What is said to be an origin of pages is none.
+    case badOrigin(String)
+    /// A request took longer than any may.
+    case tooSlow(seconds: Double)
     /// The peer has left in the middle of a body or of a streamed answer.
     case peerGone
 
     public var code: FailureCode {
         switch self {
         case .badTarget, .badParameter, .badRoutes, .badHost, .badCertificate, .badURL, .methodNotAllowed,
-            .badBody, .badFile:
+            .badBody, .badFile, .badOrigin:
             .invalidArgument
         case .unknownPath: .notFound
         case .portInUse, .cannotListen: .failedPrecondition
         case .portNotPermitted, .unauthenticated: .permissionDenied
         case .cannotConnect, .connectionLost, .peerGone: .unavailable
-        case .timedOut: .deadlineExceeded
+        case .timedOut, .tooSlow: .deadlineExceeded
         case .badAnswer: .internal
         }
     }
@@ -70,6 +74,8 @@ public enum HTTPFailure: Failure, Equatable {
         case .badFile(let path, let reason): "'\(path)' can not be sent: \(reason)"
         case .unauthenticated(let reason, _): reason
         case .badBody(let reason): "the body can not be read: \(reason)"
+        case .badOrigin(let text): "'\(text.prefix(200))' is no origin"
+        case .tooSlow(let seconds): "the request was not answered within \(seconds) s"
         case .peerGone: "the peer has closed the connection"
         }
     }
@@ -82,6 +88,8 @@ public enum HTTPFailure: Failure, Equatable {
         case .badCertificate: "Give a PEM certificate chain and the unencrypted PEM key that belongs to it"
         case .methodNotAllowed(_, _, let allowed): "Use \(allowed.map(\.rawValue).joined(separator: ", "))"
         case .unauthenticated(_, let remedy): remedy
+        case .badOrigin: "Write scheme, host and port in lower case, such as https://shop.example, or * for all"
+        case .tooSlow: "Ask for less at once, or raise --request-timeout"
         case .cannotConnect: "Check that the server is running and the address is right"
         default: nil
         }

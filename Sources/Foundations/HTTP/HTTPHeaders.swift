@@ -42,7 +42,9 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
     }
 
     /// Those that the transport writes itself.
-    static let transportOwned: Set<String> = ["content-length", "transfer-encoding", "connection", "date"]
+    static let transportOwned: Set<String> = [
+        "content-length", "transfer-encoding", "connection", "date", "x-request-id",
+    ]
 
     // RFC 9110, section 5.6.2.
     private static func isToken(_ name: String) -> Bool {

@@ -1,5 +1,10 @@
 import Basics
 
+/// A failure that says more in the header of its answer, such as when to try again.
+public protocol HeadedFailure: Failure {
+    var headers: HTTPHeaders { get }
+}
+
 /// An error on its way to a client, before a protocol gives it a body.
 public struct HTTPProblem: Sendable {
     public let status: HTTPStatus
@@ -8,6 +13,8 @@ public struct HTTPProblem: Sendable {
     public let message: String
     public let remedy: String?
     public let requestID: String
+    /// What stands in the header of the answer beside its shape.
+    public let headers: HTTPHeaders
 
     /// Message and remedy as one text.
     public var text: String {
@@ -19,6 +26,7 @@ public struct HTTPProblem: Sendable {
     /// hold what is not for everybody.
     public init(_ error: any Error, requestID: String) {
         self.requestID = requestID
+        headers = HTTPProblem.headers(error)
         switch error {
         case let failure as any Failure:
             code = failure.code
@@ -40,6 +48,12 @@ public struct HTTPProblem: Sendable {
             message = "the request failed inside the server"
             remedy = "Look for request \(requestID) in the server's log"
         }
+    }
+
+    private static func headers(_ error: any Error) -> HTTPHeaders {
+        if let failure = error as? any HeadedFailure { return failure.headers }
+        guard let failure = error as? any Failure, status(for: failure.code) == .tooManyRequests else { return [:] }
+        return ["Retry-After": "1"]
     }
 
     /// The status for each kind of failure.

@@ -80,8 +80,8 @@ public struct HTTPRequest: Sendable {
         return value
     }
 
-    /// The name of who asks, such as `user:mina`; nil where no guard stands before the routes.
-    public var principal: String? { caller?.name }
+    /// The name of who asks, such as `user:mina`; nil where nobody asked who it is.
+    public var principal: String? { caller.flatMap { $0.isKnown ? $0.name : nil } }
 
     /// The first value of a header, its name compared without case.
     public func header(_ name: String) -> String? { headers[name] }

@@ -70,7 +70,8 @@ public final class HTTPServer: Sendable {
         try configuration.certificate?.check()
         let access = AccessMetrics(registry: metrics)
         let core = ServerCore(
-            router: router, receiver: try receiver?(), metrics: access, log: log, random: random)
+            router: router, receiver: try receiver?(), configuration: configuration, metrics: access, log: log,
+            random: random)
         let result = running.withLock { running -> Result<Int, HTTPFailure> in
             guard running == nil else { return .failure(.cannotListen("it has been started before")) }
             return open(wanted, wantedSecond, core).map { opened in

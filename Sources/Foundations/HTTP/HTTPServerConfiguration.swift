@@ -1,4 +1,5 @@
 import Foundation
+import Telemetry
 
 /// Where a server listens, and how much it puts up with. Times are in seconds, sizes in bytes.
 public struct HTTPServerConfiguration: Sendable {
@@ -64,6 +65,13 @@ public struct HTTPServerConfiguration: Sendable {
     public var writeTimeout = 20.0
     /// Bytes in a second below which a peer is too slow for a large body.
     public var minimumRate = 16 << 10
+    /// From the whole request to its answer, or to the beginning of one that is streamed; after it the answer is 504. Nil for
+    /// any time. Requests that are answered in place are not held to it.
+    public var answerTimeout: Double?
+    /// Which pages of other origins may read answers; nil for none.
+    public var crossOrigins: CrossOrigins?
+    /// Told of every request; nil for nobody.
+    public var observer: (any RequestObserver)?
 
     /// The defaults, at a host and a port.
     public init(host: String = "127.0.0.1", port: Int = 0) {

@@ -10,6 +10,8 @@ public struct InlineExchange: ~Copyable {
     /// The route's place among those of the core.
     private let route: Int
     private let start: UInt64
+    /// Who asks, where that is known.
+    var principal: String?
     /// Where it is noted that the handler has taken the request to answer it later.
     private let taken: UnsafeMutablePointer<Bool>
 
@@ -18,8 +20,9 @@ public struct InlineExchange: ~Copyable {
 
     init(
         exchange: OpaquePointer, path: UnsafeRawBufferPointer, query: UnsafeRawBufferPointer, places: InlineParameters,
-        core: ServerCore, route: Int, start: UInt64, taken: UnsafeMutablePointer<Bool>
+        core: ServerCore, route: Int, start: UInt64, taken: UnsafeMutablePointer<Bool>, principal: String? = nil
     ) {
+        self.principal = principal
         self.exchange = exchange
         self.path = path
         self.places = places
@@ -47,10 +50,7 @@ public struct InlineExchange: ~Copyable {
 
     /// The bytes of the first header of that name, compared without case; nil where there is none.
     public func header(_ name: StaticString) -> UnsafeRawBufferPointer? {
-        let found = name.withUTF8Buffer { bytes in
-            bytes.withMemoryRebound(to: CChar.self) { mw_exchange_header(exchange, $0.baseAddress, $0.count) }
-        }
-        return found.data == nil ? nil : UnsafeRawBufferPointer(found)
+        Exchange(pointer: exchange).header(name)
     }
 
     /// The bytes of the subject of the client's certificate, as RFC 2253 text; nil where it showed none.
@@ -63,7 +63,8 @@ public struct InlineExchange: ~Copyable {
     public var credentials: InlineCredentials {
         let authorization = header("authorization")
         return InlineCredentials(
-            authorization: authorization, clientSubject: clientSubject,
+            authorization: authorization, apiKey: authorization == nil ? header("x-api-key") : nil,
+            remoteAddress: UnsafeRawBufferPointer(mw_exchange_remote(exchange)), clientSubject: clientSubject,
             hasOrigin: authorization != nil && header("origin") != nil, loopIndex: loopIndex)
     }
 
@@ -106,7 +107,10 @@ public struct InlineExchange: ~Copyable {
     public func later() -> PendingExchange {
         taken.pointee = true
         let (core, route, start) = (core, route, start)
-        return PendingExchange(Exchange(pointer: exchange)) { core.record(route, $0, start: start) }
+        let note = core.note(exchange, start: start, principal: principal)
+        return PendingExchange(Exchange(pointer: exchange)) {
+            core.record(route, $0, bytes: $1, start: start, note)
+        }
     }
 
     private func withLines(_ contentType: StaticString, _ headers: HTTPHeaders, _ body: (mw_slice) -> Void) {

@@ -5,11 +5,11 @@ import Synchronization
 /// an answer is answered by 500.
 public final class PendingExchange: Sendable {
     private let exchange: Exchange
-    private let record: @Sendable (HTTPStatus) -> Void
+    private let record: @Sendable (HTTPStatus, Int) -> Void
     private let isAnswered = Atomic(false)
 
-    /// - Parameter record: told of the answer's status.
-    init(_ exchange: Exchange, record: @escaping @Sendable (HTTPStatus) -> Void) {
+    /// - Parameter record: told of the answer's status and the bytes of its body.
+    init(_ exchange: Exchange, record: @escaping @Sendable (HTTPStatus, Int) -> Void) {
         self.exchange = exchange
         self.record = record
     }
@@ -23,7 +23,7 @@ public final class PendingExchange: Sendable {
         guard !isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { return }
         var headers = headers
         if contentType.utf8CodeUnitCount > 0 { headers["Content-Type"] = "\(contentType)" }
-        record(status)
+        record(status, body.count)
         exchange.reply(status, lines: headers.lines(leavingOut: HTTPHeaders.transportOwned), body: body)
     }
 }

@@ -131,17 +131,19 @@ public final class Router: Sendable {
             response.headers.add("WWW-Authenticate", "Bearer realm=\"modelworks\"")
             response.headers.add("WWW-Authenticate", "Basic realm=\"modelworks\", charset=\"UTF-8\"")
         }
-        if problem.status == .tooManyRequests { response.headers["Retry-After"] = "1" }
+        for (name, value) in problem.headers.fields { response.headers[name] = value }
         return response
     }
 
     /// The routes as they are now.
     var table: RouteTable { state.withLock { $0.table } }
 
-    /// - Parameter outcome: what the table has found for the request.
+    /// - Parameters:
+    ///   - outcome: what the table has found for the request.
+    ///   - isAdmitted: whether the caller was let in before, by an inline route of the same path.
     func dispatch(
-        _ request: HTTPRequest, to outcome: RouteTable.Outcome, in table: RouteTable
-    ) async -> (response: HTTPResponse, route: String) {
+        _ request: HTTPRequest, to outcome: RouteTable.Outcome, in table: RouteTable, isAdmitted: Bool = false
+    ) async -> (response: HTTPResponse, route: String, principal: String?) {
         var request = request
         do {
             switch outcome {
@@ -152,13 +154,15 @@ public final class Router: Sendable {
                     let need = match.endpoint.need
                     let caller = try await access.admit(RequestCredentials(request))
                     request.caller = caller
-                    try caller.require(need, on: need?.parameter.flatMap { request.parameters[$0] })
+                    if !isAdmitted {
+                        try caller.require(need, on: need?.parameter.flatMap { request.parameters[$0] })
+                    }
                 }
-                return (try await match.endpoint.handler(request), request.route)
+                return (try await match.endpoint.handler(request), request.route, request.principal)
             case .otherMethods(let allowed):
                 if request.method == .options {
                     let names = allowed.map(\.rawValue).joined(separator: ", ")
-                    return (HTTPResponse(status: .noContent, headers: ["Allow": names]), "unmatched")
+                    return (HTTPResponse(status: .noContent, headers: ["Allow": names]), "unmatched", nil)
                 }
                 throw HTTPFailure.methodNotAllowed(
                     method: request.method.rawValue, path: request.path, allowed: allowed)
@@ -174,7 +178,7 @@ public final class Router: Sendable {
                         "status": .integer(Int64(response.status.code)), "error": .string("\(error)"),
                     ])
             }
-            return (response, request.route.isEmpty ? "unmatched" : request.route)
+            return (response, request.route.isEmpty ? "unmatched" : request.route, request.principal)
         }
     }
 

@@ -20,14 +20,18 @@ public enum AccessFailure: Failure, Hashable {
     /// A browser on a page of another origin sent a password.
     case foreignOrigin(String)
     case tooManyAttempts
+    /// A file of keys can not be used, and why.
+    case badFile(String, String)
+    /// What is no rate limit.
+    case badLimit(String)
     /// Listening beyond this machine without proof of who asks, or in clear text.
     case exposed(host: String, authenticated: Bool, encrypted: Bool)
 
     public var code: FailureCode {
         switch self {
-        case .badPrincipal, .badResource, .badLifetime: .invalidArgument
+        case .badPrincipal, .badResource, .badLifetime, .badLimit: .invalidArgument
         case .unknownPrincipal, .unknownToken, .noSuchGrant: .notFound
-        case .lastAdmin, .exposed: .failedPrecondition
+        case .lastAdmin, .exposed, .badFile: .failedPrecondition
         case .subjectTaken: .alreadyExists
         case .forbidden, .undeclared, .foreignOrigin: .permissionDenied
         case .tooManyAttempts: .resourceExhausted
@@ -51,6 +55,8 @@ public enum AccessFailure: Failure, Hashable {
         case .undeclared(let principal): "\(principal) may not use this route: only an admin may"
         case .foreignOrigin(let origin):
             "a request of a page at '\(origin.prefix(120))' may not change anything here with a password"
+        case .badFile(let path, let reason): "the keys in '\(path)' can not be used: \(reason)"
+        case .badLimit(let text): "'\(text.prefix(200))' is no rate limit"
         case .tooManyAttempts: "too many failed attempts to sign in come from this address"
         case .exposed(let host, let authenticated, let encrypted):
             "the server would listen on '\(host)', beyond this machine, without "
@@ -79,6 +85,9 @@ public enum AccessFailure: Failure, Hashable {
         case .undeclared: "Ask an admin"
         case .foreignOrigin: "Send a token as 'Authorization: Bearer'"
         case .tooManyAttempts: "Wait a moment, and check the token"
+        case .badFile: "Give a file made by 'modelworks api-key create', or the issuer's JSON Web Key Set"
+        case .badLimit:
+            "Write KEY=RATE or KEY=RATE/BURST, a key such as all, principal, model:NAME or principal+model, and requests a second"
         case .exposed(_, let authenticated, _):
             (authenticated ? "Give --tls-cert and --tls-key" : "Leave out '--auth off', give --tls-cert and --tls-key")
                 + ", listen on 127.0.0.1, or say --insecure where something in front of it does this work"

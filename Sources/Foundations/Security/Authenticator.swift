@@ -3,14 +3,17 @@ import HTTP
 import Synchronization
 import Telemetry
 
-/// The guard of a server: finds out who asks from `Authorization: Bearer`, from Basic with a token as password, or from
-/// a client certificate, and what they may do.
+/// The guard of a server: finds out who asks from `Authorization: Bearer` with a token of ours or a signed one of another
+/// issuer, from Basic with a token as password, from `X-API-Key` or from a client certificate, and what they may do, and how
+/// often.
 ///
 /// What was found good is kept in memory for 4 seconds by its hash and looked up again in the background after 2, so the
 /// hot path neither waits for SQL nor misses a revocation for longer than that. While the database does not answer,
 /// who was found good stays so for a minute: whoever could revoke it can not reach the database either.
 public final class Authenticator: AccessGuard {
-    private let store: AccessStore
+    private let source: any CredentialSource
+    private let webTokens: WebTokens?
+    private let limits: RateLimits?
     private let log: Logger
     private let monotonic: @Sendable () -> UInt64
     private let clock: SteadyClock
@@ -23,23 +26,37 @@ public final class Authenticator: AccessGuard {
     private static let usesMax = 10_000
 
     /// - Parameters:
+    ///   - webTokens: verifies the signed tokens of another issuer; nil where none are taken.
+    ///   - limits: how often who was let in may ask; nil for no limit.
     ///   - metrics: gets `modelworks_access_failures_total`.
     ///   - log: told of failed attempts, never with what was shown.
     public convenience init(
-        store: AccessStore, time: any TimeSource, metrics: MetricsRegistry = MetricsRegistry(), log: Logger = .silent
+        store: AccessStore, webTokens: WebTokens? = nil, limits: RateLimits? = nil, time: any TimeSource,
+        metrics: MetricsRegistry = MetricsRegistry(), log: Logger = .silent
     ) {
-        self.init(
-            store: store, time: time, metrics: metrics, log: log, times: IdentityCache.Times(),
-            monotonic: { SystemTime.monotonicNanoseconds },
-            pause: { try? await Task.sleep(for: .seconds($0)) })
+        self.init(source: store, webTokens: webTokens, limits: limits, time: time, metrics: metrics, log: log)
+    }
+
+    /// The guard of a server without a factory.
+    /// - Parameter keys: nil where only signed tokens are taken.
+    public convenience init(
+        keys: KeyFile?, webTokens: WebTokens?, limits: RateLimits? = nil, time: any TimeSource,
+        metrics: MetricsRegistry = MetricsRegistry(), log: Logger = .silent
+    ) {
+        let source: any CredentialSource = keys ?? NoCredentials()
+        self.init(source: source, webTokens: webTokens, limits: limits, time: time, metrics: metrics, log: log)
     }
 
     init(
-        store: AccessStore, time: any TimeSource, metrics: MetricsRegistry = MetricsRegistry(), log: Logger = .silent,
-        times: IdentityCache.Times, monotonic: @escaping @Sendable () -> UInt64,
-        pause: @escaping @Sendable (Double) async -> Void
+        source: any CredentialSource, webTokens: WebTokens? = nil, limits: RateLimits? = nil, time: any TimeSource,
+        metrics: MetricsRegistry = MetricsRegistry(), log: Logger = .silent,
+        times: IdentityCache.Times = IdentityCache.Times(),
+        monotonic: @escaping @Sendable () -> UInt64 = { SystemTime.monotonicNanoseconds },
+        pause: @escaping @Sendable (Double) async -> Void = { try? await Task.sleep(for: .seconds($0)) }
     ) {
-        self.store = store
+        self.source = source
+        self.webTokens = webTokens
+        self.limits = limits
         self.log = log
         self.monotonic = monotonic
         self.times = times
@@ -57,10 +74,12 @@ public final class Authenticator: AccessGuard {
         let key: IdentityCache.Key
         var isBasic = false
         if let header = credentials.authorization {
-            key = IdentityCache.Key(hash: TokenHash(of: header), isCertificate: false)
+            key = IdentityCache.Key(hash: TokenHash(of: header), kind: .authorization)
             isBasic = Credential.isBasic(header)
+        } else if let text = credentials.apiKey {
+            key = IdentityCache.Key(hash: TokenHash(of: text), kind: .apiKey)
         } else if let subject = credentials.clientSubject {
-            key = IdentityCache.Key(hash: TokenHash(of: subject), isCertificate: true)
+            key = IdentityCache.Key(hash: TokenHash(of: subject), kind: .certificate)
         } else {
             return .refused(Authenticator.nothingShown)
         }
@@ -71,19 +90,24 @@ public final class Authenticator: AccessGuard {
             return .unknown
         }
         if now >= entry.refreshAt, entry.claimRefresh() { refresh(key, entry) }
-        if let need, let action = need.action.flatMap(Action.init), entry.identity.mayEverywhere(action) {
-            return .allowed
-        }
+        let identity = entry.identity
+        let mayEverywhere = need?.action.flatMap(Action.init).map(identity.mayEverywhere) ?? false
         do {
-            try entry.identity.require(need, on: resource.map { String(decoding: $0, as: UTF8.self) })
-            return .allowed
+            if !mayEverywhere {
+                try identity.require(need, on: resource.map { String(decoding: $0, as: UTF8.self) })
+            }
+            try limits?.take(identity.principal, for: need, model: resource)
+            return .allowed(by: identity.principal)
         } catch {
             return .refused(error)
         }
     }
 
+    /// Moves when what was found good before may be so no longer.
+    private var generation: Int { source.generation &+ (webTokens?.generation ?? 0) }
+
     private func isGood(_ entry: IdentityCache.Entry, now: UInt64) -> Bool {
-        guard now < entry.validUntil, entry.generation == store.generation else { return false }
+        guard now < entry.validUntil, entry.generation == generation else { return false }
         guard let expires = entry.identity.expires else { return true }
         return clock.now < expires
     }
@@ -100,27 +124,29 @@ public final class Authenticator: AccessGuard {
     public func admit(_ credentials: RequestCredentials) async throws -> Caller {
         let key: IdentityCache.Key
         if let header = credentials.authorization {
-            key = IdentityCache.Key(hash: TokenHash(of: header), isCertificate: false)
+            key = IdentityCache.Key(hash: TokenHash(of: header), kind: .authorization)
             var header = header
             let isBasic = header.withUTF8 { Credential.isBasic(UnsafeRawBufferPointer($0)) }
             if isBasic { try Authenticator.refuseForeignPages(credentials) }
+        } else if let text = credentials.apiKey {
+            key = IdentityCache.Key(hash: TokenHash(of: text), kind: .apiKey)
         } else if let subject = credentials.clientSubject {
-            key = IdentityCache.Key(hash: TokenHash(of: subject), isCertificate: true)
+            key = IdentityCache.Key(hash: TokenHash(of: subject), kind: .certificate)
         } else {
             throw Authenticator.nothingShown
         }
         let now = monotonic()
         let known = cache.entry(key)
-        if let known, isGood(known, now: now) { return Authenticator.caller(known.identity) }
+        if let known, isGood(known, now: now) { return caller(known.identity) }
         do {
-            return Authenticator.caller(try await look(credentials, key))
+            return caller(try await look(credentials, key))
         } catch let problem as Unproven {
             cache.remove(key)
             try await turnAway(credentials, problem)
         } catch {
             log.error("who asks can not be looked up", ["error": .string("\(error)")])
             if let known, now < known.graceUntil, known.identity.expires.map({ clock.now < $0 }) ?? true {
-                return Authenticator.caller(known.identity)
+                return caller(known.identity)
             }
             throw error
         }
@@ -132,7 +158,7 @@ public final class Authenticator: AccessGuard {
             defer { uses = [:] }
             return uses
         }
-        try await store.noteUse(noted)
+        try await source.noteUse(noted)
     }
 
     /// Why a credential proves nothing.
@@ -144,22 +170,24 @@ public final class Authenticator: AccessGuard {
     }
 
     private func look(_ credentials: RequestCredentials, _ key: IdentityCache.Key) async throws -> Identity {
-        let generation = store.generation
+        let generation = generation
         let now = monotonic()
         let identity: Identity
         if let header = credentials.authorization {
             identity = try await identify(header)
+        } else if let text = credentials.apiKey {
+            identity = try await identify(shown: text)
         } else {
             identity = try await identify(certificate: credentials.clientSubject ?? "")
         }
+        let times = identity.isSigned ? .untilExpiry : times
         cache.put(IdentityCache.Entry(identity, generation: generation, at: now, times: times), key)
         return identity
     }
 
     private func identify(_ header: String) async throws -> Identity {
-        let remedy = "Send a valid token as 'Authorization: Bearer TOKEN'"
         guard let credential = Credential(header) else {
-            throw Unproven(reason: "the Authorization header can not be read", remedy: remedy)
+            throw Unproven(reason: "the Authorization header can not be read", remedy: Authenticator.howTo)
         }
         var user: String?
         let shown: String
@@ -169,10 +197,17 @@ public final class Authenticator: AccessGuard {
             shown = password
             if !name.isEmpty, name != "token" { user = name }
         }
+        return try await identify(shown: shown, user: user)
+    }
+
+    /// - Parameter user: who is said to show it; nil where nothing is said.
+    private func identify(shown: String, user: String? = nil) async throws -> Identity {
+        let remedy = Authenticator.howTo
+        if let webTokens, user == nil, WebTokens.isToken(shown) { return try verify(shown, webTokens) }
         guard let text = TokenText(shown) else {
             throw Unproven(reason: "what was sent is no token", remedy: remedy)
         }
-        guard let found = try await store.find(text) else {
+        guard let found = try await source.find(text) else {
             throw Unproven(reason: "the token is not known", remedy: remedy, tokenID: text.id)
         }
         if let user, (try? PrincipalID(user))?.text != found.principal.id {
@@ -181,6 +216,19 @@ public final class Authenticator: AccessGuard {
                 remedy: "Use 'token' as the user name", tokenID: text.id)
         }
         return try proven(found.token, found.principal)
+    }
+
+    private func verify(_ text: String, _ webTokens: WebTokens) throws -> Identity {
+        do {
+            let claims = try webTokens.verify(text, at: clock.now)
+            // No kind of name that principals of ours have.
+            let name = "jwt:\(claims.subject)"
+            let principal = Principal(
+                id: name, display: claims.subject, disabled: false, created: clock.now, grants: claims.roles)
+            return Identity(principal, expires: claims.expires)
+        } catch {
+            throw Unproven(reason: error.reason, remedy: "Ask the issuer for a new token")
+        }
     }
 
     private func proven(_ token: APIToken, _ principal: Principal) throws -> Identity {
@@ -203,7 +251,7 @@ public final class Authenticator: AccessGuard {
     }
 
     private func identify(certificate subject: String) async throws -> Identity {
-        guard let principal = try await store.find(certificateSubject: subject) else {
+        guard let principal = try await source.find(certificateSubject: subject) else {
             throw Unproven(
                 reason: "the certificate of '\(subject)' belongs to no principal",
                 remedy: "Ask an admin for 'modelworks principal grant NAME --role ROLE --certificate-subject SUBJECT'")
@@ -218,18 +266,18 @@ public final class Authenticator: AccessGuard {
 
     /// Looks an identity up again by its names alone: its proof was found good before.
     private func renew(_ identity: Identity, _ key: IdentityCache.Key) async throws {
-        let generation = store.generation
+        let generation = generation
         let now = monotonic()
         do {
             let fresh: Identity
             if let id = identity.tokenID {
-                guard let found = try await store.find(tokenID: id) else {
+                guard let found = try await source.find(tokenID: id) else {
                     throw Unproven(reason: "the token is gone", remedy: "", tokenID: id)
                 }
                 fresh = try proven(found.token, found.principal)
             } else {
                 let id = try PrincipalID(identity.principal)
-                let principal = try await store.principal(id)
+                let principal = try await source.principal(id)
                 guard !principal.disabled else { throw Unproven(reason: "disabled", remedy: "") }
                 fresh = Identity(principal)
             }
@@ -270,9 +318,14 @@ public final class Authenticator: AccessGuard {
         }
     }
 
-    private static func caller(_ identity: Identity) -> Caller {
-        Caller(name: identity.principal) { need, resource in try identity.require(need, on: resource) }
+    private func caller(_ identity: Identity) -> Caller {
+        Caller(name: identity.principal) { [limits] need, resource in
+            try identity.require(need, on: resource)
+            try limits?.take(identity.principal, for: need, model: resource)
+        }
     }
+
+    private static let howTo = "Send a valid token as 'Authorization: Bearer TOKEN'"
 
     private static let nothingShown = HTTPFailure.unauthenticated(
         "the request does not show who sends it", remedy: "Send a token as 'Authorization: Bearer TOKEN'")

@@ -7,7 +7,7 @@ enum Credential {
     /// A token in place of a password, for clients that know nothing else.
     case basic(user: String, password: String)
 
-    private static let bytesMax = 4096
+    private static let bytesMax = WebTokens.bytesMax + 16
 
     /// Nil where the header is neither `Bearer TOKEN` nor `Basic BASE64`.
     init?(_ header: String) {

@@ -7,15 +7,19 @@ final class Identity: Sendable {
     /// The token that it showed; nil for a certificate.
     let tokenID: String?
     let expires: Timestamp?
+    /// Whether the proof is a signed token, which nothing that is looked up can take back.
+    let isSigned: Bool
     private let scope: TokenScope
     /// The role on everything.
     private let role: Role?
     private let grants: [Principal.Grant]
 
-    init(_ principal: Principal, token: APIToken? = nil) {
+    /// - Parameter expires: when the proof does, where it is no token of ours.
+    init(_ principal: Principal, token: APIToken? = nil, expires: Timestamp? = nil) {
         self.principal = principal.id
         tokenID = token?.id
-        expires = token?.expires
+        self.expires = token?.expires ?? expires
+        isSigned = token == nil && expires != nil
         scope = token?.scope ?? .whole
         role = principal.grants.first { $0.resource == AccessResource.everything.text }?.role
         grants = principal.grants.filter { $0.resource != AccessResource.everything.text }

@@ -30,12 +30,20 @@ final class IdentityCache: Sendable {
         var refresh: UInt64 = 2_000_000_000
         var valid: UInt64 = 4_000_000_000
         var grace: UInt64 = 60_000_000_000
+
+        /// For what stays proven until it expires: nothing that was asked could take it back.
+        static let untilExpiry = Times(refresh: year, valid: year, grace: year)
+        private static let year: UInt64 = 31_536_000_000_000_000
     }
 
-    /// What was shown; a certificate's subject can not be taken for a header.
+    /// What was shown; one kind can not be taken for another.
     struct Key: Hashable, Sendable {
+        enum Kind: Hashable, Sendable {
+            case authorization, apiKey, certificate
+        }
+
         let hash: TokenHash
-        let isCertificate: Bool
+        let kind: Kind
     }
 
     private final class Part: Sendable {

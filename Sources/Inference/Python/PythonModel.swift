@@ -30,50 +30,58 @@ public struct PythonOptions: Sendable {
     }
 }
 
-/// Any model that MLflow can load as a Python function, run by a Python process of its own that is watched: it may crash,
-/// hang or eat memory, and only its own requests fail.
+/// Any model that MLflow can load as a Python function, run by a Python process of its own that is watched, or by several:
+/// they may crash, hang or eat memory, and only their own requests fail.
 ///
-/// The process loads the model's code and pickles and can do what this program's user can: it protects the server from
+/// Each loads the model's code and pickles and can do what this program's user can: it protects the server from
 /// the model's faults, not from its malice. Inputs and outputs are the model's signature: of a table one tensor
 /// `[rows, 1]` for each column in and `[rows]` out, or the tensors it names. Dates travel as ISO 8601 text, and what has no
 /// type of the protocol as JSON text, both BYTES.
-public final class PythonModel: TensorModel {
+public final class PythonModel: ScalableModel {
     public let platform = "mlflow_python_function"
-    public var inputs: [TensorSpec] { worker.inputs }
-    public var outputs: [TensorSpec] { worker.outputs }
+    public var inputs: [TensorSpec] { pool.inputs }
+    public var outputs: [TensorSpec] { pool.outputs }
     /// As the runs of its first rows show.
     public let stacksRows: Bool
     /// What the process held once the model was loaded.
     public let byteCount: Int
 
-    private let worker: PythonWorker
+    private let pool: PythonPool
 
     /// - Parameter folder: the model's, with its `MLmodel` file.
     /// - Throws: ``InferenceError`` where no process can be started, or it can not load the model.
     public init(folder: String, options: PythonOptions = PythonOptions()) throws {
-        let worker = try PythonWorker(folder: folder, options: options)
-        self.worker = worker
-        byteCount = worker.status.residentBytes
-        let names = worker.outputs.map(\.name)
-        stacksRows = RowProbe(inputs: worker.inputs, outputs: worker.outputs).shows { inputs, wanted in
-            try worker.run(inputs, wanted: wanted.map { names[$0] })
+        let pool = try PythonPool(folder: folder, options: options)
+        self.pool = pool
+        byteCount = pool.status.residentBytes
+        let names = pool.outputs.map(\.name)
+        stacksRows = RowProbe(inputs: pool.inputs, outputs: pool.outputs).shows { inputs, wanted in
+            try pool.run(inputs, wanted: wanted.map { names[$0] })
         }
     }
 
     public func run(_ inputs: [Tensor], wanted: [Int]) throws -> [Tensor] {
-        let outputs = worker.outputs
-        guard inputs.count == worker.inputs.count, wanted.allSatisfy(outputs.indices.contains) else {
-            throw InferenceError.shape("the model has \(worker.inputs.count) inputs and \(outputs.count) outputs")
+        let outputs = pool.outputs
+        guard inputs.count == pool.inputs.count, wanted.allSatisfy(outputs.indices.contains) else {
+            throw InferenceError.shape("the model has \(pool.inputs.count) inputs and \(outputs.count) outputs")
         }
-        return try worker.run(inputs, wanted: wanted.map { outputs[$0].name })
+        return try pool.run(inputs, wanted: wanted.map { outputs[$0].name })
     }
 
-    /// The process that answers now, if one does, and how many ended before it.
+    /// A process that answers now, if one does, and how many ended before it.
     public var process: (identifier: Int32?, restarts: Int) {
-        let status = worker.status
+        let status = pool.status
         return (status.process, status.restarts)
     }
 
-    /// Ends the process; requests fail from now on.
-    public func close() { worker.close() }
+    /// The processes that answer now.
+    public var processes: [Int32] { pool.processes }
+
+    public var replicas: Int { pool.count }
+
+    /// With none, the next request starts one and waits for it.
+    public func scale(to count: Int) { pool.scale(to: count) }
+
+    /// Ends the processes; requests fail from now on.
+    public func close() { pool.close() }
 }

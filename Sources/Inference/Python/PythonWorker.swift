@@ -84,6 +84,9 @@ final class PythonWorker: @unchecked Sendable {
         }
     }
 
+    /// Whether a process is there that answers nobody now.
+    var isReady: Bool { changes.withLock { if case .idle = state { true } else { false } } }
+
     /// Ends the process; nothing is answered any more.
     func close() {
         changes.lock()

@@ -68,3 +68,12 @@ extension TensorModel {
     /// The index of an output.
     public func output(named name: String) -> Int? { outputs.firstIndex { $0.name == name } }
 }
+
+/// A model that is run by processes of its own, whose number can change while it answers.
+public protocol ScalableModel: TensorModel {
+    /// Processes that answer or are being started.
+    var replicas: Int { get }
+
+    /// Has so many from now on; returns at once. With none, the first request that comes waits for one.
+    func scale(to count: Int)
+}

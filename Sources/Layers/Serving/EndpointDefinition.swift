@@ -11,6 +11,8 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
     public var rollout: RolloutPlan
     /// The join key whose value decides which arm answers; nil for the request's id.
     public var splitBy: String?
+    /// How often predictions may be asked for, such as `all=500/1000` and `principal=10`; nil for as often as one likes.
+    public var limits: [String]?
 
     /// How a candidate takes over, and when it must not.
     public struct RolloutPlan: Sendable, Codable, Equatable {

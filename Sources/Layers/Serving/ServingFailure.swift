@@ -16,6 +16,8 @@ public enum ServingFailure: Failure {
     case trafficChanged(endpoint: String)
     case unknownModel(String, known: [String])
     case unknownVersion(String, String, known: [String])
+    /// Nothing decides how many replicas the model has.
+    case notScaled(String)
     /// The model or version is there and does not answer.
     case modelNotReady(String, reason: String)
     case queueFull(String, limit: Int)
@@ -27,7 +29,7 @@ public enum ServingFailure: Failure {
 
     public var code: FailureCode {
         switch self {
-        case .unknownEndpoint, .unknownModel, .unknownVersion: .notFound
+        case .unknownEndpoint, .unknownModel, .unknownVersion, .notScaled: .notFound
         case .notDeployed, .notRecorded, .modelNotReady, .queueFull: .unavailable
         case .deadlineExceeded: .deadlineExceeded
         case .modelTooLarge: .resourceExhausted
@@ -59,6 +61,7 @@ public enum ServingFailure: Failure {
             "the traffic of '\(endpoint)' was changed at the same time, and this change was not made"
         case .unknownModel(let name, _): "there is no model '\(name)'"
         case .unknownVersion(let name, let version, _): "the model '\(name)' has no version '\(version)'"
+        case .notScaled(let name): "nothing decides how many replicas '\(name)' has"
         case .modelNotReady(let name, let reason): "the model '\(name)' is not ready: \(reason)"
         case .queueFull(let name, let limit): "\(limit) requests already wait for the model '\(name)'"
         case .deadlineExceeded(let name):
@@ -83,6 +86,7 @@ public enum ServingFailure: Failure {
         case .unknownModel(_, let known), .unknownVersion(_, _, let known):
             known.isEmpty
                 ? "Put a model into the models folder, or load one." : "Known: \(known.joined(separator: ", "))."
+        case .notScaled: "Give it 'scaling' in its configuration, or serve with --python-workers MIN:MAX."
         case .modelNotReady: "See the repository's index; load the model again once its cause is mended."
         case .queueFull: "Send it again a moment later, or give the model more instances."
         case .deadlineExceeded: "Allow more time, or send fewer requests at once."

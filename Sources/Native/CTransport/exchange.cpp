@@ -10,7 +10,7 @@ beast::string_view transport::reason(int status) {
     return text.empty() ? beast::string_view("Unknown") : text;
 }
 
-    void mw_exchange::build_head(int code, mw_slice lines, const size_t *length) {
+    void mw_exchange::build_head(int code, mw_slice given, const size_t *length) {
         status = code;
         // What the peer still sends of a body that nobody wants would be read as the next request.
         if (!whole || draining()) keep = false;
@@ -22,7 +22,13 @@ beast::string_view transport::reason(int status) {
         auto text = reason(code);
         out_head.append(text.data(), text.size());
         out_head += "\r\n";
-        if (lines.size) out_head.append(lines.data, lines.size);
+        if (given.size) out_head.append(given.data, given.size);
+        out_head += lines;
+        if (!id.empty()) {
+            out_head += "X-Request-Id: ";
+            out_head += id;
+            out_head += "\r\n";
+        }
         if (!length) {
             if (!old_version) out_head += "Transfer-Encoding: chunked\r\n";
         } else if (code >= 200 && code != 204 && code != 304) {
@@ -124,6 +130,10 @@ void mw_exchange_take_piece(mw_exchange *exchange, mw_piece take, void *context)
 
 int mw_exchange_loop(const mw_exchange *exchange) { return exchange->loop->index; }
 int mw_exchange_status(const mw_exchange *exchange) { return exchange->status; }
+size_t mw_exchange_size(const mw_exchange *exchange) { return exchange->out_size; }
+mw_slice mw_exchange_id(const mw_exchange *exchange) { return slice(exchange->id); }
+void mw_exchange_set_id(mw_exchange *exchange, mw_slice id) { exchange->id.assign(id.data, id.size); }
+void mw_exchange_add_lines(mw_exchange *exchange, mw_slice lines) { exchange->lines.append(lines.data, lines.size); }
 int mw_exchange_replied(const mw_exchange *exchange) { return exchange->replied.load(std::memory_order_relaxed); }
 
 void *mw_exchange_buffer(mw_exchange *exchange, size_t capacity) {

@@ -73,6 +73,8 @@ struct Connection final : mw_exchange {
         if (spare_body.capacity() > kept_capacity) spare_body.shrink_to_fit();
         if (out_body.capacity() > kept_capacity) std::string().swap(out_body);
         headers.clear();
+        id.clear();
+        lines.clear();
         parser.reset();
         arena.emplace(arena_start.data(), arena_start.size());
         parser.emplace(std::piecewise_construct, std::make_tuple(), std::make_tuple(Allocator(&*arena)));

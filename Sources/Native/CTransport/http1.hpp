@@ -73,6 +73,8 @@ struct mw_exchange : transport::Session {
     int status = 0;
     std::string out_head;
     std::string out_body;
+    std::string id;     // goes out with the answer, whoever gives it
+    std::string lines;  // so do these
     size_t out_size = 0;
 
     // A body that its handler takes piece by piece; touched on the loop, but for `whole`, which is settled between two
@@ -90,6 +92,6 @@ struct mw_exchange : transport::Session {
     void (*stream_ready)(void *) = nullptr;
     void *stream_ready_context = nullptr;
 
-    void build_head(int code, mw_slice lines, const size_t *length);
+    void build_head(int code, mw_slice given, const size_t *length);
     void finish_head();
 };

@@ -24,6 +24,9 @@ struct Directory: Sendable {
         return .model(try models.model(name, version: version))
     }
 
+    /// Whether an endpoint has a name, and no model of the repository.
+    func isEndpoint(_ name: String) -> Bool { models == nil || endpoints[name] != nil }
+
     /// Whether all that the server was started with has been loaded, or has failed to.
     var isReady: Bool { models?.isReady ?? true }
 

@@ -9,8 +9,9 @@ struct InferProblem: Sendable {
 
     init(_ error: any Error, requestID: String) {
         status = HTTPStatus(ofInference: error)
-        body = Self.body(HTTPProblem(error, requestID: requestID))
-        headers = status == .tooManyRequests ? ["Retry-After": "1"] : [:]
+        let problem = HTTPProblem(error, requestID: requestID)
+        body = Self.body(problem)
+        headers = problem.headers.fields.isEmpty && status == .tooManyRequests ? ["Retry-After": "1"] : problem.headers
     }
 
     static func body(_ problem: HTTPProblem) -> [UInt8] { (try? JSON.canonical(["error": problem.text])) ?? [] }

@@ -50,14 +50,9 @@ struct TokenCommand: WordedCommand {
         var body = Body(
             principal: principal, description: arguments.option("description"), role: arguments.option("role"),
             actions: arguments.list("actions"), resources: arguments.list("resources"))
-        switch arguments.option("expires") {
-        case nil: break
-        case "never": body.neverExpires = true
-        case let text?:
-            guard let days = Int64(text), (1...3652).contains(days) else {
-                throw UsageError("'--expires' must be a whole number of days from 1 to 3652, or never")
-            }
-            body.lifetimeSeconds = days * 86_400
+        if arguments.flag("expires") {
+            body.lifetimeSeconds = try arguments.lifetime()
+            if body.lifetimeSeconds == nil { body.neverExpires = true }
         }
         let document = try await client.post("/tokens", body)
         let secret = document["secret"]?.string ?? ""
@@ -135,5 +130,17 @@ struct PrincipalCommand: WordedCommand {
                 members["roles"] = .string(roles.joined(separator: ", "))
                 return .object(members)
             })
+    }
+}
+
+extension Arguments {
+    /// What `--expires` says, in seconds; nil for what never expires.
+    func lifetime(defaultDays: Int64 = 90) throws -> Int64? {
+        guard let text = option("expires") else { return defaultDays * 86_400 }
+        if text == "never" { return nil }
+        guard let days = Int64(text), (1...3652).contains(days) else {
+            throw UsageError("'--expires' must be a whole number of days from 1 to 3652, or never")
+        }
+        return days * 86_400
     }
 }

@@ -16,23 +16,28 @@ extension UpCommand {
             help: "with --models: load all once, follow the folder, or let callers load (default none)"),
         .init(name: "load-model", value: "NAMES", help: "with --model-control explicit: what is loaded at the start"),
         .init(name: "model-memory", value: "SIZE", help: "with --models: bytes of models kept in memory, such as 2GiB"),
+        .init(
+            name: "python-workers", value: "MIN:MAX",
+            help:
+                "with --models: processes of a Python model, as many as its load needs; 0 at least lets it go (default 1)"
+        ),
         .init(name: "triton-metrics", value: nil, help: "with --models: show metrics under Triton's names too"),
     ]
 
     /// Serves a folder of models until the process is told to stop.
     func serveModels(
-        _ folder: String, _ arguments: Arguments, _ context: Context, security: ServerSecurity, host: String,
-        port: Int, threads: Int, logLevel: LogLevel, stop: StopSignal
+        _ folder: String, _ arguments: Arguments, _ context: Context, security: ServerSecurity,
+        gateway: GatewayOptions, host: String, port: Int, threads: Int, logLevel: LogLevel, stop: StopSignal
     ) async throws -> Output {
         guard arguments.positionals.isEmpty else {
             throw UsageError("'--models' serves a folder without a factory, so that no DIRECTORY goes with it")
         }
         var security = security
-        if arguments.option("auth") == nil { security.access = .off }
-        guard security.access == .off else {
+        if arguments.option("auth") == nil { security.access = gateway.knowsCallers ? .on : .off }
+        guard security.access == .off || gateway.knowsCallers else {
             throw UsageError(
                 "a server of models alone knows no principals",
-                remedy: "Leave out '--auth on'; for a network, say '--insecure' behind a gateway, or open a factory.")
+                remedy: "Give '--api-keys FILE' (see 'modelworks api-key') or '--jwt-jwks FILE', or open a factory.")
         }
         var repository = RepositoryOptions(folder: context.absolute(folder))
         if let word = arguments.option("model-control") {
@@ -48,6 +53,13 @@ extension UpCommand {
             }
             repository.memoryBytes = bytes
         }
+        if let text = arguments.option("python-workers") {
+            guard let policy = ScalingPolicy(bounds: text) else {
+                throw UsageError(
+                    "'--python-workers' must be two numbers up to 64 such as 1:4, and 0:4 for none in between")
+            }
+            repository.processes = policy
+        }
         let json = arguments.flag("json")
         repository.onChange = { change in
             if let line = Self.line(change, json: json) { say(line) }
@@ -58,6 +70,7 @@ extension UpCommand {
         options.grpcPort = try arguments.integer("grpc-port", default: 5001, in: 0...65_535)
         options.threads = threads
         options.security = security
+        options.gateway = gateway
         options.tritonMetrics = arguments.flag("triton-metrics")
         options.logLevel = logLevel
         try await ModelServer(options).serve(

@@ -22,7 +22,8 @@ struct UpCommand: Command {
                 name: "mlflow-pages", value: "DIR", help: "show MLflow's web pages, mlflow/server/js/build of its wheel"
             ),
             .init(name: "log-level", value: "LEVEL", help: "debug, info, warning or error (default warning)"),
-        ] + modelOptions, example: "modelworks up Examples/flights --root /var/lib/modelworks --http-port 5000")
+        ] + gatewayOptions + modelOptions,
+        example: "modelworks up Examples/flights --root /var/lib/modelworks --http-port 5000")
 
     func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
         let port = try arguments.integer("http-port", default: 5000, in: 0...65_535)
@@ -37,30 +38,37 @@ struct UpCommand: Command {
         for option in Self.modelOptions where arguments.flag(option.name) && !arguments.flag("models") {
             throw UsageError("'--\(option.name)' goes with '--models'")
         }
+        let directory = arguments.positional(0).map(context.absolute)
+        let gateway = try gateway(arguments, context, definedIn: directory)
         let json = arguments.flag("json")
+        // What may be read again while it runs. Without it a closed terminal ends the server as ever.
+        let isReloaded = security.certificate != nil || gateway.accessLog != nil || gateway.knowsCallers
+        let reload = isReloaded ? StopSignal([SIGHUP]) : nil
+        security.reloads = reload?.stream
         // Taken before anything is opened, so that a signal during start ends in a drain too.
         let stop = StopSignal()
         if let folder = arguments.option("models") {
             return try await serveModels(
-                folder, arguments, context, security: security, host: host, port: port, threads: threads,
-                logLevel: logLevel, stop: stop)
+                folder, arguments, context, security: security, gateway: gateway, host: host, port: port,
+                threads: threads, logLevel: logLevel, stop: stop)
         }
-        // Without a certificate there is nothing to read again, and a closed terminal ends the server as ever.
-        let reload = security.certificate == nil ? nil : StopSignal([SIGHUP])
-        security.reloads = reload?.stream
+        guard gateway.keysPath == nil else {
+            throw UsageError(
+                "'--api-keys' goes with '--models'", remedy: "A factory keeps its own: 'modelworks token create'.")
+        }
         var options = try context.works(arguments, definedIn: arguments.positional(0))
         options.threads = threads
         options.logLevel = logLevel
         options.mlflowPages = arguments.option("mlflow-pages").map(context.absolute)
         let works = try await Works.open(options)
-        if security.access == .on, try await !works.access.hasAdmin() {
+        if security.access == .on, gateway.webTokens == nil, try await !works.access.hasAdmin() {
             let root = context.root(arguments)
             complain(
                 "nobody can sign in yet. Stop this server, run 'modelworks token create --principal admin --role admin"
                     + " --root \(root)', and start it again")
         }
         try await works.serve(
-            host: host, port: port, security: security, endJobs: arguments.flag("end-jobs"),
+            host: host, port: port, security: security, gateway: gateway, endJobs: arguments.flag("end-jobs"),
             ready: { url in
                 say(json ? "{\"url\":\"\(url)\"}" : "Modelworks is ready at \(url)")
             }, until: { await stop.wait() })

@@ -9,8 +9,8 @@ enum Verbs {
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), LineageCommand(),
         ScoreCommand(),
         DeployCommand(),
-        PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), MonitorCommand(), JobsCommand(),
-        StreamCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(),
+        PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), AutoscaleCommand(), MonitorCommand(),
+        JobsCommand(), StreamCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(), APIKeyCommand(),
     ]
 
     static func find(_ name: String) throws -> any Command {

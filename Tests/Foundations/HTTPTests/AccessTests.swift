@@ -22,7 +22,7 @@ private final class Doorman: AccessGuard {
         let name = credentials.authorization.map { String(decoding: $0, as: UTF8.self) }
         do {
             try Doorman.check(name, need, resource.map { String(decoding: $0, as: UTF8.self) })
-            return .allowed
+            return .allowed()
         } catch {
             return .refused(error)
         }

@@ -29,7 +29,7 @@ final class Desk: Sendable {
     /// A guard, as each process has one of its own.
     func authenticator(_ store: AccessStore? = nil, log: Logger = .silent) -> Authenticator {
         Authenticator(
-            store: store ?? self.store, time: time, log: log, times: IdentityCache.Times(),
+            source: store ?? self.store, time: time, log: log, times: IdentityCache.Times(),
             monotonic: { [self] in monotonic.load(ordering: .acquiring) },
             pause: { [self] seconds in pauses.withLock { $0.append(seconds) } })
     }

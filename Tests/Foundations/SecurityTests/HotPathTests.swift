@@ -41,7 +41,7 @@ import Testing
         let issued = try await desk.token("mina", .viewer)
         let ms: UInt64 = 1_000_000
         let guardian = Authenticator(
-            store: desk.store, time: desk.time,
+            source: desk.store, time: desk.time,
             times: IdentityCache.Times(refresh: 20 * ms, valid: 2000 * ms, grace: 4000 * ms),
             monotonic: { SystemTime.monotonicNanoseconds }, pause: { _ in })
         let (server, url) = try Self.serve(guardian)

@@ -9,7 +9,7 @@ extension ModelConfiguration {
     /// Reads a configuration in the words of Triton's `ModelConfig`, as YAML or JSON.
     ///
     /// `max_batch_size`, `dynamic_batching`, `instance_group`, `version_policy`, `response_cache` (with our own `max_bytes` and
-    /// `ttl`) and our own `latency_budget_microseconds` are obeyed.
+    /// `ttl`) and our own `latency_budget_microseconds` and `scaling` are obeyed.
     ///
     /// - Parameters:
     ///   - file: what errors call the text.
@@ -34,7 +34,7 @@ extension ModelConfiguration {
                 mapping,
                 except: understood + [
                     "max_batch_size", "dynamic_batching", "instance_group", "version_policy",
-                    "latency_budget_microseconds", "response_cache",
+                    "latency_budget_microseconds", "response_cache", "scaling",
                 ])
             if mapping.node("max_batch_size") != nil {
                 configuration.maxBatchSize = try positive(mapping, "max_batch_size", 0)
@@ -49,6 +49,10 @@ extension ModelConfiguration {
                 configuration.instances = min(max(1, count), Self.instancesMax)
             }
             if let cache = try mapping.node("response_cache")?.mapping() { try responseCache(cache) }
+            if let scaling = try mapping.node("scaling")?.mapping() {
+                warn(scaling, except: ScalingPolicy.keys)
+                configuration.scaling = try ScalingPolicy(scaling)
+            }
             if let policy = try mapping.node("version_policy")?.mapping() { try versionPolicy(policy) }
         }
 

@@ -22,6 +22,8 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
     public var versionPolicy: VersionPolicy
     /// How answers are kept for those who ask the same again; nil where they are not.
     public var responseCache: ResponseCacheSettings?
+    /// How many replicas are wanted by load; nil where their number is fixed.
+    public var scaling: ScalingPolicy?
 
     /// How long and how many answers are kept.
     public struct ResponseCacheSettings: Sendable, Codable, Equatable {
@@ -51,7 +53,8 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
         maxBatchSize: Int? = nil, preferredBatchSizes: [Int] = [], maxQueueDelayMicroseconds: Int = 0,
         maxQueueSize: Int = 4096, defaultTimeoutMicroseconds: Int = 0, priorityLevels: Int = 0,
         defaultPriorityLevel: Int = 0, instances: Int? = nil, latencyBudgetMicroseconds: Int = 10_000,
-        versionPolicy: VersionPolicy = .all, responseCache: ResponseCacheSettings? = nil
+        versionPolicy: VersionPolicy = .all, responseCache: ResponseCacheSettings? = nil,
+        scaling: ScalingPolicy? = nil
     ) {
         self.maxBatchSize = maxBatchSize
         self.preferredBatchSizes = preferredBatchSizes
@@ -64,5 +67,6 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
         self.latencyBudgetMicroseconds = latencyBudgetMicroseconds
         self.versionPolicy = versionPolicy
         self.responseCache = responseCache
+        self.scaling = scaling
     }
 }

@@ -65,9 +65,13 @@ extension ModelRepository {
         }
         let began = SystemTime.monotonicNanoseconds
         do {
+            let model = try tensorModel(at: source.version.path, override: override)
+            var configuration = source.configuration
+            if configuration.scaling == nil, configuration.instances == nil, ModelRunner.scalable(model) != nil {
+                configuration.scaling = options.processes
+            }
             let served = ServedModel(
-                name: name, version: number, model: try tensorModel(at: source.version.path, override: override),
-                configuration: source.configuration, time: time, metrics: metrics)
+                name: name, version: number, model: model, configuration: configuration, time: time, metrics: metrics)
             if let problem = served.warmUp() {
                 options.onChange(
                     .warning(name: name, "version \(number) was not tried before its first request: \(problem)"))

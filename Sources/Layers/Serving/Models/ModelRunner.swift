@@ -10,12 +10,14 @@ final class ModelRunner: Sendable {
     let statistics: ModelStatistics
     let metrics: ModelMetrics
     private let resident: ResidentModel?
+    private let isScalable: Bool
     /// Set once a run of several gave another number of rows than it was given: from then on each runs alone.
     private let mixesRows = Atomic<Bool>(false)
 
     init(_ model: any TensorModel, statistics: ModelStatistics, metrics: ModelMetrics) {
         self.model = model
         resident = model as? ResidentModel
+        isScalable = Self.scalable(model) != nil
         self.statistics = statistics
         self.metrics = metrics
     }
@@ -23,8 +25,16 @@ final class ModelRunner: Sendable {
     /// Whether rows of several requests may be run at once.
     var stacksRows: Bool { model.stacksRows && !mixesRows.load(ordering: .relaxed) }
 
-    /// Whether a run would begin at once, without the model being loaded again before.
-    var isLoaded: Bool { resident?.isLoaded ?? true }
+    /// Whether a run would begin at once, without the model being loaded again or a process of it started before.
+    var isLoaded: Bool { resident?.isLoaded ?? true && (scalable.map { $0.replicas > 0 } ?? true) }
+
+    /// The model where it is run by processes of its own.
+    var scalable: (any ScalableModel)? { isScalable ? Self.scalable(model) : nil }
+
+    static func scalable(_ model: any TensorModel) -> (any ScalableModel)? {
+        if let resident = model as? ResidentModel { return resident.loaded as? any ScalableModel }
+        return model as? any ScalableModel
+    }
 
     /// Runs one request on the calling thread.
     ///

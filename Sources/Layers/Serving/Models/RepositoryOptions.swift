@@ -26,6 +26,8 @@ public struct RepositoryOptions: Sendable {
     public var memoryBytes: Int?
     /// How a model is served that says nothing.
     public var standard = ModelConfiguration()
+    /// How many processes a model has that is run by its own, where its configuration does not say; nil for one.
+    public var processes: ScalingPolicy?
     public var load: Loader = { try ModelFolder.load(at: $0) }
     /// Told of everything that happens to a version, on the thread where it happens.
     public var onChange: @Sendable (ModelChange) -> Void = { _ in }

@@ -39,6 +39,9 @@ final class ResidentModel: TensorModel {
     /// Whether it can run at once.
     var isLoaded: Bool { held.withLock { $0 != nil } }
 
+    /// The model while it is in memory.
+    var loaded: (any TensorModel)? { held.withLock { $0 } }
+
     /// When it was used last, as ``MemoryBudget/nextUse()`` counts.
     var lastUse: UInt64 { used.load(ordering: .relaxed) }
 

@@ -17,6 +17,8 @@ public final class ServedModel: Sendable {
     let runner: ModelRunner
     private let batcher: Batcher
     private let cache: ResponseCache?
+    /// Nil where nobody wants to know its load.
+    let meter: LoadMeter?
     private let ready: Mutex<[String]>
 
     /// - Parameters:
@@ -35,9 +37,15 @@ public final class ServedModel: Sendable {
         ready = Mutex([version])
         cache = configuration.responseCache.map(ResponseCache.init)
         runner = ModelRunner(model, statistics: statistics, metrics: ModelMetrics(name, version, in: metrics))
+        meter = configuration.scaling.map { _ in LoadMeter(now: SystemTime.monotonicNanoseconds) }
+        let scalable = runner.scalable
+        // A run for each process there may be, so that all of them have work.
+        let most = scalable == nil ? nil : configuration.scaling?.maximum
         batcher = Batcher(
             name, runner: runner, configuration: configuration,
-            instances: configuration.instances ?? ProcessInfo.processInfo.activeProcessorCount)
+            instances: most ?? configuration.instances ?? ProcessInfo.processInfo.activeProcessorCount)
+        // The one it was loaded by stays until the load decides.
+        scalable?.scale(to: max(1, configuration.scaling?.minimum ?? configuration.instances ?? 1))
         // Metrics outlive the models they tell of.
         metrics.reading(
             "modelworks_model_waiting", help: "Requests that wait for a model.",
@@ -62,6 +70,16 @@ public final class ServedModel: Sendable {
     /// - Throws: as ``infer(_:)``.
     public func inferHere(_ request: InferenceInput) throws -> InferenceOutcome? {
         let arrived = SystemTime.monotonicNanoseconds
+        guard let meter else { return try inferHere(request, arrived: arrived) }
+        meter.began(at: arrived)
+        var isEnded = true
+        defer { meter.ended(from: arrived, at: SystemTime.monotonicNanoseconds, counts: isEnded) }
+        let outcome = try inferHere(request, arrived: arrived)
+        isEnded = outcome != nil
+        return outcome
+    }
+
+    private func inferHere(_ request: InferenceInput, arrived: UInt64) throws -> InferenceOutcome? {
         try check(request, arrived: arrived)
         guard let cache else { return try batcher.runHere(request, arrived: arrived) }
         let key = ResponseCache.key(request)
@@ -82,6 +100,8 @@ public final class ServedModel: Sendable {
     ///   queue is full or the deadline has passed, `CancellationError` where the caller went away.
     public func infer(_ request: InferenceInput) async throws -> InferenceOutcome {
         let arrived = SystemTime.monotonicNanoseconds
+        meter?.began(at: arrived)
+        defer { meter?.ended(from: arrived, at: SystemTime.monotonicNanoseconds) }
         try check(request, arrived: arrived)
         guard let cache else { return try await run(request, arrived: arrived) }
         let key = ResponseCache.key(request)

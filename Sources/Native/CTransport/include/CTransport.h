@@ -121,6 +121,15 @@ int mw_exchange_loop(const mw_exchange *exchange);
 int mw_exchange_replied(const mw_exchange *exchange);
 /// The status of the reply that was given.
 int mw_exchange_status(const mw_exchange *exchange);
+/// Bytes of the body of the whole answer that was given.
+size_t mw_exchange_size(const mw_exchange *exchange);
+
+/// What the answer names the request by, as X-Request-Id; empty where nothing was set.
+mw_slice mw_exchange_id(const mw_exchange *exchange);
+/// Before the answer is given: bytes that may stand in a header, and are copied.
+void mw_exchange_set_id(mw_exchange *exchange, mw_slice id);
+/// Lines that go out with the answer beside its own, each ended by CRLF. Before the answer is given.
+void mw_exchange_add_lines(mw_exchange *exchange, mw_slice lines);
 
 /// Answers. `headers` are whole lines, each ended by CRLF. The transport adds Date, Content-Length and Connection.
 void mw_exchange_reply(mw_exchange *exchange, int status, mw_slice headers, const void *body, size_t size);

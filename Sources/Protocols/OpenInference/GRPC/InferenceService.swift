@@ -63,6 +63,8 @@ struct InferenceService: Sendable {
         do {
             session.arena.reset()
             let message = try InferMessage(call.message, in: session.arena)
+            // Before the caller is let in: who goes on to the task is let in there.
+            if !answersOnLoops, directory.isEndpoint(message.model) { return false }
             var name = message.model
             do {
                 try name.withUTF8 {
@@ -73,9 +75,7 @@ struct InferenceService: Sendable {
             }
             let answer: InferAnswer
             switch try directory.target(message.model, version: message.version) {
-            case .endpoint(let endpoint):
-                guard answersOnLoops else { return false }
-                answer = try session.answer(endpoint, message)
+            case .endpoint(let endpoint): answer = try session.answer(endpoint, message)
             case .model(let model):
                 let question = try ModelQuestion(message, to: model, now: SystemTime.monotonicNanoseconds)
                 guard let outcome = try model.inferHere(question.input) else {

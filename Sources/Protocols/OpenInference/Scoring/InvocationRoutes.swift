@@ -14,9 +14,12 @@ struct InvocationRoutes: Sendable {
         for prefix in ["/invocations", "/endpoints", "/ping"] {
             router.errorShape(prefix: prefix) { problem in Self.response(problem, status: problem.status) }
         }
-        // A body names no model here, so that only who may ask all of them gets through.
-        router.post("/invocations", needs: .right(to: .infer)) { request in
-            try await answering(request) { try await answer(request, try scorer.directory.only()) }
+        router.post("/invocations", needs: .right(to: .infer, onSome: "endpoint")) { request in
+            try await answering(request) {
+                let name = try scorer.directory.only()
+                try request.caller?.require(.right(to: .infer, on: "endpoint"), on: name)
+                return try await answer(request, name)
+            }
         }
         router.post("/endpoints/{name}/invocations", needs: .right(to: .infer, on: "endpoint", named: "name")) {
             request in
