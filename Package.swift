@@ -126,8 +126,8 @@ let package = Package(
             "Registry", in: "Layers", "Basics", "Archives", "Configuration", "Sealing", "SQL", "Journal",
             "ObjectStorage", "Statistics", "Inference", "Experiments"),
         room(
-            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "Records", "SQL",
-            "Journal",
+            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "Sealing", "SQL", "ObjectStorage",
+            "Columnar", "Records", "Journal",
             "Inference", "Features", "Registry"),
         room(
             "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Records",
@@ -154,7 +154,8 @@ let package = Package(
             "Experiments",
             "Registry"),
         room(
-            "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Jobs", "Security",
+            "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Records", "Jobs",
+            "Security",
             "Inference", "Datasets", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring",
             "Automation", "Upkeep"),
 
@@ -219,7 +220,8 @@ let package = Package(
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests(
-            "Serving", in: "Layers", "Basics", "Configuration", "Inference", "Telemetry", "TestSupport"),
+            "Serving", in: "Layers", "Basics", "Columnar", "Configuration", "Inference", "ObjectStorage", "Records", "Telemetry",
+            "TestSupport"),
         tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",

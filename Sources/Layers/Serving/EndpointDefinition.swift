@@ -11,6 +11,8 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
     public var rollout: RolloutPlan
     /// The join key whose value decides which arm answers; nil for the request's id.
     public var splitBy: String?
+    /// What each stage of answering may take; nil where nothing is said.
+    public var latencyBudget: LatencyBudget?
 
     /// How a candidate takes over, and when it must not.
     public struct RolloutPlan: Sendable, Codable, Equatable {

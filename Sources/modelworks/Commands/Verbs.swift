@@ -8,7 +8,8 @@ enum Verbs {
         ImportCommand(), CollectCommand(), VersionCommand(),
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), LineageCommand(),
         DeployCommand(),
-        PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), MonitorCommand(), JobsCommand(),
+        PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), LatencyCommand(), PredictionsCommand(),
+        MonitorCommand(), JobsCommand(),
         JournalCommand(), PrincipalCommand(), TokenCommand(),
     ]
 

@@ -22,6 +22,10 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
     public var versionPolicy: VersionPolicy
     /// How answers are kept for those who ask the same again; nil where they are not.
     public var responseCache: ResponseCacheSettings?
+    /// What is kept of its requests, where a server keeps any; nil for what the server says.
+    public var record: RecordPolicy?
+    /// What each stage of answering may take.
+    public var latencyBudget: LatencyBudget?
 
     /// How long and how many answers are kept.
     public struct ResponseCacheSettings: Sendable, Codable, Equatable {
