@@ -259,7 +259,7 @@ let package = Package(
         tests(
             "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "GRPC", "Telemetry", "Compression",
             "CSimdJSON",
-            "Columnar", "Inference", "Serving", "TestSupport"),
+            "Columnar", "Inference", "Records", "Serving", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),

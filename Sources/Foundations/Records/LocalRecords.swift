@@ -54,8 +54,10 @@ public final class LocalRecords: RecordChannel {
     /// - Parameters:
     ///   - all: also what lies in the segment that is being written; a new one is begun.
     ///   - moment: what was kept before is deleted from the history; nil for nothing.
-    ///   - thread: does what blocks.
-    func compact(all: Bool, expiringBefore moment: Timestamp?, on thread: BlockingThread) async throws -> Compacted {
+    ///   - thread: does what blocks; the same one for all turns of a channel.
+    /// - Throws: what the log or the history throws; the records are then where they were.
+    @discardableResult
+    public func compact(all: Bool, expiringBefore moment: Timestamp?, on thread: BlockingThread) async throws -> Compacted {
         guard let history else { return Compacted() }
         // What the history has must be in the log after a power cut too, or positions would be given twice.
         try await log.sync()

@@ -73,7 +73,9 @@ struct DurationHistogramTests {
     @Test func prometheusSeesSeconds() {
         let metrics = MetricsRegistry()
         let histogram = metrics.durations("run_seconds", help: "Runs.", labels: ["model": "m"])
-        for microseconds in [3, 30, 300, 3000, 60_000_000] { histogram.observe(nanoseconds: UInt64(microseconds) * 1000) }
+        for microseconds in [3, 30, 300, 3000, 60_000_000] {
+            histogram.observe(nanoseconds: UInt64(microseconds) * 1000)
+        }
         let text = metrics.prometheusText()
         #expect(text.contains("# TYPE run_seconds histogram\n"))
         for (bound, count) in [("5e-06", 1), ("0.0001", 2), ("0.001", 3), ("1", 4), ("30", 4), ("+Inf", 5)] {

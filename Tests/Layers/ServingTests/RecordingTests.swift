@@ -217,7 +217,8 @@ struct RecordingTests {
         for number in 0..<6000 { line.offer([UInt8(number % 250)]) }
         slow.open()
         await line.drain()
-        let dropped = metrics.counter("modelworks_request_records_dropped_total", help: "", labels: ["model": "m"]).value
+        let dropped = metrics.counter("modelworks_request_records_dropped_total", help: "", labels: ["model": "m"])
+            .value
         let kept = metrics.counter("modelworks_request_records_total", help: "", labels: ["model": "m"]).value
         #expect(kept + dropped == 6000)
         #expect(slow.count == Int(kept))

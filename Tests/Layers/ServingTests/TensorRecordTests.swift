@@ -11,7 +11,9 @@ struct TensorRecordTests {
         String(decoding: fuzzer.row(below: 6), as: UTF8.self)
     }
 
-    private static let fuzzer = Fuzzer(pieces: ["id", "é", "\u{0}", "row/3", "feature[2]", String(repeating: "x", count: 90)])
+    private static let fuzzer = Fuzzer(pieces: [
+        "id", "é", "\u{0}", "row/3", "feature[2]", String(repeating: "x", count: 90),
+    ])
 
     /// Any record that can be.
     private static func record(_ fuzzer: Fuzzer) -> TensorRecord {
