@@ -135,7 +135,7 @@ let package = Package(
             "Inference", "Features",
             "Registry", "Serving"),
         room(
-            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "Statistics",
+            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "ObjectStorage", "Statistics",
             "Inference", "Features",
             "Training", "Registry", "Serving", "Monitoring"),
 
@@ -220,9 +220,10 @@ let package = Package(
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests(
-            "Serving", in: "Layers", "Basics", "Columnar", "Configuration", "Inference", "ObjectStorage", "Records", "Telemetry",
+            "Serving", in: "Layers", "Basics", "Columnar", "Configuration", "Inference", "ObjectStorage", "Records",
+            "Telemetry",
             "TestSupport"),
-        tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "TestSupport"),
+        tests("Automation", in: "Layers", "Basics", "Registry", "Serving", "Statistics", "TestSupport"),
         tests(
             "Registry", in: "Layers", "Basics", "Archives", "Sealing", "SQL", "Journal", "ObjectStorage", "Experiments",
             "Telemetry", "Engines", "TestSupport"),
@@ -235,8 +236,8 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", "Workshop", "Basics", "Configuration", "Datasets", "Engines", "Features", "HTTP",
-            "Inference",
+            "Works", in: "", excluding: ["Fixtures"], "Workshop", "Basics", "Configuration", "Datasets", "Engines",
+            "Features", "HTTP", "Inference",
             "Jobs", "Journal", "ObjectStorage", "Records", "Registry", "Sealing", "SQL", "Security", "Serving",
             "Telemetry", "WorksAPI", "modelworks", "TestSupport"),
         tests(
@@ -287,6 +288,10 @@ let package = Package(
         tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
+        // What libFuzzer drives; built by scripts/fuzz-wire with its instrumentation, and else a way to repeat what it found.
+        .executableTarget(
+            name: "fuzz-inference", dependencies: ["OpenInference", "Inference", "Serving", "Basics"],
+            path: "Tests/LibFuzzer", exclude: ["make_seeds.py"], swiftSettings: swiftSettings),
         // Measurements beside the engines' own floor, one command each.
         .executableTarget(
             name: "bench-keyvalue", dependencies: ["KeyValue", "Basics", "CLMDB", "Engines", "TestSupport"],

@@ -6,8 +6,8 @@ usage: .deps/serving/bin/python Benchmarks/serving/bench_serving.py BINARY [SECO
 wrk sends single-row requests of the Open Inference Protocol over 1, 8 and 32 connections. The figure that repeats on a
 machine with other work is the processor time of a request: user and system time of the server and all its children,
 divided by the requests. nginx, which answers every request with the same 200 bytes, shows what the socket costs; it is
-found on PATH or by MODELWORKS_NGINX. MODELWORKS_SERVING_PEERS may name a JSON file with further servers of the same two
-models: {"NAME": {"command": [...], "port": 8000, "ready": "/v2/health/ready"}}; MODELS in their environment is the folder.
+found on PATH or by MODELWORKS_NGINX. MLServer and Triton run from .deps/serving-peers where that is there. Triton's wheel
+has its Python backend alone, not the one of ONNX in C++.
 Ends with status 2 where a limit is missed.
 """
 import http.client
@@ -25,6 +25,7 @@ import time
 import serving_models
 
 HERE = pathlib.Path(__file__).resolve().parent
+PEERS = pathlib.Path(".deps/serving-peers").resolve()
 TICK = os.sysconf("SC_CLK_TCK")
 CONNECTIONS = [1, 8, 32]
 ANSWER = '{"model_name":"mlp","outputs":[' + "0" * 166 + "]}"
@@ -73,6 +74,7 @@ class Server:
             command, stdout=self.log, stderr=self.log, env={**os.environ, **(environment or {})})
         while not self.answers(ready):
             if self.process.poll() is not None or time.monotonic() - begun > 60:
+                self.stop()
                 self.log.seek(0)
                 sys.exit(f"bench-serving: {name} did not become ready:\n{self.log.read().decode(errors='replace')}")
             time.sleep(0.001)
@@ -140,10 +142,57 @@ def peers(folder, models):
             {"MODELS": str(models), "OMP_NUM_THREADS": "1"})
 
     yield fastapi
-    more = os.environ.get("MODELWORKS_SERVING_PEERS")
-    for name, peer in json.loads(pathlib.Path(more).read_text()).items() if more else []:
-        yield lambda name=name, peer=peer: Server(
-            name, peer["command"], peer["port"], peer["ready"], {"MODELS": str(models)})
+    if (PEERS / "bin" / "python").exists():
+        yield lambda: mlserver(folder, models)
+        yield lambda: triton("Triton", folder, models, "")
+        yield lambda: triton("Triton, batching", folder, models, "dynamic_batching { max_queue_delay_microseconds: 500 }")
+
+
+def mlserver(folder, models):
+    """MLServer with its models in its own process, which is the faster way to run it."""
+    root, port = pathlib.Path(folder) / "mlserver", free_port()
+    for name in ["mlp", "gbm"]:
+        (root / name).mkdir(parents=True)
+        (root / name / "model-settings.json").write_text(
+            json.dumps({"name": name, "implementation": "mlserver_peer.Runtime"}))
+    (root / "settings.json").write_text(json.dumps({
+        "host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port(),
+        "parallel_workers": 0, "debug": False, "logging_settings": None, "access_logs": False}))
+    return Server(
+        "MLServer", [str(PEERS / "bin" / "mlserver"), "start", str(root)], port, "/v2/health/ready",
+        {"MODELS": str(models), "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"})
+
+
+def triton(title, folder, models, batching):
+    """Triton with its Python backend."""
+    packages = next((PEERS / "lib").glob("python3*/site-packages"))
+    home = packages / "pytriton" / "tritonserver"
+    root, backends, port = pathlib.Path(tempfile.mkdtemp(dir=folder)), pathlib.Path(folder) / "backends", free_port()
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if not backends.exists():
+        shutil.copytree(home / "backends", backends)
+        stub = backends / "python" / "triton_python_backend_stub"
+        shutil.copy(home / "python_backend_stubs" / version / stub.name, stub)
+        stub.chmod(0o755)
+    for name, kind, source, output, width in [
+            ("mlp", "TYPE_FP32", "input", "probabilities", 2), ("gbm", "TYPE_FP64", "input__0", "output__0", 1)]:
+        (root / name / "1").mkdir(parents=True)
+        shutil.copy(HERE / "triton_peer.py", root / name / "1" / "model.py")
+        shutil.copy(HERE / "serving_runtimes.py", root / name / "1")
+        (root / name / "config.pbtxt").write_text(
+            f'name: "{name}"\nbackend: "python"\nmax_batch_size: 64\n{batching}\n'
+            f'input [{{ name: "{source}" data_type: {kind} dims: [{serving_models.FEATURES}] }}]\n'
+            f'output [{{ name: "{output}" data_type: {kind} dims: [{width}] }}]\n'
+            f'instance_group [{{ kind: KIND_CPU count: 1 }}]\n')
+    path = os.pathsep.join([str(root / "mlp" / "1"), str(packages), os.environ.get("PYTHONPATH", "")])
+    return Server(
+        title,
+        [str(home / "bin" / "tritonserver"), f"--model-repository={root}", f"--backend-directory={backends}",
+         "--http-address=127.0.0.1", f"--http-port={port}", "--allow-grpc=false", "--allow-metrics=false",
+         "--log-info=false"], port, "/v2/health/ready",
+        {"MODELS": str(models), "PYTHONPATH": path, "OMP_NUM_THREADS": "1",
+         "LD_LIBRARY_PATH": str(packages / "nvidia_pytriton.libs"),
+         "PATH": f"{PEERS}/bin{os.pathsep}{os.environ['PATH']}"})
 
 
 def ours(binary, models, *words):
@@ -222,7 +271,7 @@ def main():
             if name == "nginx, static":
                 continue
             times = statistics.mean(figures["mlp", connections]["processor"] for connections in CONNECTIONS) / cost
-            wanted = {"FastAPI": 6, "MLServer": 12, "Triton": 4}.get(name, 1)
+            wanted = {"FastAPI": 6, "MLServer": 12, "Triton": 4, "Triton, batching": 4}.get(name, 1)
             limits.show(f"less processor time than {name}", f"{times:.1f} times", times >= wanted, f"at least {wanted}")
     sys.exit(2 if limits.missed else 0)
 

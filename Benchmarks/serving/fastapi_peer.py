@@ -1,11 +1,11 @@
 """The usual server written by hand: FastAPI and the libraries' own Python packages. MODELS names the folder."""
 import os
 
-import lightgbm
 import numpy
-import onnxruntime
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
+
+from serving_runtimes import runtime
 
 FOLDER = os.environ["MODELS"]
 TYPES = {"FP32": numpy.float32, "FP64": numpy.float64}
@@ -23,14 +23,7 @@ class Request(BaseModel):
     inputs: list[Tensor]
 
 
-options = onnxruntime.SessionOptions()
-options.intra_op_num_threads = options.inter_op_num_threads = 1
-session = onnxruntime.InferenceSession(f"{FOLDER}/mlp.onnx", options, providers=["CPUExecutionProvider"])
-booster = lightgbm.Booster(model_file=f"{FOLDER}/gbm.txt", params={"num_threads": 1})
-MODELS = {
-    "mlp": lambda feeds: {"probabilities": session.run(None, feeds)[0]},
-    "gbm": lambda feeds: {"output__0": booster.predict(feeds["input__0"], num_threads=1)},
-}
+MODELS = {name: runtime(name, FOLDER) for name in ("mlp", "gbm")}
 app = FastAPI()
 
 
@@ -44,9 +37,12 @@ async def infer(name: str, request: Request):
     model = MODELS.get(name)
     if model is None:
         raise HTTPException(404, f"unknown model {name}")
-    feeds = {tensor.name: numpy.array(tensor.data, TYPES[tensor.datatype]).reshape(tensor.shape) for tensor in request.inputs}
+    expected, output, run = model
+    for tensor in request.inputs:
+        if tensor.name != expected:
+            raise HTTPException(400, f"unknown input {tensor.name}")
+        value = run(numpy.array(tensor.data, TYPES[tensor.datatype]).reshape(tensor.shape))
     outputs = [
         {"name": output, "shape": list(value.shape), "datatype": "FP32" if value.dtype == numpy.float32 else "FP64",
-         "data": value.ravel().tolist()}
-        for output, value in model(feeds).items()]
+         "data": value.ravel().tolist()}]
     return {"model_name": name, "model_version": "1", "id": request.id, "outputs": outputs}

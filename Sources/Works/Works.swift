@@ -208,13 +208,14 @@ public final class Works: Sendable {
         let rollouts = RolloutService(
             database: database, registry: registry, endpoints: endpoints, time: clock, random: random,
             logger: logger)
+        let splits = SplitService(endpoints: endpoints, random: random, logger: logger)
         let retraining = RetrainService(
             database: database, registry: registry, loader: loader, training: training, rollouts: rollouts,
             endpoints: endpoints, time: clock, random: random)
         let materialisation = Materialisation(features: features, metrics: metrics, logger: logger)
         let loop = ControlLoop(
             materialisation: materialisation, monitors: monitors, retraining: retraining, rollouts: rollouts,
-            endpoints: endpoints, time: clock, logger: logger)
+            splits: splits, endpoints: endpoints, time: clock, logger: logger)
         requests = RequestRecords(
             stores.records,
             key: try RecordKey.open(
@@ -251,7 +252,8 @@ public final class Works: Sendable {
                     registry: registry, experiments: experiments, objects: objects, time: time,
                     keyFile: try Self.modelKeyFile(options), spoolFolder: "\(options.root)/scratch"),
                 webhooks: webhooks, loader: loader, endpoints: endpoints,
-                monitors: monitors, rollouts: rollouts, retraining: retraining, factory: factory, jobs: jobs,
+                monitors: monitors, rollouts: rollouts, splits: splits, retraining: retraining, factory: factory,
+                jobs: jobs,
                 collector: Collector(
                     database: database, objects: stores.objects, experiments: experiments, registry: registry,
                     clock: clock, time: time, holder: process)), access: access,

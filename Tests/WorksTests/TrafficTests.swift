@@ -140,4 +140,111 @@ import Workshop
             #expect(Set(arms.values.flatMap(\.self)) == ["stable", "canary"])
         }
     }
+
+    @Test("a split keeps each key with one arm, records who was exposed, and learns from the labels")
+    func split() async throws {
+        let folder = try TemporaryFolder()
+        let given = try await splitTraffic(in: folder)
+        var kept: [String: ExposureRecord] = [:]
+        _ = try RecordLog(folder: "\(folder.path)/root/records/exposures/orders").forEach(from: .start) { logged in
+            if let record = ExposureRecord(logged.bytes) { kept[record.id] = record }
+        }
+        #expect(kept.count == given.count)
+        for (id, answer) in given {
+            let exposure = try #require(kept[id])
+            #expect("\(exposure.version)" == answer.version)
+            #expect(exposure.arm == (answer.arm == "challenger" ? 1 : 0))
+            #expect(exposure.propensity == (exposure.arm == 1 ? 0.4 : 0.6))
+        }
+    }
+
+    /// - Returns: by prediction, who answered.
+    private func splitTraffic(in folder: TemporaryFolder) async throws -> [String: Scored] {
+        let shop = try await Workshop(in: folder)
+        try await shop.apply()
+        try await shop.trainAndDeploy()
+        try await shop.post("/train/failures", ["to": "2024-01-14T00:00:00Z"])
+        return try await shop.serving { client in
+            func say(_ words: String..., code: Int32 = 0) async throws -> String {
+                let told = try await Program.run(
+                    words + ["--url", "http://\(try shop.address())"], ["USER": "ann"], folder: shop.folder.path)
+                #expect(told.code == code, "\(words): \(told.all)")
+                return told.all
+            }
+            let arms = "order-failure/1=60%,order-failure/2=40%"
+            #expect(try await say("traffic", "split", "orders", code: 1).contains("is not split"))
+            _ = try await say(
+                "traffic", "split", "orders", "--arms", "order-failure/2=60%,order-failure/1=40%", code: 1)
+            _ = try await say(
+                "traffic", "split", "orders", "--arms", "order-failure/1=60%,order-failure/2=60%", code: 1)
+            _ = try await say("traffic", "split", "orders", "--arms", arms)
+            let refused = try await shop.send(
+                .post, "/endpoints/orders/deploy", ["version": "order-failure/2", "canary": true])
+            #expect(refused.status == 412 && refused.text.contains("is split"))
+
+            let orders = Array(later.prefix(400))
+            let answers = try await ask(orders, client)
+            let challengers = answers.count { $0.arm == "challenger" }
+            // Four standard deviations of a binomial of 400 at 0.4.
+            #expect(challengers >= 160 - 40 && challengers <= 160 + 40)
+            #expect(
+                answers.allSatisfy {
+                    $0.arm == "challenger" ? $0.version == "2" : $0.arm == "stable" && $0.version == "1"
+                })
+            #expect(try await ask(orders.prefix(50), client) == Array(answers.prefix(50)))
+
+            // The challenger's labels are all higher: with so many the difference is beyond doubt.
+            try await shop.post(
+                "/endpoints/orders/labels",
+                [
+                    "labels": .array(
+                        try zip(orders, answers).map { order, answer in
+                            try JSON.value(
+                                LabelRecord(
+                                    id: order.id, value: answer.arm == "challenger" ? 1 : 0, time: order.settled))
+                        })
+                ])
+            let report = try await shop.get("/endpoints/orders/split").json
+            #expect(
+                report["arms"]?.array?.map { $0["labels"]?.integer } == [Int64(400 - challengers), Int64(challengers)])
+            #expect(report["arms"]?.array?.map { $0["mean"]?.double } == [0, 1])
+            try await shop.advance(to: Blueprint.trainedTo.advanced(bySeconds: 3600))
+            let entries = try await shop.journal(type: "endpoint.split_decided")
+            #expect(entries.count == 1 && entries.first?["principal"] == "system:split")
+            #expect(
+                try await say("traffic", "split", "orders").contains("order-failure/2 is better than order-failure/1"))
+            _ = try await say("traffic", "split", "orders", "--off")
+            #expect(Set(try await ask(later[400..<440], client).map(\.arm)) == ["stable"])
+
+            // A bandit moves the shares by itself.
+            _ = try await say("traffic", "split", "orders", "--arms", arms, "--policy", "thompson", "--floor", "20%")
+            let more = Array(later[440..<540])
+            let next = try await ask(more, client)
+            try await shop.post(
+                "/endpoints/orders/labels",
+                [
+                    "labels": .array(
+                        try zip(more, next).map { order, answer in
+                            try JSON.value(
+                                LabelRecord(
+                                    id: order.id, value: answer.arm == "challenger" ? 1 : 0, time: order.settled))
+                        })
+                ])
+            try await shop.advance(to: Blueprint.trainedTo.advanced(bySeconds: 7200))
+            let moved = try await shop.get("/endpoints/orders").json["traffic"]?["split"]?["arms"]?.array ?? []
+            #expect(moved.map { ($0["share"]?.double ?? 0).rounded(toPlaces: 6) } == [0.2, 0.8])
+            #expect(try await shop.journal(type: "endpoint.shares_moved").count == 1)
+            _ = try await say("traffic", "split", "orders", "--off")
+            return Dictionary(
+                zip(orders.map(\.id) + later[440..<540].map(\.id), answers + next),
+                uniquingKeysWith: { first, _ in first })
+        }
+    }
+}
+
+extension Double {
+    fileprivate func rounded(toPlaces places: Int) -> Double {
+        let scale = pow(10, Double(places))
+        return (self * scale).rounded() / scale
+    }
 }

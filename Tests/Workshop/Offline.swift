@@ -58,10 +58,10 @@ extension Workshop {
 
     /// Registers files as the next version of the model; returns `model/number`.
     public func register(
-        _ files: [String: [UInt8]], like manifest: BundleManifest, reason: String
+        _ files: [String: [UInt8]], kind: String? = nil, like manifest: BundleManifest, reason: String = "a drill"
     ) async throws -> String {
         let bundle = try ModelBundle.encode(
-            kind: manifest.kind, files: files, signature: manifest.signature,
+            kind: kind ?? manifest.kind, files: files, signature: manifest.signature,
             sampleRows: manifest.sample.inputs.map { row in row.map { $0 ?? .nan } },
             featureService: manifest.featureService, runtimes: .all)
         for bytes in Array(files.values) + [bundle.manifestBytes] {

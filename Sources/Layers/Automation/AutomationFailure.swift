@@ -8,11 +8,14 @@ public enum AutomationFailure: Failure {
     case clockGoesBack(now: Timestamp, asked: Timestamp)
     case clockIsSystem
     case nothingToPromote(endpoint: String)
+    case notSplit(endpoint: String)
+    case isSplit(endpoint: String)
     case gatesRefused(candidate: String, verdicts: [String])
 
     public var code: FailureCode {
         switch self {
-        case .rolloutUnderWay, .clockIsSystem, .gatesRefused, .nothingToPromote: .failedPrecondition
+        case .rolloutUnderWay, .clockIsSystem, .gatesRefused, .nothingToPromote, .notSplit, .isSplit:
+            .failedPrecondition
         case .incompleteRun: .dataLoss
         case .clockGoesBack: .invalidArgument
         }
@@ -26,6 +29,8 @@ public enum AutomationFailure: Failure {
         case .clockGoesBack(let now, let asked): "the clock is at \(now) and can not go back to \(asked)"
         case .clockIsSystem: "this factory runs on the system's clock"
         case .nothingToPromote(let endpoint): "no rollout is under way on '\(endpoint)'"
+        case .notSplit(let endpoint): "the traffic of '\(endpoint)' is not split"
+        case .isSplit(let endpoint): "the traffic of '\(endpoint)' is split"
         case .gatesRefused(let candidate, let verdicts):
             "the gates refuse \(candidate): \(verdicts.joined(separator: "; "))"
         }
@@ -39,6 +44,8 @@ public enum AutomationFailure: Failure {
         case .clockIsSystem: "Set 'clock: replay' in works.yaml to drive it yourself."
         case .nothingToPromote(let endpoint):
             "Start one with 'modelworks deploy \(endpoint) MODEL/VERSION --canary', or deploy without it."
+        case .notSplit(let endpoint): "Split it with 'modelworks traffic split \(endpoint) --arms VERSION=SHARE,...'."
+        case .isSplit(let endpoint): "End that with 'modelworks traffic split \(endpoint) --off'."
         case .gatesRefused: "Look at the run's metrics; improve the model, or change the gates in its training."
         }
     }

@@ -12,18 +12,20 @@ public actor ControlLoop {
     private let monitors: MonitorService
     private let retraining: RetrainService
     private let rollouts: RolloutService
+    private let splits: SplitService
     private let endpoints: EndpointStore
     private let time: any TimeSource
     private let logger: Logger
 
     public init(
         materialisation: Materialisation, monitors: MonitorService, retraining: RetrainService,
-        rollouts: RolloutService, endpoints: EndpointStore, time: any TimeSource, logger: Logger
+        rollouts: RolloutService, splits: SplitService, endpoints: EndpointStore, time: any TimeSource, logger: Logger
     ) {
         self.materialisation = materialisation
         self.monitors = monitors
         self.retraining = retraining
         self.rollouts = rollouts
+        self.splits = splits
         self.endpoints = endpoints
         self.time = time
         self.logger = logger
@@ -67,6 +69,7 @@ public actor ControlLoop {
         }
         let pipelines = try await retraining.tick(alerts: !windows.isEmpty)
         let rollouts = try await rollouts.tick()
+        try await splits.tick()
         return Turn(now: now, materialised: materialised, windows: windows, pipelines: pipelines, rollouts: rollouts)
     }
 }

@@ -138,7 +138,7 @@ public struct RolloutAnalysis: Codable, Sendable, Equatable {
                     found.effect, shift)
             default:
                 return String(
-                    format: "its \(found.name) is %.2g times that of the stable version (p = \(p))", found.effect)
+                    format: "its \(found.name) is %.3g times that of the stable version (p = \(p))", found.effect)
             }
         }
         return nil

@@ -55,6 +55,7 @@ public actor RolloutService {
         if let existing = try await all().first(where: { $0.id == id }) { return existing }
         let target = try endpoints.table.endpoint(endpoint)
         guard let traffic = target.traffic else { throw ServingFailure.notDeployed(endpoint) }
+        guard traffic.split == nil else { throw AutomationFailure.isSplit(endpoint: endpoint) }
         if let other = try await underWay().first(where: { $0.endpoint == endpoint }) {
             throw AutomationFailure.rolloutUnderWay(endpoint: endpoint, candidate: other.candidate.description)
         }

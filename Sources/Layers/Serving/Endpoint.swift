@@ -34,6 +34,7 @@ final class Deployment: Sendable {
     let canary: DeployedVersion?
     let shadow: ShadowLine?
     let override: Override?
+    let split: SplitLine?
     /// A request whose hash is below this goes to the canary.
     let canaryThreshold: UInt64
     /// A request whose other hash is below this is mirrored to the shadow.
@@ -42,10 +43,12 @@ final class Deployment: Sendable {
     private let stableStages: StageHistograms
     private let canaryStages: StageHistograms
     private let overrideStages: StageHistograms
+    /// By the arms of the split.
+    private let splitStages: [StageHistograms]
 
     init(
         traffic: TrafficPolicy, stable: DeployedVersion, canary: DeployedVersion?, shadow: ShadowLine? = nil,
-        override: Override? = nil, failureLimit: Int64, stages: EndpointStages
+        override: Override? = nil, split: SplitLine? = nil, failureLimit: Int64, stages: EndpointStages
     ) {
         stableStages = stages.histograms(version: stable.id.version, arm: .stable)
         canaryStages = canary.map { stages.histograms(version: $0.id.version, arm: .canary) } ?? stableStages
@@ -55,23 +58,40 @@ final class Deployment: Sendable {
             case .constant: stages.histograms(version: 0, arm: .override)
             case nil: stableStages
             }
-
+        splitStages =
+            split?.versions.map { stages.histograms(version: $0.id.version, arm: .challenger) } ?? []
         self.traffic = traffic
         self.stable = stable
         self.canary = canary
         self.shadow = shadow
         self.override = override
+        self.split = split
         self.failureLimit = failureLimit
         canaryThreshold = canary == nil ? 0 : Self.threshold(traffic.canaryShare)
         shadowThreshold = shadow == nil ? 0 : Self.threshold(traffic.shadow?.share ?? 0)
     }
 
-    func stages(of arm: Arm) -> StageHistograms {
+    /// Where the time of a request is counted that a version answered on an arm.
+    /// - Parameter version: nil where a constant answered.
+    func stages(of version: DeployedVersion?, on arm: Arm) -> StageHistograms {
         switch arm {
-        case .stable, .shadow: stableStages
-        case .canary: canaryStages
-        case .override: overrideStages
+        case .stable, .shadow: return stableStages
+        case .canary: return canaryStages
+        case .override: return overrideStages
+        case .challenger:
+            let place = split?.versions.firstIndex { $0 === version } ?? 0
+            return splitStages.indices.contains(place) ? splitStages[place] : stableStages
         }
+    }
+
+    /// Who else than the stable version a request belongs to; nil for the stable one.
+    func candidate(for choice: UInt64) -> (version: DeployedVersion, arm: Arm)? {
+        if let split {
+            let arm = split.arm(of: choice)
+            return arm > 0 && arm < split.versions.count ? (split.versions[arm], .challenger) : nil
+        }
+        guard let canary, choice < canaryThreshold else { return nil }
+        return (canary, .canary)
     }
 
     private static func threshold(_ share: Double) -> UInt64 {
@@ -214,6 +234,11 @@ public final class Endpoint: Sendable {
     /// How long the stages of its requests took since the start of this process, by version and arm.
     public var stageHistograms: [(version: Int64, arm: Arm, stages: StageHistograms)] { stages.all }
 
+    /// The counters of a split's arms, in their order; empty where there is none.
+    public var splitReadings: [ArmStatistics.Reading] {
+        deployment?.split?.versions.map { $0.statistics.read() } ?? []
+    }
+
     /// What the shadow has done; nil where there is none.
     public var shadowReading: ShadowReading? { deployment?.shadow?.reading }
 
@@ -260,13 +285,14 @@ public final class Endpoint: Sendable {
         let joined = SystemTime.monotonicNanoseconds
 
         let features = UnsafeBufferPointer(rebasing: slot.features[..<service.inputNames.count])
-        let choice = Self.hash(splitKey.map { keys[$0] } ?? row.id)
+        let unit = splitKey.map { keys[$0] } ?? row.id
+        let choice = Self.hash(unit)
         let answer = try answer(deployment, features, choice: choice, slot: index)
         let inferred = SystemTime.monotonicNanoseconds
         let prediction = Prediction(
             output: answer.output, version: answer.version?.id.version ?? 0, arm: answer.arm,
             featureNanoseconds: joined &- start, inferenceNanoseconds: inferred &- joined,
-            stages: deployment.stages(of: answer.arm))
+            stages: deployment.stages(of: answer.version, on: answer.arm))
         let moment = time.now.microseconds
         stages.lastAsked.store(moment, ordering: .relaxed)
         let count = PredictionRecord.encode(
@@ -277,6 +303,9 @@ public final class Endpoint: Sendable {
             inferenceNanoseconds: UInt32(clamping: prediction.inferenceNanoseconds), features: features)
         do {
             try records.append(UnsafeRawBufferPointer(rebasing: slot.record[..<count]))
+            if let split = deployment.split, deployment.override == nil {
+                try split.expose(choice, unit: unit, id: row.id, at: time.now.microseconds)
+            }
         } catch {
             throw ServingFailure.notRecorded(
                 endpoint: definition.name, reason: (error as? any Failure)?.message ?? "\(error)")
@@ -300,7 +329,7 @@ public final class Endpoint: Sendable {
         var outcome = PredictionRecord.Outcome.answered
     }
 
-    /// Asks the arm that the request belongs to, and the stable version where a canary fails.
+    /// Asks the arm that the request belongs to, and the stable version where a candidate fails.
     private func answer(
         _ deployment: Deployment, _ features: UnsafeBufferPointer<Double>, choice: UInt64, slot: Int
     ) throws -> Answer {
@@ -309,14 +338,14 @@ public final class Endpoint: Sendable {
         case .version(let version): return try answer(.override, version, features, slot: slot)
         case nil: break
         }
-        guard let canary = deployment.canary, choice < deployment.canaryThreshold else {
+        guard let (candidate, arm) = deployment.candidate(for: choice) else {
             return try answer(.stable, deployment.stable, features, slot: slot)
         }
         do {
-            return Answer(output: try Self.ask(canary, features, slot: slot), version: canary, arm: .canary)
+            return Answer(output: try Self.ask(candidate, features, slot: slot), version: candidate, arm: arm)
         } catch {
-            let failures = canary.statistics.failed(atNanoseconds: SystemTime.monotonicNanoseconds)
-            if failures >= deployment.failureLimit { trip(deployment, canary) }
+            let failures = candidate.statistics.failed(atNanoseconds: SystemTime.monotonicNanoseconds)
+            if failures >= deployment.failureLimit { trip(deployment, candidate) }
             var answer = try answer(.stable, deployment.stable, features, slot: slot)
             answer.outcome = .fallback
             return answer
@@ -350,9 +379,9 @@ public final class Endpoint: Sendable {
         return output
     }
 
-    /// Takes all traffic from the canary. Only the first of several callers does it.
+    /// Takes all traffic from a canary, or from all challengers. Only the first of several callers does it.
     private func trip(_ failing: Deployment, _ canary: DeployedVersion) {
-        let policy = failing.traffic.withoutCanary()
+        let policy = failing.traffic.withoutCandidates()
         let changed = current.withLock { current -> Bool in
             guard current === failing else { return false }
             current = Deployment(

@@ -148,6 +148,7 @@ public actor EndpointStore {
         return Deployment(
             traffic: traffic, stable: stable, canary: canary, shadow: try await shadow(for: traffic, on: endpoint),
             override: try await override(for: traffic, on: endpoint),
+            split: try await split(for: traffic, on: endpoint),
             failureLimit: max(1, endpoint.definition.rollout.failureLimit), stages: endpoint.stages)
     }
 
@@ -159,6 +160,14 @@ public actor EndpointStore {
         let name = endpoint.definition.name
         return ShadowLine(
             version: version, endpoint: name, records: try channels.channel("shadows", name), time: wallTime)
+    }
+
+    private func split(for traffic: TrafficPolicy, on endpoint: Endpoint) async throws -> SplitLine? {
+        guard let split = traffic.split else { return nil }
+        var versions: [DeployedVersion] = []
+        for arm in split.arms { versions.append(try await load(arm.version, for: endpoint)) }
+        return SplitLine(
+            split, versions: versions, records: try channels.channel("exposures", endpoint.definition.name))
     }
 
     private func override(for traffic: TrafficPolicy, on endpoint: Endpoint) async throws -> Deployment.Override? {
@@ -331,6 +340,39 @@ public actor EndpointStore {
         traffic.shadow = shadow
         return try await set(
             traffic, on: name, type: "endpoint.shadowed", reason: reason, by: principal, from: before)
+    }
+
+    /// Lets several versions share the traffic, or gives all of it back to the stable one.
+    ///
+    /// - Throws: ``ServingFailure/badRequest(_:remedy:)`` where the first arm is not the stable version, or a canary has
+    ///   traffic.
+    @discardableResult
+    public func split(
+        _ split: TrafficSplit?, on name: String, reason: String, by principal: String
+    ) async throws -> TrafficPolicy {
+        var traffic = try deployedTraffic(of: name)
+        let before = traffic
+        if let control = split?.arms.first?.version, control != traffic.stable {
+            throw ServingFailure.badRequest(
+                "the first arm of a split is the control, and \(control) is not what answers on '\(name)'",
+                remedy: "Name \(traffic.stable) first.")
+        }
+        if split != nil, let canary = traffic.canary {
+            throw ServingFailure.badRequest(
+                "\(canary) has traffic on '\(name)' as a canary",
+                remedy: "Promote it or roll it back before the traffic is split.")
+        }
+        traffic.split = split
+        return try await set(
+            traffic, on: name, type: split == nil ? "endpoint.joined" : "endpoint.split", reason: reason,
+            by: principal, from: before)
+    }
+
+    /// The exposures of an endpoint's splits, from a position on.
+    public func exposures(of name: String, from position: RecordPosition) async throws -> ExposureReader {
+        ExposureReader(
+            try await channels.channel("exposures", try table.endpoint(name).definition.name)
+                .reader(from: position))
     }
 
     private func deployedTraffic(of name: String) throws -> TrafficPolicy {

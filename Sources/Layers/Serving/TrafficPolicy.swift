@@ -42,10 +42,12 @@ public struct TrafficPolicy: Sendable, Codable, Equatable {
     public var previous: ModelVersionID?
     public var shadow: Shadow?
     public var override: Override?
+    /// Several versions that share the traffic in the place of stable and canary.
+    public var split: TrafficSplit?
 
     public init(
         stable: ModelVersionID, canary: ModelVersionID? = nil, canaryShare: Double = 0, previous: ModelVersionID? = nil,
-        shadow: Shadow? = nil, override: Override? = nil
+        shadow: Shadow? = nil, override: Override? = nil, split: TrafficSplit? = nil
     ) {
         self.stable = stable
         self.canary = canary
@@ -53,11 +55,13 @@ public struct TrafficPolicy: Sendable, Codable, Equatable {
         self.previous = previous
         self.shadow = shadow
         self.override = override
+        self.split = split
     }
 
     /// Every version that has to be in memory, and the one that is kept warm for a roll-back.
     public var versions: [ModelVersionID] {
         [stable, canary, previous, shadow?.version, override?.version].compactMap { $0 }
+            + (split?.arms.map(\.version) ?? [])
     }
 
     /// The same with a share of the traffic for `candidate`.
@@ -68,25 +72,26 @@ public struct TrafficPolicy: Sendable, Codable, Equatable {
         return next
     }
 
-    /// The same without a canary.
-    public func withoutCanary() -> TrafficPolicy {
+    /// The same without a canary and without a split: all traffic is the stable version's.
+    public func withoutCandidates() -> TrafficPolicy {
         var next = self
         next.canary = nil
         next.canaryShare = 0
+        next.split = nil
         return next
     }
 
     /// `version` in the place of the stable one, which is kept for a roll-back; no canary.
     public func switched(to version: ModelVersionID) -> TrafficPolicy {
-        var next = withoutCanary()
+        var next = withoutCandidates()
         next.previous = version == stable ? nil : stable
         next.stable = version
         return next
     }
 
-    /// Back to what was before: without the canary, or with the version that was stable before; nil where there is neither.
+    /// Back to what was before: without the canary or split, or with the version that was stable before; nil where there is neither.
     public func rolledBack() -> TrafficPolicy? {
-        if canary != nil { return withoutCanary() }
+        if canary != nil || split != nil { return withoutCandidates() }
         guard let previous else { return nil }
         var next = self
         next.stable = previous
@@ -103,6 +108,8 @@ public enum Arm: UInt8, Sendable, Codable, CaseIterable {
     case shadow = 2
     /// What the endpoint's switch puts in the place of all arms.
     case override = 3
+    /// A version that shares the traffic with the stable one, in a split.
+    case challenger = 4
 
     /// As clients are told.
     public var name: String {
@@ -111,6 +118,7 @@ public enum Arm: UInt8, Sendable, Codable, CaseIterable {
         case .canary: "canary"
         case .shadow: "shadow"
         case .override: "override"
+        case .challenger: "challenger"
         }
     }
 }

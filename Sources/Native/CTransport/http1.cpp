@@ -37,6 +37,8 @@ struct Connection final : mw_exchange {
     size_t lingered = 0;
     bool header_seen = false;
     bool watching = false;
+    // While a request is being handed over, and whether its answer was sent meanwhile.
+    bool handing_over = false, went_out = false;
     int refusal = 0;
     mw_outcome broken = MW_OK;
     bool awaited = false;
@@ -267,7 +269,10 @@ struct Connection final : mw_exchange {
         enter_unlimited(Phase::handling);
         auto me = self();
         held = me;
+        handing_over = true;
         options().on_request(options().context, this);
+        handing_over = false;
+        if (std::exchange(went_out, false)) go_on();
     }
 
     // Answers by the transport itself; what the client still sends is read away for a while, since closing a socket
@@ -294,11 +299,25 @@ struct Connection final : mw_exchange {
         std::array<net::const_buffer, 2> parts{net::buffer(out_head), net::buffer(out_body.data(), head ? 0 : out_size)};
         auto me = self();
         held.reset();
+        if constexpr (!secure) {
+            // Nearly every answer fits into the socket's buffer and needs no turn of the loop. Where requests wait already
+            // it takes one, so that answering them does not nest; and whoever answers still uses the request.
+            error_code error;
+            size_t sent = handing_over && buffer.size() == 0 ? stream.write_some(parts, error) : 0;
+            went_out = !error && sent == net::buffer_size(parts);
+            if (went_out) return;
+            auto rest = parts[0] + sent;
+            parts = {rest, parts[1] + (sent - std::min(sent, parts[0].size()))};
+        }
         net::async_write(stream, parts, [me](error_code error, size_t) {
             if (error) return me->cut();
-            if (me->keep) return me->next_request(me->options().idle_timeout_ms);
-            me->finish();
+            me->go_on();
         });
+    }
+
+    void go_on() {
+        if (keep) return next_request(options().idle_timeout_ms);
+        finish();
     }
 
     // A close in good order: TLS says goodbye, TCP sends FIN, and after a refusal the rest of the request is read away.

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <sched.h>
 #include <string>
 #include <thread>
 #include <utility>
@@ -60,6 +61,26 @@ struct Loop {
         }
         std::pair<void (*)(void *), void *> job;
         while (next_job(job)) job.first(job.second);
+    }
+
+    // A lone peer that sends its next request as soon as it has the answer finds the loop awake: waking a thread up costs
+    // more than answering most requests. The loop stays awake only where that has just proved worth it, and lets others
+    // have the processor meanwhile.
+    void run() {
+        constexpr auto patience = std::chrono::microseconds(120);
+        bool hopes = false;
+        while (!io.stopped()) {
+            if (io.poll() > 0) continue;
+            auto idle_since = Clock::now();
+            bool met = false;
+            while (hopes && sessions.size() == 1 && !met && Clock::now() - idle_since < patience) {
+                sched_yield();
+                met = io.poll() > 0;
+            }
+            if (met) continue;
+            io.run_one();
+            hopes = Clock::now() - idle_since < patience;
+        }
     }
 
     const char *http_date() {

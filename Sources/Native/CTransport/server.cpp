@@ -59,6 +59,7 @@ void mw_server::take(tcp::socket socket, const Listener &listener, size_t index)
     if (draining) return;
     error_code error;
     socket.set_option(tcp::no_delay(true), error);
+    socket.non_blocking(true, error);
     auto peer = socket.remote_endpoint(error);
     Arrival arrival{loops[index], std::move(seat), error ? std::string() : peer.address().to_string(error), {}};
     std::shared_ptr<Session> session;
@@ -153,7 +154,7 @@ mw_server *mw_server_start(
             auto *raw = loop.get();
             loop->thread = std::thread([raw] {
                 running_loop = raw;
-                raw->io.run();
+                raw->run();
             });
         }
         server->owner = server;

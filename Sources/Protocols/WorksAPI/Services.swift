@@ -26,6 +26,7 @@ public struct Services: Sendable {
     public let endpoints: EndpointStore
     public let monitors: MonitorService
     public let rollouts: RolloutService
+    public let splits: SplitService
     public let retraining: RetrainService
     public let factory: any FactoryControl
     public let jobs: any JobControl
@@ -36,7 +37,8 @@ public struct Services: Sendable {
         streams: FeatureStreams, experiments: ExperimentStore, training: TrainingService, registry: ModelRegistry,
         archive: VersionArchive, webhooks: WebhookStore, loader: ModelLoader,
         endpoints: EndpointStore,
-        monitors: MonitorService, rollouts: RolloutService, retraining: RetrainService, factory: any FactoryControl,
+        monitors: MonitorService, rollouts: RolloutService, splits: SplitService, retraining: RetrainService,
+        factory: any FactoryControl,
         jobs: any JobControl, collector: Collector
     ) {
         self.journal = journal
@@ -53,6 +55,7 @@ public struct Services: Sendable {
         self.endpoints = endpoints
         self.monitors = monitors
         self.rollouts = rollouts
+        self.splits = splits
         self.retraining = retraining
         self.factory = factory
         self.jobs = jobs

@@ -14,6 +14,8 @@ extension WorksAPI {
         public var stable: ArmStatistics.Reading?
         public var canary: ArmStatistics.Reading?
         public var shadow: ShadowReading?
+        /// The arms of a split, in its order; nil where the traffic is not split.
+        public var arms: [ArmStatistics.Reading]?
     }
 
     func installServing(on router: Router) {
@@ -113,6 +115,24 @@ extension WorksAPI {
                     by: principal(request)))
         }
         router.post(
+            "\(Self.prefix)/endpoints/{name}/split", needs: .right(to: .deploy, on: "endpoint", named: "name"),
+            about: .init(
+                "Lets versions share the traffic, as an A/B test or a bandit; without arms, ends that",
+                body: .json(SplitBody.self), answer: .json(TrafficPolicy.self))
+        ) { request in
+            let options = try body(SplitBody.self, request)
+            return try .json(
+                try await services.endpoints.split(
+                    try options.split(id: services.splits.newIdentifier()), on: try request.parameter("name"),
+                    reason: options.reason ?? "asked for", by: principal(request)))
+        }
+        router.get(
+            "\(Self.prefix)/endpoints/{name}/split", needs: .right(to: .read, on: "endpoint", named: "name"),
+            about: .init("Tells what the arms of a split have come to", answer: .json(SplitService.Report.self))
+        ) { request in
+            try .json(try await services.splits.report(of: try request.parameter("name")))
+        }
+        router.post(
             "\(Self.prefix)/endpoints/{name}/labels", needs: .right(to: .label, on: "endpoint", named: "name"),
             about: .init(
                 "Takes what became of predictions", body: .json(LabelsBody.self), answer: .json([String: Int].self))
@@ -168,7 +188,8 @@ extension WorksAPI {
         let statistics = endpoint.statistics
         return EndpointStatus(
             definition: endpoint.definition, traffic: endpoint.traffic, stable: statistics.stable,
-            canary: statistics.canary, shadow: endpoint.shadowReading)
+            canary: statistics.canary, shadow: endpoint.shadowReading,
+            arms: endpoint.traffic?.split == nil ? nil : endpoint.splitReadings)
     }
 }
 
@@ -178,6 +199,31 @@ private struct DeployBody: Codable {
     var reason: String?
     /// Why it can not wait until people agree to it.
     var emergency: String?
+}
+
+private struct SplitBody: Codable {
+    struct Arm: Codable {
+        var version: String
+        var share: Double
+    }
+
+    var arms: [Arm]?
+    var policy: TrafficSplit.Policy?
+    var goal: TrafficSplit.Goal?
+    var floor: Double?
+    var epsilon: Double?
+    var alpha: Double?
+    var reason: String?
+
+    /// Nil where there are no arms.
+    func split(id: String) throws -> TrafficSplit? {
+        try arms.map { arms in
+            try TrafficSplit(
+                id: id, policy: policy ?? .fixed,
+                arms: try arms.map { TrafficSplit.Arm(version: try ModelVersionID($0.version), share: $0.share) },
+                goal: goal ?? .higher, floor: floor ?? 0.1, epsilon: epsilon ?? 0.1, alpha: alpha ?? 0.05)
+        }
+    }
 }
 
 private struct OverrideBody: Codable {

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 
 /// The API path of an endpoint.
 private func endpointPath(_ name: String) -> String { "/endpoints/\(Client.escape(name))" }
@@ -21,13 +22,29 @@ struct PromoteCommand: ClientCommand {
 
 struct TrafficCommand: WordedCommand {
     let usage = Usage(
-        name: "traffic", summary: "Show who answers on an endpoint; switch to a fallback; mirror to a shadow",
-        positionals: ["[show|override|release|shadow]", "[ENDPOINT]"],
+        name: "traffic",
+        summary: "Show who answers on an endpoint; switch to a fallback; mirror to a shadow; split between versions",
+        positionals: ["[show|override|release|shadow|split]", "[ENDPOINT]"],
         options: [
             .init(name: "constant", value: "NUMBER", help: "override: answer this to every request"),
             .init(name: "version", value: "MODEL/VERSION", help: "override, shadow: this version"),
             .init(name: "share", value: "SHARE", help: "shadow: of the requests, such as 10% (default 100%)"),
-            .init(name: "off", value: nil, help: "shadow: stop mirroring"),
+            .init(
+                name: "off", value: nil, help: "shadow: stop mirroring; split: give all traffic to the stable version"),
+            .init(
+                name: "arms", value: "MODEL/VERSION=SHARE,...",
+                help: "split: who shares the traffic, the stable one first"),
+            .init(
+                name: "policy", value: "POLICY",
+                help: "split: fixed (A/B test), thompson or epsilon_greedy (default fixed)"
+            ),
+            .init(name: "goal", value: "higher|lower", help: "split: which labels are better (default higher)"),
+            .init(
+                name: "floor", value: "SHARE", help: "split: the least of the stable version in a bandit (default 10%)"),
+            .init(name: "epsilon", value: "SHARE", help: "split: what epsilon_greedy explores with (default 10%)"),
+            .init(
+                name: "alpha", value: "SHARE",
+                help: "split: chance of ever taking equal arms for different (default 5%)"),
             .init(name: "reason", value: "TEXT", help: "why; kept in the journal"),
         ], example: "modelworks traffic override flight-delay --constant 0.2 --reason 'scores are off'")
 
@@ -88,7 +105,65 @@ struct TrafficCommand: WordedCommand {
                     text: version.map { "\($0) is asked beside \(name); see 'modelworks traffic show \(name)'." }
                         ?? "Nothing is asked beside \(name).")
             },
+            Word("split", needs: "ENDPOINT") { arguments, client in try await Self.split(arguments, client) },
         ]
+    }
+
+    /// Splits the traffic, ends that, or shows what it has come to.
+    private static func split(_ arguments: Arguments, _ client: Client) async throws -> Output {
+        struct Body: Encodable {
+            struct Arm: Encodable {
+                var version: String
+                var share: Double
+            }
+            var arms: [Arm]?
+            var policy: String?
+            var goal: String?
+            var floor: Double?
+            var epsilon: Double?
+            var alpha: Double?
+            var reason: String?
+        }
+        let name = arguments.required(1)
+        let path = "\(endpointPath(name))/split"
+        let arms = try arguments.list("arms")?.map { text in
+            guard let sign = text.lastIndex(of: "=") else { throw UsageError("'\(text)' is not MODEL/VERSION=SHARE") }
+            return Body.Arm(
+                version: String(text[..<sign]), share: try share(String(text[text.index(after: sign)...])))
+        }
+        guard arms != nil || arguments.flag("off") else {
+            let document = try await client.get(path)
+            return Output(document: document, text: report(document))
+        }
+        guard (arms == nil) == arguments.flag("off") else {
+            throw UsageError("'--off' ends a split, '--arms' begins one")
+        }
+        let document = try await client.post(
+            path,
+            Body(
+                arms: arms, policy: arguments.option("policy"), goal: arguments.option("goal"),
+                floor: try arguments.option("floor").map(share), epsilon: try arguments.option("epsilon").map(share),
+                alpha: try arguments.option("alpha").map(share), reason: arguments.option("reason")))
+        return Output(
+            document: document,
+            text: arms == nil
+                ? "The stable version has all traffic of \(name)."
+                : "The traffic of \(name) is split; see 'modelworks traffic split \(name)'.")
+    }
+
+    private static func report(_ document: JSONValue) -> String {
+        var table = TextTable(["version", "share", "exposures", "labels", "mean", "difference"])
+        for arm in document["arms"]?.array ?? [] {
+            func number(_ path: String) -> String { arm.at(path)?.double.map { String(format: "%.4g", $0) } ?? "–" }
+            let difference = arm["difference"].map { _ in
+                "\(number("difference.estimate")) [\(number("difference.lower")), \(number("difference.upper"))]"
+            }
+            table.add([
+                arm["version"]?.cell ?? "", String(format: "%.1f%%", (arm["share"]?.double ?? 0) * 100),
+                arm["exposures"]?.cell ?? "", arm["labels"]?.cell ?? "", number("mean"), difference ?? "–",
+            ])
+        }
+        return table.rendered() + (document["finding"]?.cell ?? "Nothing can be said yet.")
     }
 
     private static func share(_ text: String) throws -> Double {

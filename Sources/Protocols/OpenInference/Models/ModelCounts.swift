@@ -91,7 +91,10 @@ struct ModelCounts: Encodable {
     /// What an endpoint has done, by version that has traffic.
     static func all(of endpoint: Endpoint) -> [ModelCounts] {
         let (traffic, readings) = (endpoint.traffic, endpoint.statistics)
-        let arms = [(traffic?.stable, readings.stable), (traffic?.canary, readings.canary)]
+        let split = zip(traffic?.split?.arms ?? [], endpoint.splitReadings).dropFirst().map {
+            (Optional($0.version), Optional($1))
+        }
+        let arms = [(traffic?.stable, readings.stable), (traffic?.canary, readings.canary)] + split
         return arms.compactMap { id, reading in
             id.flatMap { id in reading.map { ModelCounts(endpoint, id.version, $0) } }
         }
