@@ -135,7 +135,8 @@ let package = Package(
             "Inference", "Features",
             "Registry", "Serving"),
         room(
-            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "ObjectStorage", "Statistics",
+            "Automation", in: "Layers", "Basics", "Configuration", "Telemetry", "SQL", "Journal", "ObjectStorage",
+            "Statistics",
             "Inference", "Features",
             "Training", "Registry", "Serving", "Monitoring"),
 

@@ -18,7 +18,8 @@ private struct Wire {
 
     init() {
         models = [
-            Echo(TensorType.allCases.map { TensorSpec(name: $0.rawValue.lowercased(), datatype: $0, shape: [-1, -1]) }),
+            Echo(
+                TensorType.allCases.map { TensorSpec(name: $0.rawValue.lowercased(), datatype: $0, shape: [-1, -1]) }),
             Echo([TensorSpec(name: "x", datatype: .fp32, shape: [-1, 3])]),
             Echo([TensorSpec(name: "x", datatype: .bytes, shape: [-1])]),
         ].map { ServedModel(name: "echo", version: "1", model: $0, time: SystemTime()) }
@@ -34,7 +35,8 @@ private struct Wire {
             case 1:
                 guard rest.count >= 2 else { return }
                 try ask(
-                    UnsafeRawBufferPointer(rebasing: rest.dropFirst(2)), header: Int(rest[0]) | Int(rest[1]) << 8, model)
+                    UnsafeRawBufferPointer(rebasing: rest.dropFirst(2)), header: Int(rest[0]) | Int(rest[1]) << 8, model
+                )
             case 2: answer(try ModelQuestion(raw: rest, to: model, began: 1), isRaw: true)
             case 3: try parser.document(rest) { _ = try ScoringRequest($0, forms: ScoringRequest.Form.allCases) }
             default:
