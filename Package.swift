@@ -126,8 +126,8 @@ let package = Package(
             "Registry", in: "Layers", "Basics", "Archives", "Configuration", "Sealing", "SQL", "Journal",
             "ObjectStorage", "Statistics", "Inference", "Experiments"),
         room(
-            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "ObjectStorage", "Records", "SQL",
-            "Journal", "Streams", "Documents", "Aggregations",
+            "Serving", in: "Layers", "Basics", "Configuration", "Telemetry", "Sealing", "SQL", "ObjectStorage",
+            "Columnar", "Records", "Journal", "Streams", "Documents", "Aggregations",
             "Inference", "Features", "Registry"),
         // Tables scored offline.
         .target(
@@ -162,7 +162,8 @@ let package = Package(
             "Experiments",
             "Registry"),
         room(
-            "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Jobs", "Security",
+            "WorksAPI", in: "Protocols", "Basics", "HTTP", "Sealing", "ObjectStorage", "Journal", "Records", "Jobs",
+            "Security",
             "Inference", "Datasets", "Features", "Experiments", "Training", "Registry", "Serving", "Monitoring",
             "Automation", "Upkeep"),
 
@@ -227,8 +228,8 @@ let package = Package(
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests(
-            "Serving", in: "Layers", "Aggregations", "Basics", "Configuration", "Documents", "Features", "Inference",
-            "Streams", "Telemetry", "Engines", "TestSupport"),
+            "Serving", in: "Layers", "Aggregations", "Basics", "Columnar", "Configuration", "Documents", "Features",
+            "Inference", "ObjectStorage", "Records", "Streams", "Telemetry", "Engines", "TestSupport"),
         tests(
             "Scoring", in: "Layers", "Basics", "Columnar", "SQL", "ObjectStorage", "Inference", "Datasets", "Features",
             "Engines",
@@ -271,7 +272,7 @@ let package = Package(
         tests(
             "OpenInference", in: "Protocols", "Workshop", "Basics", "HTTP", "GRPC", "Telemetry", "Compression",
             "CSimdJSON",
-            "Columnar", "Inference", "Serving", "TestSupport"),
+            "Columnar", "Inference", "Records", "Serving", "TestSupport"),
         tests("Basics", in: "Foundations"),
         tests("Telemetry", in: "Foundations", "Basics"),
         tests("HTTP", in: "Foundations", "Basics", "Telemetry", "TestSupport"),

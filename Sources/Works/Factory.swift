@@ -33,6 +33,8 @@ final class Factory: FactoryControl {
     private let duty: ControlDuty
     private let jobs: JobDuty
     private let scorers: ScorerDuty
+    private let models: ModelRepository
+    private let requests: RequestRecords
     private let turns = TurnGate()
     private let journal: Journal
     /// The last journal entry whose effects are in force here.
@@ -51,7 +53,8 @@ final class Factory: FactoryControl {
         monitors: MonitorService,
         retraining: RetrainService,
         loop: ControlLoop, experiments: ExperimentStore, duty: ControlDuty, jobs: JobDuty,
-        scorers: ScorerDuty, describe: @escaping @Sendable () async throws -> [String: String]
+        scorers: ScorerDuty, models: ModelRepository, requests: RequestRecords,
+        describe: @escaping @Sendable () async throws -> [String: String]
     ) {
         self.database = database
         journal = Journal(database)
@@ -71,6 +74,8 @@ final class Factory: FactoryControl {
         self.duty = duty
         self.jobs = jobs
         self.scorers = scorers
+        self.models = models
+        self.requests = requests
         self.describe = describe
     }
 
@@ -88,7 +93,10 @@ final class Factory: FactoryControl {
 
     func facts() async throws -> [String: String] { try await describe() }
 
-    func current() async throws -> FactoryRevision? {
+    func current() async throws -> FactoryRevision? { try await Self.current(in: database) }
+
+    /// The revision that was applied last.
+    static func current(in database: Database) async throws -> FactoryRevision? {
         try await database.read { transaction in
             try transaction.first("SELECT record FROM factory_revisions ORDER BY number DESC LIMIT 1")
                 .map { try JSON.decode(FactoryRevision.self, from: try $0.string("record")) }
@@ -130,6 +138,10 @@ final class Factory: FactoryControl {
         var number = last?.number
         try addresses.check(definitions.stores)
         try await endpoints.check(definitions.endpoints, under: definitions.catalogue)
+        let served = Set(models.index(readyOnly: true).map(\.name))
+        if let endpoint = definitions.endpoints.first(where: { served.contains($0.name) }) {
+            throw WorksFailure.nameTaken(endpoint: endpoint.name)
+        }
         if !allowBreaking, let broken = plan.impacts.first(where: \.breaks) { throw WorksFailure.wouldBreak(broken) }
         if last?.directory != directory {
             let revision = FactoryRevision(
@@ -216,6 +228,7 @@ final class Factory: FactoryControl {
         training.use(definitions.trainings)
         registry.use(definitions.registry)
         limits.set(definitions.limits, of: .definitions)
+        requests.standard = definitions.records
         try await endpoints.open(definitions.endpoints)
         await monitors.use(definitions.monitors)
         await retraining.use(definitions.pipelines)

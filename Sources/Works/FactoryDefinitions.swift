@@ -15,6 +15,8 @@ struct FactoryDefinitions {
     let settings: Settings
     /// What is asked before a model version moves.
     let registry: RegistryPolicy
+    /// What is kept of the requests to models that do not say themselves.
+    let records: RecordPolicy
     let catalogue: Catalogue
     let trainings: [TrainingDefinition]
     let endpoints: [EndpointDefinition]
@@ -43,6 +45,8 @@ struct FactoryDefinitions {
             files: directory.files, environment: ProcessInfo.processInfo.environment)
         settings = try Settings(documents.manifest)
         registry = try RegistryPolicy(try documents.manifest.mapping().node("registry"))
+        records =
+            try documents.manifest.mapping().node("record").map { try RecordPolicy(ofAllModels: $0) } ?? RecordPolicy()
         stores = try StoreAddresses(manifest: directory.files[FactoryDocuments.manifestName] ?? "")
         dataFolder = settings.data.hasPrefix("/") ? settings.data : "\(directory.root)/\(settings.data)"
         catalogue = try Catalogue(documents)
@@ -120,6 +124,7 @@ struct FactoryDefinitions {
         }
         try add("factory", settings.name, settings)
         if registry != .standard { try add("registry", settings.name, registry) }
+        if records != RecordPolicy() { try add("records", settings.name, records) }
         for (name, table) in catalogue.tables { try add("table", name, table) }
         for (name, events) in catalogue.events { try add("events", name, events) }
         for (name, entity) in catalogue.entities { try add("entity", name, entity) }
@@ -140,7 +145,7 @@ struct FactoryDefinitions {
 extension FactoryDefinitions.Settings {
     init(_ node: YAMLNode) throws {
         let map = try node.mapping(allowing: [
-            "name", "owner", "description", "data", "clock", "tags", "stores", "registry", "gateway",
+            "name", "owner", "description", "data", "clock", "tags", "stores", "registry", "gateway", "record",
         ])
         name = try map.string("name")
         owner = try map.string("owner")

@@ -4,9 +4,11 @@ import Foundation
 import GRPC
 import HTTP
 import OpenInference
+import Records
 import Security
 import Serving
 import Telemetry
+import WorksAPI
 
 /// How a folder of models is served.
 public struct ModelServerOptions: Sendable {
@@ -21,6 +23,8 @@ public struct ModelServerOptions: Sendable {
     public var gateway = GatewayOptions()
     /// Whether metrics are shown under Triton's names too.
     public var tritonMetrics = false
+    /// A folder where requests are kept; nil for nowhere.
+    public var recordFolder: String?
     /// Seconds between two looks at a folder that is followed.
     public var pollSeconds = 1.0
     public var logLevel = LogLevel.warning
@@ -31,7 +35,8 @@ public struct ModelServerOptions: Sendable {
     public init(_ repository: RepositoryOptions) { self.repository = repository }
 }
 
-/// A server of a folder of models, without a factory: no root, no store, nothing kept.
+/// A server of a folder of models, without a factory: no root, no store, and nothing kept but the requests, where a folder
+/// for them is given.
 public final class ModelServer: Sendable {
     /// Where a server answers.
     public struct Address: Sendable {
@@ -47,19 +52,42 @@ public final class ModelServer: Sendable {
     private let metrics = MetricsRegistry()
     private let logger: Logger
     private let scaler: ModelScaler
+    private let channels: RecordChannels?
+    private let records: RequestRecords?
+    private let upkeep: RecordUpkeep?
 
-    public init(_ options: ModelServerOptions) {
+    /// - Throws: `StorageFailure` where the folder for requests can not be used.
+    public init(_ options: ModelServerOptions) throws {
         self.options = options
         logger = Logger(sink: options.logSink, level: options.logLevel, time: options.time)
         router = Router(log: logger)
-        var repositoryOptions = options.repository
+        let tables = ColumnarEngine(
+            ColumnarOptions(
+                memoryLimitBytes: 300 << 20, threads: options.threads, temporaryDirectory: NSTemporaryDirectory(),
+                connections: 1))
+        var repositoryOptions = options.repository.logging(to: logger)
         if let seconds = options.gateway.answerSeconds {
             // What waits for a model holds its own time; the transport holds everything else to the same.
             repositoryOptions.standard.defaultTimeoutMicroseconds = Int(clamping: Int64(min(seconds, 86_400) * 1e6))
         }
-        repositoryOptions.onChange = { [logger] change in
-            Self.log(change, logger)
-            options.repository.onChange(change)
+        channels = try options.recordFolder.map { folder in
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            return try RecordChannels(
+                localIn: "\(folder)/records",
+                histories: ParquetHistory.histories(in: "\(folder)/history", engine: tables)
+            )
+        }
+        records = try channels.map { [metrics] channels in
+            RequestRecords(
+                channels,
+                key: try RecordKey.open("\(options.recordFolder ?? "")/redaction.key", random: options.random),
+                time: options.time, random: options.random, metrics: metrics)
+        }
+        repositoryOptions.records = records
+        if let channels, let records {
+            upkeep = RecordUpkeep(channels, requests: records, time: options.time)
+        } else {
+            upkeep = nil
         }
         repository = ModelRepository(
             repositoryOptions, time: options.time, random: options.random, metrics: metrics)
@@ -67,15 +95,17 @@ public final class ModelServer: Sendable {
         ScalingRoutes(scaler).install(on: router)
         let inference = OpenInference(
             table: EndpointTable(), models: repository, version: ProgramVersion.current, time: options.time,
-            random: options.random, loops: options.threads, workers: options.threads, answersOnLoops: true,
-            metrics: metrics)
+            random: options.random, loops: options.threads, workers: options.threads, answersOnLoops: true)
         inference.install(on: router)
         inference.install(on: calls)
-        let tables = ColumnarEngine(
-            ColumnarOptions(
-                memoryLimitBytes: 300 << 20, threads: options.threads, temporaryDirectory: NSTemporaryDirectory(),
-                connections: 1))
         inference.installScoring(on: router, tables: tables, standalone: true)
+        let endpoints = EndpointTable()
+        var kept: PredictionRoutes.Kept?
+        if let channels, let upkeep { kept = .init(finder: .init(channels, endpoints: endpoints), upkeep: upkeep) }
+        PredictionRoutes(
+            endpoints: endpoints, models: repository,
+            kept: kept
+        ).install(on: router)
         OperatorRoutes(metrics: metrics) { [repository] in
             options.tritonMetrics ? TritonMetrics.text(repository) : ""
         }.installMetrics(on: router)
@@ -118,53 +148,24 @@ public final class ModelServer: Sendable {
             Address(
                 url: "\(isEncrypted ? "https" : "http")://\(host):\(port)",
                 grpc: server.http2Port.map { "\(host):\($0)" }))
-        let following = Task { await follow() }
-        let scaling = Task { await scale() }
+        let following = Task { [repository, logger, seconds = options.pollSeconds] in
+            await repository.follow(every: seconds, log: logger)
+        }
+        let scaling = Task { await scaler.follow() }
+        let compacting = Task { [upkeep, logger] in await upkeep?.work(log: logger) }
         let guarding = Task { await gateway.keep(server, security) }
         await stop()
         following.cancel()
         scaling.cancel()
         guarding.cancel()
+        compacting.cancel()
         await server.shutdown(drainSeconds: 10)
         await following.value
         await scaling.value
         await guarding.value
+        await compacting.value
+        await records?.drain()
+        await channels?.close()
         await gateway.close()
-    }
-
-    /// Keeps up with the folder until the task is cancelled.
-    private func follow() async {
-        guard options.repository.control == .poll else { return }
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(options.pollSeconds))
-            do { try await repository.poll() } catch {
-                logger.error("the models folder could not be looked at", ["error": .string("\(error)")])
-            }
-        }
-    }
-
-    /// Decides every second how many replicas each model is to have, until the task is cancelled.
-    private func scale() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(1))
-            scaler.tick(now: SystemTime.monotonicNanoseconds)
-        }
-    }
-
-    private static func log(_ change: ModelChange, _ logger: Logger) {
-        switch change {
-        case .loaded(let model, let seconds):
-            logger.info(
-                "a model answers",
-                ["model": .string(model.name), "version": .string(model.version), "seconds": .number(seconds)])
-        case .failed(let name, let version, let reason):
-            logger.error(
-                "a model does not load",
-                ["model": .string(name), "version": .string(version), "error": .string(reason)])
-        case .unloaded(let name, let version):
-            logger.info("a model was unloaded", ["model": .string(name), "version": .string(version)])
-        case .warning(let name, let text):
-            logger.warning("a model", ["model": .string(name), "warning": .string(text)])
-        }
     }
 }

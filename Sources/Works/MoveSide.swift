@@ -1,9 +1,11 @@
 import Basics
+import Columnar
 import Foundation
 import KeyValue
 import ObjectStorage
 import Records
 import SQL
+import Serving
 import Streams
 import Telemetry
 
@@ -92,6 +94,10 @@ struct MoveSide: Sendable {
                 let channels = try RecordChannels(
                     sharedBy: database, objects: objects, streams: streams,
                     at: urls[.streams]?.description ?? "streams", spoolsIn: "\(options.root)/records",
+                    histories: ParquetHistory.histories(
+                        in: "\(options.root)/history",
+                        engine: ColumnarEngine(
+                            ColumnarOptions(threads: 1, temporaryDirectory: "\(options.root)/scratch", connections: 1))),
                     random: random)
                 let result = try await body(channels)
                 await streams?.close()

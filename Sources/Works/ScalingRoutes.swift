@@ -27,3 +27,13 @@ struct ScalingRoutes {
         let versions: [ScalingReport]
     }
 }
+
+extension ModelScaler {
+    /// Decides every second how many replicas each model is to have, until the task is cancelled.
+    func follow() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            tick(now: SystemTime.monotonicNanoseconds)
+        }
+    }
+}

@@ -1,4 +1,5 @@
 import Basics
+import Columnar
 import Foundation
 import Journal
 import KeyValue
@@ -6,6 +7,7 @@ import ObjectStorage
 import Records
 import SQL
 import Sealing
+import Serving
 import Streams
 import Telemetry
 
@@ -74,13 +76,19 @@ struct Stores: Sendable {
             }
             if let streams { opened.append { await streams.close() } }
             let isShared = database.engine != .sqlite
+            let histories = ParquetHistory.histories(
+                in: "\(root)/history",
+                engine: ColumnarEngine(
+                    ColumnarOptions(
+                        memoryLimitBytes: 200 << 20, threads: 1, temporaryDirectory: "\(root)/scratch", connections: 1))
+            )
             let records =
                 isShared || streams != nil
                 ? try RecordChannels(
                     sharedBy: database, objects: objects, streams: streams, at: streamsAt.description,
-                    spoolsIn: "\(root)/records",
+                    spoolsIn: "\(root)/records", histories: histories,
                     random: options.random)
-                : try RecordChannels(localIn: "\(root)/records")
+                : try RecordChannels(localIn: "\(root)/records", histories: histories)
             try RememberedStores.write(addresses, root: root)
             return Stores(
                 addresses: addresses, urls: urls, database: database, objects: objects, online: online,

@@ -6,6 +6,7 @@ import Experiments
 import Feast
 import Features
 import Foundation
+import GRPC
 import HTTP
 import Inference
 import Jobs
@@ -47,6 +48,11 @@ public struct WorksOptions: Sendable {
     public var jobLeases: JobLeases
     /// The folder of MLflow's web pages, to be shown at `/`; nil for none.
     public var mlflowPages: String?
+    /// The models that are served beside the endpoints. Where it names no folder, the folder `models` of the directory that
+    /// was applied last is served, if it has one.
+    public var models = RepositoryOptions()
+    /// Whether metrics of models are shown under Triton's names too.
+    public var tritonMetrics = false
 
     public init(
         root: String, stores: StoreAddresses = StoreAddresses(),
@@ -87,12 +93,20 @@ public final class Works: Sendable {
     private let threads: Int
     private let limits: RateLimits
     private let random: any RandomSource
+    /// The models that are served beside the endpoints.
+    public let models: ModelRepository
+    private let calls = GRPCRouter()
+    private let requests: RequestRecords
+    private let upkeep: RecordUpkeep
+    private let scaler: ModelScaler
     /// The environment variable that names the file with the key that signs the journal.
     public static let journalKeyVariable = "MODELWORKS_JOURNAL_KEY_FILE"
     /// The environment variable that names the file with the key that signs exported model versions.
     public static let modelKeyVariable = "MODELWORKS_MODEL_KEY_FILE"
     /// The environment variable that names the file with the keys that seal the secrets of webhooks.
     public static let webhookKeyVariable = "MODELWORKS_WEBHOOK_KEY_FILE"
+    /// The environment variable that names the file with the key that hashes what is redacted in records of requests.
+    public static let recordKeyVariable = "MODELWORKS_RECORD_KEY_FILE"
     /// How many predictions may wait at once for features over a network.
     private static let remoteWorkers = 16
     private let time: any TimeSource
@@ -195,7 +209,7 @@ public final class Works: Sendable {
         let loader = ModelLoader(objects: objects, runtimes: .all, slots: slots)
         let endpoints = EndpointStore(
             database: database, registry: registry, loader: loader, features: features, time: clock, wallTime: time,
-            slots: slots, logger: logger, channels: stores.records)
+            slots: slots, logger: logger, channels: stores.records, metrics: metrics)
         let monitors = MonitorService(database: database, registry: registry, loader: loader, endpoints: endpoints)
         let rollouts = RolloutService(
             database: database, registry: registry, endpoints: endpoints, time: clock, random: random,
@@ -211,12 +225,24 @@ public final class Works: Sendable {
         scoring = ScorerDuty(
             registry: registry, loader: loader, features: features, store: streaming.store, duty: duty, clock: clock,
             time: time, metrics: metrics, logger: logger)
+        requests = RequestRecords(
+            stores.records,
+            key: try RecordKey.open(
+                try Self.keyFile("redaction.key", orNamedBy: Self.recordKeyVariable, options), random: random),
+            time: time, random: random, metrics: metrics)
+        upkeep = RecordUpkeep(stores.records, requests: requests, time: time)
+        models = ModelRepository(
+            try await Self.models(
+                options, applied: try await Factory.current(in: database), endpoints, requests, logger),
+            time: time, random: random, metrics: metrics)
+        scaler = ModelScaler(models, metrics: metrics)
         factory = Factory(
             database: database, addresses: stores.addresses, clock: clock, system: time, random: random,
             features: features,
             training: training,
             endpoints: endpoints, registry: registry, limits: limits, monitors: monitors, retraining: retraining,
-            loop: loop, experiments: experiments, duty: duty, jobs: jobs, scorers: scoring
+            loop: loop, experiments: experiments, duty: duty, jobs: jobs, scorers: scoring, models: models,
+            requests: requests
         ) {
             ProgramVersion.environment.merging(["root": root]) { first, _ in first }
         }
@@ -245,9 +271,14 @@ public final class Works: Sendable {
             version: ProgramVersion.current
         ).install(on: router)
         let inference = OpenInference(
-            table: endpoints.table, version: ProgramVersion.current, time: clock, random: random,
-            loops: options.threads, workers: workers, answersOnLoops: stores.online.isLocal, metrics: metrics)
+            table: endpoints.table, models: models, version: ProgramVersion.current, time: clock, random: random,
+            loops: options.threads, workers: workers, answersOnLoops: stores.online.isLocal)
         inference.install(on: router)
+        inference.install(on: calls)
+        PredictionRoutes(
+            endpoints: endpoints.table, models: models,
+            kept: .init(finder: PredictionFinder(stores.records, endpoints: endpoints.table), upkeep: upkeep)
+        ).install(on: router)
         inference.installScoring(on: router, tables: engine, standalone: false)
         Feast(
             features: features, streams: streaming.streams, time: clock, loops: options.threads,
@@ -259,11 +290,34 @@ public final class Works: Sendable {
         ) {
             await hooks.attempt($0)
         }.install(on: router)
-        OperatorRoutes(metrics: metrics).install(on: router)
         router.get("/api/works/v1/scorers", needs: .right(to: .read)) { [scoring] _ in
             try .json(await scoring.statuses())
         }
+        ScalingRoutes(scaler).install(on: router)
+        OperatorRoutes(metrics: metrics) { [models] in
+            options.tritonMetrics ? TritonMetrics.text(models) : ""
+        }.install(on: router)
         try await factory.resume()
+    }
+
+    /// What is served beside the endpoints.
+    private static func models(
+        _ options: WorksOptions, applied: FactoryRevision?, _ endpoints: EndpointStore, _ requests: RequestRecords,
+        _ logger: Logger
+    ) async throws -> RepositoryOptions {
+        var models = options.models.logging(to: logger)
+        if models.folder == nil, let root = applied?.directory.root {
+            var isFolder: ObjCBool = false
+            let folder = "\(root)/models"
+            if FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue {
+                models.folder = folder
+            }
+        }
+        models.records = requests
+        models.refuse = { [table = endpoints.table] name in
+            table[name] == nil ? nil : "an endpoint has its name; rename the model's folder or the endpoint"
+        }
+        return models
     }
 
     /// Where the key is that signs exported model versions.
@@ -293,29 +347,36 @@ public final class Works: Sendable {
     ///
     /// - Parameters:
     ///   - security: who is let in, and the certificate.
+    ///   - grpcPort: where gRPC is answered, 0 for any free port; nil for nowhere.
     ///   - gateway: limits, logs and what else stands before the routes.
     ///   - endJobs: whether jobs that run on this machine are ended and given back when it stops. Else they go on, and the
     ///     next process of this root carries them on.
-    ///   - ready: called with the address once requests are answered.
+    ///   - grpcReady: called before `ready` with the address of gRPC, `HOST:PORT`, where there is one.
+    ///   - ready: called with the address once requests are answered, and every model has been loaded or has failed to.
     /// - Throws: `AccessFailure.exposed` where the host lies beyond this machine and nothing keeps strangers out, or
     ///   the `HTTPFailure` for which the server can not start.
     public func serve(
-        host: String, port: Int, security: ServerSecurity = ServerSecurity(),
+        host: String, port: Int, grpcPort: Int? = nil, security: ServerSecurity = ServerSecurity(),
         gateway options: GatewayOptions = GatewayOptions(), endJobs: Bool = false,
+        grpcReady: @Sendable (String) -> Void = { _ in },
         ready: @Sendable (String) -> Void,
         until stop: @Sendable () async -> Void
     ) async throws {
         let isEncrypted = security.certificate != nil
         try security.access.check(host: host, encrypted: isEncrypted, insecure: security.insecure)
         var configuration = HTTPServerConfiguration(host: host, port: port)
+        configuration.http2Port = grpcPort
         configuration.threads = threads
         configuration.certificate = security.certificate
         let gateway = try Gateway(
             options, limits: limits, time: time, random: random, metrics: metrics, logger: logger)
         gateway.configure(&configuration)
         let authenticator = gateway.authenticator(access)
-        router.protect(with: security.access == .on ? authenticator : OpenAccess(limits: limits))
-        let server = HTTPServer(configuration: configuration, router: router, log: logger, metrics: metrics)
+        let guardian: any AccessGuard = security.access == .on ? authenticator : OpenAccess(limits: limits)
+        router.protect(with: guardian)
+        calls.protect(with: guardian)
+        let server = HTTPServer(
+            configuration: configuration, router: router, calls: calls, log: logger, metrics: metrics)
         let bound = try server.start()
         func address(_ host: String) -> String {
             "\(isEncrypted ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(bound)"
@@ -323,6 +384,12 @@ public final class Works: Sendable {
         let url = address(host)
         // Who finds the server through its root is on this machine, and can not speak to "every address".
         try lock.publish(url: ["0.0.0.0", "::"].contains(host) ? address("127.0.0.1") : url)
+        do { try await models.start() } catch {
+            // The endpoints answer, whatever became of the folder.
+            logger.error("no models are served beside the endpoints", ["error": .string("\(error)")])
+        }
+        let compacting = Task { [upkeep, logger] in await upkeep.work(log: logger) }
+        let watching = Task { [models, logger] in await models.follow(every: 1, log: logger) }
         let ticking = Task { [factory, logger] in
             while !Task.isCancelled {
                 do { try await factory.tick() } catch {
@@ -354,6 +421,7 @@ public final class Works: Sendable {
         let working = Task { [jobs] in await jobs.work() }
         let telling = Task { [hooks] in await hooks.work() }
         let streamed = Task { [streaming] in await streaming.work() }
+        let scaling = Task { [scaler] in await scaler.follow() }
         let scored = Task { [scoring] in await scoring.work() }
         let guarding = Task { [logger] in
             await withTaskGroup(of: Void.self) { group in
@@ -368,9 +436,15 @@ public final class Works: Sendable {
                 }
             }
         }
+        let name = host.contains(":") ? "[\(host)]" : host
+        if let port = server.http2Port { grpcReady("\(name):\(port)") }
         ready(url)
         await stop()
-        let tasks = [ticking, following, living, shipping, anchoring, working, guarding, streamed, scored, telling]
+        let tasks = [
+            watching, compacting, scaling, ticking, following, living, shipping, anchoring, working, guarding, streamed,
+            scored,
+            telling,
+        ]
         for task in tasks { task.cancel() }
         try lock.publish(url: nil)
         await server.shutdown(drainSeconds: 10)
@@ -387,6 +461,7 @@ public final class Works: Sendable {
     /// Closes every store, in order.
     public func close() async {
         // At the same time: where the database is away, each of them waits for it as long as a change does.
+        await requests.drain()
         async let anchored: Void = anchorEnd()
         async let shipped: Void = stores.records.close()
         async let ended: Void = jobs.close()

@@ -12,6 +12,8 @@ public enum WorksFailure: Failure {
     case otherProcessDrives
     case appliedMeanwhile
     case wouldBreak(FactoryPlan.Impact)
+    /// A model that is served has the name of an endpoint to be.
+    case nameTaken(endpoint: String)
     case moveDiffers(part: String, reason: String)
     case nothingToMove(from: [String], to: [String])
     /// A store of the factory can not be opened, for a reason that its room tells.
@@ -36,7 +38,7 @@ public enum WorksFailure: Failure {
         case .storeUnusable(_, let cause): cause.code
         case .storeSilent: .deadlineExceeded
         case .storeBusy, .wouldBreak: .failedPrecondition
-        case .brokenReference, .badFile: .invalidArgument
+        case .brokenReference, .badFile, .nameTaken: .invalidArgument
         }
     }
 
@@ -50,6 +52,7 @@ public enum WorksFailure: Failure {
         case .wouldBreak(let impact):
             "the feature service '\(impact.service)' would break \(impact.consumers.joined(separator: ", ")): "
                 + impact.explanation
+        case .nameTaken(let name): "the endpoint '\(name)' has the name of a model that is served"
         case .otherStore(let store, let named, let running):
             "works.yaml names \(named) as its '\(store)' store, and this factory runs on \(running)"
         case .moveDiffers(let part, let reason): "\(part) is not the same on both sides: \(reason)"
@@ -75,6 +78,7 @@ public enum WorksFailure: Failure {
         case .wouldBreak:
             "Give the changed definition another name and train on it first, archive those versions, or apply with "
                 + "--allow-breaking."
+        case .nameTaken: "Rename the endpoint, or the model in the models folder and start again."
         case .otherStore:
             "Move what is stored with 'modelworks migrate', then start with 'modelworks up DIRECTORY'."
         case .moveDiffers: "Make sure that nothing works on either side, then run it again."

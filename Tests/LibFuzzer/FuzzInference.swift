@@ -18,7 +18,8 @@ private struct Wire {
 
     init() {
         models = [
-            Echo(TensorType.allCases.map { TensorSpec(name: $0.rawValue.lowercased(), datatype: $0, shape: [-1, -1]) }),
+            Echo(
+                TensorType.allCases.map { TensorSpec(name: $0.rawValue.lowercased(), datatype: $0, shape: [-1, -1]) }),
             Echo([TensorSpec(name: "x", datatype: .fp32, shape: [-1, 3])]),
             Echo([TensorSpec(name: "x", datatype: .bytes, shape: [-1])]),
         ].map { ServedModel(name: "echo", version: "1", model: $0, time: SystemTime()) }
@@ -34,13 +35,14 @@ private struct Wire {
             case 1:
                 guard rest.count >= 2 else { return }
                 try ask(
-                    UnsafeRawBufferPointer(rebasing: rest.dropFirst(2)), header: Int(rest[0]) | Int(rest[1]) << 8, model)
-            case 2: answer(try ModelQuestion(raw: rest, to: model), isRaw: true)
+                    UnsafeRawBufferPointer(rebasing: rest.dropFirst(2)), header: Int(rest[0]) | Int(rest[1]) << 8, model
+                )
+            case 2: answer(try ModelQuestion(raw: rest, to: model, began: 1), isRaw: true)
             case 3: try parser.document(rest) { _ = try ScoringRequest($0, forms: ScoringRequest.Form.allCases) }
             default:
                 arena.reset()
                 let message = try InferMessage(rest, in: arena)
-                answer(try ModelQuestion(message, to: model, now: 1), isRaw: form & 1 == 0)
+                answer(try ModelQuestion(message, to: model, began: 1), isRaw: form & 1 == 0)
             }
         } catch let failure as any Failure {
             guard Self.callers.contains(failure.code) else {
@@ -52,7 +54,7 @@ private struct Wire {
     }
 
     private func ask(_ body: UnsafeRawBufferPointer, header: Int?, _ model: ServedModel) throws {
-        try parser.read(body, header: header) { answer(try ModelQuestion($0, to: model, now: 1), isRaw: false) }
+        try parser.read(body, header: header) { answer(try ModelQuestion($0, to: model, began: 1), isRaw: false) }
     }
 
     /// Whatever was taken can be answered.
@@ -63,7 +65,7 @@ private struct Wire {
             arena.reset()
             let output = OutputBuffer()
             try question.answer(outcome, isRaw: isRaw).write(to: output, in: arena)
-            _ = output.answer(question, with: outcome.outputs)
+            _ = try output.answer(question, with: outcome)
         } catch let failure as any Failure {
             guard failure.code != .internal else { fatalError("\(failure.message)") }
         } catch {
@@ -91,13 +93,26 @@ private struct Echo: TensorModel {
 
 private let wire = Wire()
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzInference(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+private func take(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     wire.take(UnsafeRawBufferPointer(start: start, count: count))
     return 0
 }
 
-#if !LIBFUZZER
+#if LIBFUZZER
+    @_silgen_name("LLVMFuzzerRunDriver")
+    private func run(
+        _ count: UnsafeMutablePointer<CInt>,
+        _ words: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+        _ test: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+    ) -> CInt
+
+    /// What the package manager takes for this program's `main`.
+    @_cdecl("fuzz_inference_main")
+    public func main(_ count: CInt, _ words: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> CInt {
+        var (count, words) = (count, words)
+        return run(&count, &words, take)
+    }
+#else
     /// Without libFuzzer: takes the files that are named, such as what it found.
     @main enum Replay {
         static func main() throws {

@@ -38,14 +38,15 @@ struct ModelServerTests {
             #expect(metrics.contains("nv_inference_count{model=\"times\",version=\"2\"} 1\n"))
             #expect(
                 metrics.contains(
-                    "modelworks_model_stage_seconds_count{model=\"double\",stage=\"infer\",version=\"1\"} 1\n"))
+                    "modelworks_inference_stage_seconds_count"
+                        + "{arm=\"stable\",model=\"double\",stage=\"inference\",version=\"1\"} 1\n"))
         }
     }
 
     @Test func isAliveBeforeItsModelsAreLoaded() async throws {
         try folder.write("waits", to: "slow.onnx")
         let gate = DispatchSemaphore(value: 0)
-        let server = ModelServer(options(gate: gate))
+        let server = try ModelServer(options(gate: gate))
         let (stop, stopper) = AsyncStream<Void>.makeStream()
         let marks = Marks()
         try await withThrowingTaskGroup(of: Void.self) { group in

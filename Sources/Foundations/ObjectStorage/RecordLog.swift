@@ -139,6 +139,22 @@ public final class RecordLog: Sendable {
         return reached
     }
 
+    /// Where the first segment begins that begins after a position; nil where none does.
+    public func segmentStart(after position: RecordPosition) -> RecordPosition? {
+        state.withLock { state in
+            state.segments.first { $0.start > position.offset }.map { RecordPosition(offset: $0.start) }
+        }
+    }
+
+    /// Begins a new segment, so that all records before lie in whole ones; does nothing where no record would.
+    /// - Throws: `StorageFailure` where there is no room for it; the log is then as it was.
+    public func beginSegment() throws {
+        try state.withLock { state in
+            if let fault = state.fault { throw StorageFailure.unusable(path: folder, reason: fault) }
+            if state.length > 0 { try startSegment(&state) }
+        }
+    }
+
     /// Deletes the segments that lie wholly before a position, such as those already compacted.
     /// - Returns: how many files were deleted.
     @discardableResult

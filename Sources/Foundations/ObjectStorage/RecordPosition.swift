@@ -16,4 +16,11 @@ public struct LoggedRecord {
     public let next: RecordPosition
     /// The record, valid until the closure it was handed to returns.
     public let bytes: UnsafeRawBufferPointer
+
+    /// A record that was kept elsewhere than in a log.
+    public init(position: RecordPosition, next: RecordPosition, bytes: UnsafeRawBufferPointer) {
+        self.position = position
+        self.next = next
+        self.bytes = bytes
+    }
 }

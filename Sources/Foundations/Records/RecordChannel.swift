@@ -1,4 +1,3 @@
-import Basics
 import ObjectStorage
 
 /// Records of one kind, such as the answers of one endpoint: appended now on the hot path, read later in order.
@@ -17,31 +16,15 @@ public protocol RecordChannel: AnyObject, Sendable {
 
 /// A stretch of a channel, fixed when it was asked for. Each use reads it from its beginning.
 public struct RecordReader: Sendable {
-    private let scan: @Sendable ((LoggedRecord) throws -> Void) throws -> Void
+    typealias Scan = @Sendable (RecordScope, (LoggedRecord) throws -> Void) throws -> Void
+    private let scan: Scan
 
-    init(_ scan: @escaping @Sendable ((LoggedRecord) throws -> Void) throws -> Void) { self.scan = scan }
+    init(_ scan: @escaping Scan) { self.scan = scan }
 
     /// Hands over the records, oldest first. Blocks while it reads.
+    /// - Parameter scope: what is wanted; others may be handed over too.
     /// - Throws: `StorageFailure.damaged` naming file and offset, or what `body` throws.
-    public func read(_ body: (LoggedRecord) throws -> Void) throws { try scan(body) }
-}
-
-/// A channel in a folder of this machine, for one process.
-public final class LocalRecords: RecordChannel {
-    private let log: RecordLog
-
-    /// - Throws: what opening the record log throws.
-    public init(folder: String) throws { log = try RecordLog(folder: folder) }
-
-    public func append(_ record: UnsafeRawBufferPointer) throws { _ = try log.append(record) as RecordPosition }
-
-    public func reader(from position: RecordPosition) async throws -> RecordReader {
-        let end = log.end
-        return RecordReader { [log] body in _ = try log.forEach(from: position, upTo: end, body) }
-    }
-
-    public func close() async {
-        try? await log.sync()
-        log.release()
+    public func read(_ scope: RecordScope = .all, _ body: (LoggedRecord) throws -> Void) throws {
+        try scan(scope, body)
     }
 }

@@ -17,17 +17,21 @@ public final class RecordChannels: Sendable {
 
     private let root: String
     private let place: Place
+    private let histories: RecordHistories?
     private let thread = BlockingThread(name: "records")
+    private let compacting = BlockingThread(name: "records.compaction")
     private let open = Mutex<[String: any RecordChannel]>([:])
 
     /// What the archive keeps in SQL.
     public static let migrations = [RecordArchive.migration]
 
     /// Channels for one process, in folders under `root`.
+    /// - Parameter histories: where records go that are taken out of the logs; nil where they stay.
     /// - Throws: where the disk does not let a bringing back that was broken off be mended.
-    public init(localIn root: String) throws {
+    public init(localIn root: String, histories: RecordHistories? = nil) throws {
         try RecordReturn.mend(root)
         self.root = root
+        self.histories = histories
         place = .local
     }
 
@@ -36,15 +40,17 @@ public final class RecordChannels: Sendable {
     ///   - streams: what carries the records between processes; nil archives them straight from the spool.
     ///   - address: where the streams are.
     ///   - root: holds the spools of this process and the name they are known by; never shared with another process.
+    ///   - histories: what was taken out of the spools while they were logs of this machine alone.
     ///   - random: names the spools when there is no name yet.
     /// - Throws: `StorageFailure` where the root can not be used.
     public init(
         sharedBy database: Database, objects: any ObjectStore, streams: (any EventStreams)? = nil,
         at address: String = "streams",
-        spoolsIn root: String,
+        spoolsIn root: String, histories: RecordHistories? = nil,
         random: any RandomSource
     ) throws {
         self.root = root
+        self.histories = histories
         place = .shared(
             RecordArchive(database: database, objects: objects), source: try Self.name(in: root, random),
             relay: streams.map { StreamRelay(streams: $0, place: Digest(of: address).short) })
@@ -75,17 +81,51 @@ public final class RecordChannels: Sendable {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             let channel: any RecordChannel
             switch place {
-            case .local: channel = try LocalRecords(folder: folder)
+            case .local: channel = try LocalRecords(folder: folder, history: try histories?.history(of: name))
             case .shared(let archive, let source, let relay):
                 let spool = try RecordLog(folder: folder)
                 channel = SharedRecords(
                     spool: spool,
                     shipper: RecordShipper(
-                        spool: spool, channel: name, source: source, archive: archive, relay: relay, thread: thread))
+                        spool: spool, channel: name, source: source, archive: archive, relay: relay,
+                        history: try histories?.history(of: name), thread: thread))
             }
             channels[name] = channel
             return channel
         }
+    }
+
+    /// The names of the channels of a kind that anything was kept in, in order.
+    /// - Throws: what a store throws.
+    public func names(of kind: String) async throws -> [String] {
+        var names = Set((try? FileManager.default.contentsOfDirectory(atPath: "\(root)/\(kind)")) ?? [])
+        if case .shared(let archive, _, _) = place {
+            for channel in try await archive.channels() where channel.hasPrefix("\(kind)/") {
+                names.insert(String(channel.dropFirst(kind.utf8.count + 1)))
+            }
+        }
+        return names.compactMap(\.removingPercentEncoding).sorted()
+    }
+
+    /// Takes whole segments out of the logs of this machine into their histories, and deletes what is too old; of channels
+    /// that processes share, nothing.
+    /// - Parameters:
+    ///   - all: also what lies in the segments that are being written.
+    ///   - expiry: before which moment what was kept in a channel of that kind and name is deleted; nil for never.
+    /// - Throws: what a store throws; what was taken over before stays so.
+    public func compact(
+        _ kinds: [String], all: Bool, expiry: @Sendable (_ kind: String, _ name: String) -> Timestamp?
+    ) async throws -> LocalRecords.Compacted {
+        var compacted = LocalRecords.Compacted()
+        guard case .local = place, histories != nil else { return compacted }
+        for kind in kinds {
+            for name in try await names(of: kind) {
+                guard let channel = try channel(kind, name) as? LocalRecords else { continue }
+                compacted.add(
+                    try await channel.compact(all: all, expiringBefore: expiry(kind, name), on: compacting))
+            }
+        }
+        return compacted
     }
 
     /// Brings spooled records to the archive every now and then, until the task is cancelled. What can not be shipped now
@@ -142,6 +182,10 @@ public final class RecordChannels: Sendable {
         guard case .shared(let archive, _, _) = place else { return [] }
         try await shipAll()
         await close()
+        // The archive has all of it, and gives its own positions to what comes back.
+        if let folder = histories?.root, FileManager.default.fileExists(atPath: folder) {
+            try FileManager.default.removeItem(atPath: folder)
+        }
         return try await RecordReturn(archive: archive, root: root)
             .run(name: random.identifier(), thread: thread, progress: progress)
     }

@@ -21,7 +21,7 @@ final class SharedRecords: RecordChannel {
     func reader(from position: RecordPosition) async throws -> RecordReader {
         try await shipper.ship()
         let files = try await shipper.files(from: position)
-        return RecordReader { body in
+        return RecordReader { _, body in
             for file in files { try file.forEach(from: position, body) }
         }
     }
@@ -44,14 +44,17 @@ actor RecordShipper {
     private let source: String
     private let archive: RecordArchive
     private let relay: (any RecordRelay)?
+    /// What was taken out of the spool while it was a log of this machine alone.
+    private let history: (any RecordHistory)?
     private let thread: BlockingThread
     private var underWay: Task<Void, any Error>?
     private static let batchBytes = 1 << 20
 
     init(
         spool: RecordLog, channel: String, source: String, archive: RecordArchive, relay: (any RecordRelay)?,
-        thread: BlockingThread
+        history: (any RecordHistory)?, thread: BlockingThread
     ) {
+        self.history = history
         self.spool = spool
         self.channel = channel
         self.source = source
@@ -113,11 +116,11 @@ actor RecordShipper {
     private struct Enough: Error {}
 
     private func read(from position: Int64) async throws -> Spooled {
-        try await thread.run { [spool] in
+        try await thread.run { [spool, history] in
             var found = Spooled(end: position)
             var bytes = 0
             do {
-                try spool.forEach(from: max(RecordPosition(offset: position), spool.start)) { record in
+                func add(_ record: LoggedRecord) throws {
                     guard bytes < Self.batchBytes else { throw Enough() }
                     bytes += record.bytes.count
                     found.records.append(
@@ -125,6 +128,11 @@ actor RecordShipper {
                             start: record.position.offset, end: record.next.offset, bytes: [UInt8](record.bytes)))
                     found.end = record.next.offset
                 }
+                var start = RecordPosition(offset: position)
+                if let history, history.end > start {
+                    start = try history.read(.all, from: start, upTo: spool.end, add)
+                }
+                try spool.forEach(from: max(start, spool.start), add)
             } catch is Enough {}
             return found
         }

@@ -15,6 +15,7 @@ public final class MetricsRegistry: Sendable {
         case gauge(Gauge)
         case reading(@Sendable () -> Double)
         case histogram(Histogram)
+        case durations(DurationHistogram)
     }
 
     struct Family {
@@ -63,6 +64,13 @@ public final class MetricsRegistry: Sendable {
         let found = instrument(name, .histogram, help, labels) { .histogram(Histogram(bounds: bounds)) }
         guard case .histogram(let histogram) = found else { return Histogram(bounds: bounds) }
         return histogram
+    }
+
+    /// A distribution of durations of a hot path, shown in seconds.
+    public func durations(_ name: String, help: String, labels: [String: String] = [:]) -> DurationHistogram {
+        let found = instrument(name, .histogram, help, labels) { .durations(DurationHistogram()) }
+        guard case .durations(let durations) = found else { return DurationHistogram() }
+        return durations
     }
 
     /// Names that were asked for as two kinds.

@@ -10,18 +10,26 @@ struct PrometheusText {
             case .counter(let counter): add(name, labels, counter.value.description)
             case .gauge(let gauge): add(name, labels, PrometheusText.number(gauge.value))
             case .reading(let read): add(name, labels, PrometheusText.number(read()))
-            case .histogram(let histogram): add(name, labels, histogram)
+            case .histogram(let histogram):
+                add(name, labels, histogram.bounds, histogram.cumulative(), sum: histogram.sum)
+            case .durations(let durations):
+                let (counts, bounds) = (durations.read(), DurationHistogram.bounds)
+                add(
+                    name, labels, bounds.map { Double($0) / 1e9 }, counts.cumulative(bounds) + [counts.count],
+                    sum: Double(counts.nanoseconds) / 1e9)
             }
         }
     }
 
-    private mutating func add(_ name: String, _ labels: [MetricLabel], _ histogram: Histogram) {
-        let counts = histogram.cumulative()
-        for (bound, count) in zip(histogram.bounds + [.infinity], counts) {
+    /// - Parameter counts: how many lie at or below each bound, then how many there are.
+    private mutating func add(
+        _ name: String, _ labels: [MetricLabel], _ bounds: [Double], _ counts: [UInt64], sum: Double
+    ) {
+        for (bound, count) in zip(bounds + [.infinity], counts) {
             let limit = MetricLabel(name: "le", value: PrometheusText.number(bound))
             add("\(name)_bucket", labels + [limit], count.description)
         }
-        add("\(name)_sum", labels, PrometheusText.number(histogram.sum))
+        add("\(name)_sum", labels, PrometheusText.number(sum))
         add("\(name)_count", labels, (counts.last ?? 0).description)
     }
 

@@ -40,11 +40,26 @@ final class Deployment: Sendable {
     /// A request whose other hash is below this is mirrored to the shadow.
     let shadowThreshold: UInt64
     let failureLimit: Int64
+    private let stableStages: StageHistograms
+    private let canaryStages: StageHistograms
+    private let overrideStages: StageHistograms
+    /// By the arms of the split.
+    private let splitStages: [StageHistograms]
 
     init(
         traffic: TrafficPolicy, stable: DeployedVersion, canary: DeployedVersion?, shadow: ShadowLine? = nil,
-        override: Override? = nil, split: SplitLine? = nil, failureLimit: Int64
+        override: Override? = nil, split: SplitLine? = nil, failureLimit: Int64, stages: EndpointStages
     ) {
+        stableStages = stages.histograms(version: stable.id.version, arm: .stable)
+        canaryStages = canary.map { stages.histograms(version: $0.id.version, arm: .canary) } ?? stableStages
+        overrideStages =
+            switch override {
+            case .version(let version): stages.histograms(version: version.id.version, arm: .override)
+            case .constant: stages.histograms(version: 0, arm: .override)
+            case nil: stableStages
+            }
+        splitStages =
+            split?.versions.map { stages.histograms(version: $0.id.version, arm: .challenger) } ?? []
         self.traffic = traffic
         self.stable = stable
         self.canary = canary
@@ -54,6 +69,19 @@ final class Deployment: Sendable {
         self.failureLimit = failureLimit
         canaryThreshold = canary == nil ? 0 : Self.threshold(traffic.canaryShare)
         shadowThreshold = shadow == nil ? 0 : Self.threshold(traffic.shadow?.share ?? 0)
+    }
+
+    /// Where the time of a request is counted that a version answered on an arm.
+    /// - Parameter version: nil where a constant answered.
+    func stages(of version: DeployedVersion?, on arm: Arm) -> StageHistograms {
+        switch arm {
+        case .stable, .shadow: return stableStages
+        case .canary: return canaryStages
+        case .override: return overrideStages
+        case .challenger:
+            let place = split?.versions.firstIndex { $0 === version } ?? 0
+            return splitStages.indices.contains(place) ? splitStages[place] : stableStages
+        }
     }
 
     /// Who else than the stable version a request belongs to; nil for the stable one.
@@ -78,10 +106,13 @@ public struct PredictionRow {
     public var id: UnsafeRawBufferPointer
     /// The moment the prediction is for: features are read as of then.
     public var eventTime: Int64
+    /// How long it took to read the request.
+    public var ingestNanoseconds: UInt64
 
-    public init(id: UnsafeRawBufferPointer, eventTime: Int64) {
+    public init(id: UnsafeRawBufferPointer, eventTime: Int64, ingestNanoseconds: UInt64 = 0) {
         self.id = id
         self.eventTime = eventTime
+        self.ingestNanoseconds = ingestNanoseconds
     }
 }
 
@@ -92,6 +123,8 @@ public struct Prediction: Sendable {
     public var arm: Arm
     public var featureNanoseconds: UInt64
     public var inferenceNanoseconds: UInt64
+    /// Where the time of the request is to be counted once its answer is written.
+    public var stages: StageHistograms
 }
 
 /// A canary that failed too often and has lost its traffic.
@@ -122,6 +155,8 @@ public final class Endpoint: Sendable {
     public let definition: EndpointDefinition
     public let service: OnlineService
     let records: any RecordChannel
+    /// How long the stages of its requests took.
+    let stages: EndpointStages
     private let time: any TimeSource
     /// Which join key decides the arm; nil for the request's id.
     private let splitKey: Int?
@@ -157,13 +192,14 @@ public final class Endpoint: Sendable {
 
     /// - Parameter slots: how many callers may ask at once; each names its own slot from 0.
     init(
-        definition: EndpointDefinition, service: OnlineService, records: any RecordChannel, time: any TimeSource,
-        slots: Int,
+        definition: EndpointDefinition, service: OnlineService, records: any RecordChannel, stages: EndpointStages,
+        time: any TimeSource, slots: Int,
         onCanaryTripped: @escaping @Sendable (CanaryTrip) -> Void
     ) {
         self.definition = definition
         self.service = service
         self.records = records
+        self.stages = stages
         self.time = time
         splitKey = definition.splitBy.flatMap { service.joinKeys.firstIndex(of: $0) }
         self.slots = (0..<max(1, slots)).map { _ in Slot(features: service.inputNames.count, scratch: service.scratch())
@@ -188,6 +224,15 @@ public final class Endpoint: Sendable {
         let deployment = deployment
         return (deployment?.stable.statistics.read(), deployment?.canary?.statistics.read())
     }
+
+    /// When it was asked last; nil before.
+    public var lastAsked: Timestamp? {
+        let moment = stages.lastAsked.load(ordering: .relaxed)
+        return moment == 0 ? nil : Timestamp(microseconds: moment)
+    }
+
+    /// How long the stages of its requests took since the start of this process, by version and arm.
+    public var stageHistograms: [(version: Int64, arm: Arm, stages: StageHistograms)] { stages.all }
 
     /// The counters of a split's arms, in their order; empty where there is none.
     public var splitReadings: [ArmStatistics.Reading] {
@@ -246,10 +291,14 @@ public final class Endpoint: Sendable {
         let inferred = SystemTime.monotonicNanoseconds
         let prediction = Prediction(
             output: answer.output, version: answer.version?.id.version ?? 0, arm: answer.arm,
-            featureNanoseconds: joined &- start, inferenceNanoseconds: inferred &- joined)
+            featureNanoseconds: joined &- start, inferenceNanoseconds: inferred &- joined,
+            stages: deployment.stages(of: answer.version, on: answer.arm))
+        let moment = time.now.microseconds
+        stages.lastAsked.store(moment, ordering: .relaxed)
         let count = PredictionRecord.encode(
-            into: slot.record, id: row.id, eventTime: row.eventTime, recorded: time.now.microseconds,
+            into: slot.record, id: row.id, eventTime: row.eventTime, recorded: moment,
             version: prediction.version, arm: answer.arm, outcome: answer.outcome, output: answer.output,
+            ingestNanoseconds: UInt32(clamping: row.ingestNanoseconds),
             featureNanoseconds: UInt32(clamping: prediction.featureNanoseconds),
             inferenceNanoseconds: UInt32(clamping: prediction.inferenceNanoseconds), features: features)
         do {
@@ -337,7 +386,7 @@ public final class Endpoint: Sendable {
             guard current === failing else { return false }
             current = Deployment(
                 traffic: policy, stable: failing.stable, canary: nil, shadow: failing.shadow,
-                override: failing.override, failureLimit: failing.failureLimit)
+                override: failing.override, failureLimit: failing.failureLimit, stages: stages)
             return true
         }
         guard changed else { return }

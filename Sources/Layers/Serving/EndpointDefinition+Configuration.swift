@@ -9,8 +9,8 @@ extension EndpointDefinition {
 
     private init(_ node: YAMLNode) throws {
         let map = try node.mapping(allowing: [
-            "endpoint", "owner", "description", "model", "service", "latency_budget_ms", "rollout", "split_by",
-            "limits",
+            "endpoint", "owner", "description", "model", "service", "latency_budget_ms", "latency_budget", "rollout",
+            "split_by", "limits",
         ])
         name = try map.string("endpoint")
         owner = try map.string("owner")
@@ -18,6 +18,7 @@ extension EndpointDefinition {
         service = try map.string("service")
         latencyBudgetMilliseconds = try map.double("latency_budget_ms", default: 100)
         rollout = try RolloutPlan(try map.required("rollout"))
+        latencyBudget = try map.node("latency_budget").map { try LatencyBudget($0) }
         splitBy = try map.optionalString("split_by")
         limits = map.node("limits") == nil ? nil : try map.strings("limits")
     }

@@ -13,6 +13,8 @@ public struct EndpointDefinition: Sendable, Codable, Equatable {
     public var splitBy: String?
     /// How often predictions may be asked for, such as `all=500/1000` and `principal=10`; nil for as often as one likes.
     public var limits: [String]?
+    /// What each stage of answering may take; nil where nothing is said.
+    public var latencyBudget: LatencyBudget?
 
     /// How a candidate takes over, and when it must not.
     public struct RolloutPlan: Sendable, Codable, Equatable {

@@ -20,6 +20,7 @@ public actor EndpointStore {
     private let loader: ModelLoader
     private let features: FeatureStore
     private let channels: RecordChannels
+    private let metrics: MetricsRegistry
     private let time: any TimeSource
     private let wallTime: any TimeSource
     private let slots: Int
@@ -37,10 +38,13 @@ public actor EndpointStore {
     ///   - time: the factory's clock, for the journal.
     ///   - wallTime: when answers are recorded.
     ///   - slots: how many requests may be answered at once.
+    ///   - metrics: where the stage times of requests are shown.
     public init(
         database: Database, registry: ModelRegistry, loader: ModelLoader, features: FeatureStore,
-        time: any TimeSource, wallTime: any TimeSource, slots: Int, logger: Logger, channels: RecordChannels
+        time: any TimeSource, wallTime: any TimeSource, slots: Int, logger: Logger, channels: RecordChannels,
+        metrics: MetricsRegistry
     ) {
+        self.metrics = metrics
         self.database = database
         self.registry = registry
         self.loader = loader
@@ -115,7 +119,7 @@ public actor EndpointStore {
         let endpoint = Endpoint(
             definition: definition, service: service,
             records: try existing?.records ?? channels.channel("predictions", name),
-            time: wallTime, slots: slots
+            stages: existing?.stages ?? EndpointStages(name, in: metrics), time: wallTime, slots: slots
         ) { [weak self] trip in
             Task { await self?.canaryTripped(name, trip) }
         }
@@ -145,7 +149,7 @@ public actor EndpointStore {
             traffic: traffic, stable: stable, canary: canary, shadow: try await shadow(for: traffic, on: endpoint),
             override: try await override(for: traffic, on: endpoint),
             split: try await split(for: traffic, on: endpoint),
-            failureLimit: max(1, endpoint.definition.rollout.failureLimit))
+            failureLimit: max(1, endpoint.definition.rollout.failureLimit), stages: endpoint.stages)
     }
 
     /// The line of the shadow that is there already, as long as it stays the same version.

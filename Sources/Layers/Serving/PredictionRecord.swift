@@ -4,7 +4,7 @@ import Basics
 ///
 /// On disk: little-endian, in this order: format (1 byte, 1), arm, outcome, length of the id (1 byte), event time and
 /// recording time (8 bytes each, microseconds), model version (8), output (8), nanoseconds for the features and for the
-/// inference (4 each), number of features (4), the id's bytes, the features (8 bytes each, NaN for null).
+/// inference (4 each), nanoseconds for reading the request (4), number of features (4), the id's bytes, the features (8 bytes each, NaN for null).
 public struct PredictionRecord: Sendable, Equatable {
     public var id: String
     public var eventTime: Timestamp
@@ -13,6 +13,7 @@ public struct PredictionRecord: Sendable, Equatable {
     public var arm: Arm
     public var outcome: Outcome
     public var output: Double
+    public var ingestNanoseconds: UInt32
     public var featureNanoseconds: UInt32
     public var inferenceNanoseconds: UInt32
     public var features: [Double]
@@ -50,6 +51,7 @@ public struct PredictionRecord: Sendable, Equatable {
         output = Double(bitPattern: load(28, UInt64.self))
         featureNanoseconds = load(36, UInt32.self)
         inferenceNanoseconds = load(40, UInt32.self)
+        ingestNanoseconds = load(44, UInt32.self)
         id = String(decoding: bytes[Self.headerBytes..<Self.headerBytes + idCount], as: UTF8.self)
         features = (0..<count).map {
             Double(bitPattern: load(Self.headerBytes + idCount + 8 * $0, UInt64.self))
@@ -59,8 +61,8 @@ public struct PredictionRecord: Sendable, Equatable {
     /// Writes a record into `buffer`, which must hold `size(id:features:)` bytes; returns the bytes used.
     static func encode(
         into buffer: UnsafeMutableRawBufferPointer, id: UnsafeRawBufferPointer, eventTime: Int64, recorded: Int64,
-        version: Int64, arm: Arm, outcome: Outcome, output: Double, featureNanoseconds: UInt32,
-        inferenceNanoseconds: UInt32, features: UnsafeBufferPointer<Double>
+        version: Int64, arm: Arm, outcome: Outcome, output: Double, ingestNanoseconds: UInt32,
+        featureNanoseconds: UInt32, inferenceNanoseconds: UInt32, features: UnsafeBufferPointer<Double>
     ) -> Int {
         buffer[0] = 1
         buffer[1] = arm.rawValue
@@ -72,7 +74,7 @@ public struct PredictionRecord: Sendable, Equatable {
         buffer.storeBytes(of: output.bitPattern.littleEndian, toByteOffset: 28, as: UInt64.self)
         buffer.storeBytes(of: featureNanoseconds.littleEndian, toByteOffset: 36, as: UInt32.self)
         buffer.storeBytes(of: inferenceNanoseconds.littleEndian, toByteOffset: 40, as: UInt32.self)
-        buffer.storeBytes(of: 0, toByteOffset: 44, as: UInt32.self)
+        buffer.storeBytes(of: ingestNanoseconds.littleEndian, toByteOffset: 44, as: UInt32.self)
         buffer.storeBytes(of: UInt32(features.count).littleEndian, toByteOffset: 48, as: UInt32.self)
         let idEnd = headerBytes + id.count
         UnsafeMutableRawBufferPointer(rebasing: buffer[headerBytes..<idEnd]).copyMemory(from: id)

@@ -24,16 +24,19 @@ public enum ServingFailure: Failure {
     case deadlineExceeded(String)
     case modelTooLarge(bytes: Int, limit: Int)
     case badModelsFolder(String, String)
+    case unknownPrediction(String)
+    /// What is to be made unreadable is no input or column of the model.
+    case badRedaction(String, model: String, known: [String])
     /// A caller would load or unload models where callers do not decide.
     case notExplicit
 
     public var code: FailureCode {
         switch self {
-        case .unknownEndpoint, .unknownModel, .unknownVersion, .notScaled: .notFound
+        case .unknownEndpoint, .unknownModel, .unknownVersion, .unknownPrediction, .notScaled: .notFound
         case .notDeployed, .notRecorded, .modelNotReady, .queueFull: .unavailable
         case .deadlineExceeded: .deadlineExceeded
         case .modelTooLarge: .resourceExhausted
-        case .badModelsFolder: .invalidArgument
+        case .badModelsFolder, .badRedaction: .invalidArgument
         case .notExplicit: .failedPrecondition
         case .badRequest: .invalidArgument
         case .modelFailed: .internal
@@ -68,6 +71,9 @@ public enum ServingFailure: Failure {
             "the deadline of a request to the model '\(name)' passed before it was its turn"
         case .modelTooLarge(let bytes, let limit): "the model takes \(bytes) bytes, and all together may take \(limit)"
         case .badModelsFolder(let folder, let problem): "the models folder '\(folder)' can not be read: \(problem)"
+        case .unknownPrediction(let id): "no record of a prediction '\(id)' is kept"
+        case .badRedaction(let what, let model, _):
+            "the record of '\(model)' is to be redacted at '\(what)', which the model has not"
         case .notExplicit: "models are not loaded and unloaded by callers here"
         }
     }
@@ -92,6 +98,8 @@ public enum ServingFailure: Failure {
         case .deadlineExceeded: "Allow more time, or send fewer requests at once."
         case .modelTooLarge: "Allow models more memory."
         case .badModelsFolder: "Check the path and its permissions."
+        case .unknownPrediction: "It may not have been sampled, or be older than records are kept."
+        case .badRedaction(_, _, let known): "It has: \(known.joined(separator: ", "))."
         case .notExplicit: "Start the server with '--model-control explicit'."
         case .nothingToRollBack: "Deploy another version instead."
         }

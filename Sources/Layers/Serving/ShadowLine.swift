@@ -86,6 +86,7 @@ final class ShadowLine: Sendable {
                     PredictionRecord.encode(
                         into: buffer, id: id, eventTime: asked.eventTime, recorded: time.now.microseconds,
                         version: version.id.version, arm: .shadow, outcome: .answered, output: output,
+                        ingestNanoseconds: 0,
                         featureNanoseconds: 0, inferenceNanoseconds: UInt32(clamping: nanoseconds), features: features)
                 }
             }

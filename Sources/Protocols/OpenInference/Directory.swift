@@ -21,7 +21,11 @@ struct Directory: Sendable {
             return .endpoint(endpoint)
         }
         guard let models else { return .endpoint(try endpoints.endpoint(name)) }
-        return .model(try models.model(name, version: version))
+        do {
+            return .model(try models.model(name, version: version))
+        } catch ServingFailure.unknownModel(_, let known) where !endpoints.all.isEmpty {
+            throw ServingFailure.unknownEndpoint(name, known: endpoints.all.map(\.definition.name) + known)
+        }
     }
 
     /// Whether an endpoint has a name, and no model of the repository.

@@ -15,6 +15,8 @@ struct InferRoutes: Sendable {
     /// A longer body would hold up the other connections of its loop while it is read.
     private static let inlineBytes = 256 << 10
     private static let lengthHeader = "Inference-Header-Content-Length"
+    /// What the record of a request is called, where its caller gave it no id.
+    static let predictionHeader = "X-Prediction-Id"
 
     let directory: Directory
     let loops: [InferenceSession]
@@ -48,10 +50,10 @@ struct InferRoutes: Sendable {
             switch try directory.target(exchange.parameterText(0), version: version) {
             case .endpoint(let endpoint):
                 guard answersOnLoops else { return false }
-                try reply(exchange, session, header: try session.answer(endpoint, body, header: header))
+                try reply(exchange, session, try session.answer(endpoint, body, header: header))
             case .model(let model):
                 switch try session.answer(model, body, header: header) {
-                case .answered(let written): try reply(exchange, session, header: written.header)
+                case .answered(let written): try reply(exchange, session, written)
                 case .waits(let question):
                     let accepted = exchange.header("accept-encoding").map { [UInt8]($0) } ?? []
                     Self.wait(for: question, accepting: accepted, exchange.later())
@@ -67,8 +69,10 @@ struct InferRoutes: Sendable {
         return true
     }
 
-    private func reply(_ exchange: borrowing InlineExchange, _ session: InferenceSession, header: Int?) throws {
-        try Self.frame(session.output.bytes, header: header, accepting: exchange.header("accept-encoding")) {
+    private func reply(
+        _ exchange: borrowing InlineExchange, _ session: InferenceSession, _ written: InferenceSession.Written
+    ) throws {
+        try Self.frame(session.output.bytes, written, accepting: exchange.header("accept-encoding")) {
             exchange.reply(.ok, contentType: $0, headers: $1, $2)
         }
     }
@@ -77,11 +81,11 @@ struct InferRoutes: Sendable {
     private static func wait(for question: ModelQuestion, accepting: [UInt8], _ exchange: PendingExchange) {
         Task.immediate {
             do {
-                let outcome = try await question.model.infer(question.input)
+                let outcome = try await question.call.infer()
                 let output = OutputBuffer()
-                let header = output.answer(question, with: outcome.outputs)
+                let written = try output.answer(question, with: outcome)
                 try accepting.withUnsafeBytes {
-                    try frame(output.bytes, header: header, accepting: $0) {
+                    try frame(output.bytes, written, accepting: $0) {
                         exchange.reply(.ok, contentType: $0, headers: $1, $2)
                     }
                 }
@@ -95,14 +99,14 @@ struct InferRoutes: Sendable {
     }
 
     /// Gives an answer the headers that say how to read it, and compresses it where that is wanted.
-    /// - Parameter header: how many bytes of it are JSON; nil where it is all JSON.
     private static func frame(
-        _ bytes: UnsafeRawBufferPointer, header: Int?, accepting: UnsafeRawBufferPointer?,
+        _ bytes: UnsafeRawBufferPointer, _ written: InferenceSession.Written, accepting: UnsafeRawBufferPointer?,
         _ reply: (_ type: StaticString, HTTPHeaders, UnsafeRawBufferPointer) -> Void
     ) throws {
         var headers: HTTPHeaders = [:]
-        if let header { headers.add(lengthHeader, String(header)) }
-        let type: StaticString = header == nil ? "application/json" : "application/octet-stream"
+        if let header = written.header { headers.add(lengthHeader, String(header)) }
+        if let id = written.predictionID { headers.add(predictionHeader, id) }
+        let type: StaticString = written.header == nil ? "application/json" : "application/octet-stream"
         guard let coding = ContentCoding.ofAnswer(accepting, bytes: bytes.count) else {
             reply(type, headers, bytes)
             return
@@ -133,11 +137,11 @@ struct InferRoutes: Sendable {
     /// An answer in memory of its own.
     private struct Answer: Sendable {
         let bytes: [UInt8]
-        let header: Int?
+        let written: InferenceSession.Written
 
-        init(_ output: OutputBuffer, header: Int?) {
+        init(_ output: OutputBuffer, _ written: InferenceSession.Written) {
             bytes = [UInt8](output.bytes)
-            self.header = header
+            self.written = written
         }
     }
 
@@ -145,17 +149,16 @@ struct InferRoutes: Sendable {
         switch target {
         case .endpoint(let endpoint):
             return try await workers.run { session in
-                let header = try body.withUnsafeBytes { try session.answer(endpoint, $0, header: header) }
-                return Answer(session.output, header: header)
+                let written = try body.withUnsafeBytes { try session.answer(endpoint, $0, header: header) }
+                return Answer(session.output, written)
             }
         case .model(let model):
             let question = try await workers.run { session in
                 try body.withUnsafeBytes { try session.question(to: model, $0, header: header) }
             }
-            let outcome = try await model.infer(question.input)
+            let outcome = try await question.call.infer()
             let output = OutputBuffer()
-            let header = output.answer(question, with: outcome.outputs)
-            return Answer(output, header: header)
+            return Answer(output, try output.answer(question, with: outcome))
         }
     }
 
@@ -169,7 +172,7 @@ struct InferRoutes: Sendable {
         let accepted = accepting.map { Array($0.utf8) } ?? []
         try answer.bytes.withUnsafeBytes { bytes in
             try accepted.withUnsafeBytes { accepted in
-                try frame(bytes, header: answer.header, accepting: accepted) { type, headers, bytes in
+                try frame(bytes, answer.written, accepting: accepted) { type, headers, bytes in
                     response = .bytes([UInt8](bytes), contentType: "\(type)")
                     for (name, value) in headers.fields { response.headers.add(name, value) }
                 }

@@ -2,7 +2,6 @@ import Basics
 import HTTP
 import Security
 import Serving
-import Telemetry
 
 /// The Open Inference Protocol v2 over HTTP, as KServe and Triton speak it, with Triton's extensions for binary tensors,
 /// the model repository, configuration and statistics.
@@ -23,18 +22,11 @@ public struct OpenInference: Sendable {
     ///   - answersOnLoops: false where reading features waits for a network.
     public init(
         table: EndpointTable, models: ModelRepository? = nil, version: String, time: any TimeSource,
-        random: any RandomSource, loops: Int, workers: Int, answersOnLoops: Bool, metrics: MetricsRegistry
+        random: any RandomSource, loops: Int, workers: Int, answersOnLoops: Bool
     ) {
-        func stage(_ name: String) -> Histogram {
-            metrics.histogram(
-                "modelworks_inference_stage_seconds", help: "Time in a stage of answering an infer request.",
-                labels: ["stage": name])
-        }
-        let stages = InferenceSession.Stages(
-            parse: stage("parse"), features: stage("features"), inference: stage("inference"))
         let (loops, workers) = (max(1, loops), max(1, workers))
         func session(_ slot: Int) -> InferenceSession {
-            InferenceSession(slot: slot, time: time, random: random, stages: stages)
+            InferenceSession(slot: slot, time: time, random: random)
         }
         self.version = version
         directory = Directory(endpoints: table, models: models)

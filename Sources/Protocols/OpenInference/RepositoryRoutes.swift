@@ -37,25 +37,22 @@ struct RepositoryRoutes: Sendable {
         for path in ["/v2/models/{name}", "/v2/models/{name}/versions/{version}"] {
             router.get("\(path)/config", needs: read) { request in
                 try await InferProblem.answering(request) {
-                    try .snakeCase(ModelSettings(try model(request, "the configuration of an endpoint")))
+                    try .snakeCase(ModelSettings(try target(request)))
                 }
             }
             router.get("\(path)/stats", needs: read) { request in
                 try await InferProblem.answering(request) {
-                    try .snakeCase(["model_stats": [ModelCounts(try model(request, "the statistics of an endpoint"))]])
+                    try .snakeCase(["model_stats": ModelCounts.all(of: try target(request))])
                 }
             }
         }
         router.get("/v2/models/stats", needs: .right(to: .read)) { _ in
-            try .snakeCase(["model_stats": directory.readyModels.map(ModelCounts.init)])
+            try .snakeCase(["model_stats": directory.statistics])
         }
     }
 
-    /// - Parameter extra: what is not offered where the name is that of an endpoint.
-    private func model(_ request: HTTPRequest, _ extra: String) throws -> ServedModel {
-        let target = try directory.target(try request.parameter("name"), version: request.given("version"))
-        guard case .model(let model) = target else { throw OpenInferenceFailure.notOffered(extra) }
-        return model
+    private func target(_ request: HTTPRequest) throws -> Directory.Target {
+        try directory.target(try request.parameter("name"), version: request.given("version"))
     }
 
     /// Clients send no body at all where they have nothing to say.
@@ -102,11 +99,9 @@ extension Directory {
         return endpoints.filter { !readyOnly || $0.state == .ready } + (models?.index(readyOnly: readyOnly) ?? [])
     }
 
-    /// Every version of a model that answers.
-    var readyModels: [ServedModel] {
-        (models?.index(readyOnly: true) ?? []).compactMap { entry in
-            try? models?.model(entry.name, version: entry.version)
-        }
+    /// What all that answers has done.
+    var statistics: [ModelCounts] {
+        endpoints.all.flatMap { ModelCounts.all(of: $0) } + (models?.all ?? []).map { ModelCounts($0) }
     }
 
     /// The repository to load a name into.

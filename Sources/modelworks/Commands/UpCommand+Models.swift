@@ -9,19 +9,21 @@ import Works
 
 extension UpCommand {
     static let modelOptions: [Usage.Option] = [
-        .init(name: "models", value: "DIR", help: "serve the models of a folder, without a factory"),
-        .init(name: "grpc-port", value: "PORT", help: "with --models: port of gRPC, 0 for any free one (default 5001)"),
+        .init(
+            name: "models", value: "DIR",
+            help: "serve the models of a folder: beside DIRECTORY's endpoints, else without a factory"),
+        .init(
+            name: "grpc-port", value: "PORT", help: "port of gRPC, 0 for any free one (without a factory: 5001)"),
+        .init(name: "record", value: "DIR", help: "without a factory: keep the requests to the models in a folder"),
         .init(
             name: "model-control", value: "none|poll|explicit",
-            help: "with --models: load all once, follow the folder, or let callers load (default none)"),
+            help: "load all models once, follow the folder, or let callers load (default none)"),
         .init(name: "load-model", value: "NAMES", help: "with --model-control explicit: what is loaded at the start"),
-        .init(name: "model-memory", value: "SIZE", help: "with --models: bytes of models kept in memory, such as 2GiB"),
+        .init(name: "model-memory", value: "SIZE", help: "bytes of models kept in memory, such as 2GiB"),
         .init(
             name: "python-workers", value: "MIN:MAX",
-            help:
-                "with --models: processes of a Python model, as many as its load needs; 0 at least lets it go (default 1)"
-        ),
-        .init(name: "triton-metrics", value: nil, help: "with --models: show metrics under Triton's names too"),
+            help: "processes of a Python model, as many as its load needs; 0 at least lets it go (default 1)"),
+        .init(name: "triton-metrics", value: nil, help: "show metrics of models under Triton's names too"),
     ]
 
     /// Serves a folder of models until the process is told to stop.
@@ -29,9 +31,6 @@ extension UpCommand {
         _ folder: String, _ arguments: Arguments, _ context: Context, security: ServerSecurity,
         gateway: GatewayOptions, host: String, port: Int, threads: Int, logLevel: LogLevel, stop: StopSignal
     ) async throws -> Output {
-        guard arguments.positionals.isEmpty else {
-            throw UsageError("'--models' serves a folder without a factory, so that no DIRECTORY goes with it")
-        }
         var security = security
         if arguments.option("auth") == nil { security.access = gateway.knowsCallers ? .on : .off }
         guard security.access == .off || gateway.knowsCallers else {
@@ -39,7 +38,32 @@ extension UpCommand {
                 "a server of models alone knows no principals",
                 remedy: "Give '--api-keys FILE' (see 'modelworks api-key') or '--jwt-jwks FILE', or open a factory.")
         }
-        var repository = RepositoryOptions(folder: context.absolute(folder))
+        var options = ModelServerOptions(try repository(arguments, context, folder: context.absolute(folder)))
+        options.host = host
+        options.port = port
+        options.grpcPort = try arguments.integer("grpc-port", default: 5001, in: 0...65_535)
+        options.threads = threads
+        options.security = security
+        options.gateway = gateway
+        options.tritonMetrics = arguments.flag("triton-metrics")
+        options.recordFolder = arguments.option("record").map(context.absolute)
+        options.logLevel = logLevel
+        let json = arguments.flag("json")
+        try await ModelServer(options).serve(
+            ready: { address in
+                let grpc = address.grpc ?? ""
+                say(
+                    json
+                        ? "{\"grpc\":\"\(grpc)\",\"url\":\"\(address.url)\"}"
+                        : "Models are ready at \(address.url), gRPC at \(grpc)")
+            },
+            until: { await stop.wait() })
+        return Output(document: ["stopped": true], text: "Stopped.")
+    }
+
+    /// How the models of a folder are served.
+    func repository(_ arguments: Arguments, _ context: Context, folder: String?) throws -> RepositoryOptions {
+        var repository = RepositoryOptions(folder: folder)
         if let word = arguments.option("model-control") {
             guard let control = ModelControl(rawValue: word) else {
                 throw UsageError("'--model-control' must be none, poll or explicit")
@@ -64,25 +88,7 @@ extension UpCommand {
         repository.onChange = { change in
             if let line = Self.line(change, json: json) { say(line) }
         }
-        var options = ModelServerOptions(repository)
-        options.host = host
-        options.port = port
-        options.grpcPort = try arguments.integer("grpc-port", default: 5001, in: 0...65_535)
-        options.threads = threads
-        options.security = security
-        options.gateway = gateway
-        options.tritonMetrics = arguments.flag("triton-metrics")
-        options.logLevel = logLevel
-        try await ModelServer(options).serve(
-            ready: { address in
-                let grpc = address.grpc ?? ""
-                say(
-                    json
-                        ? "{\"grpc\":\"\(grpc)\",\"url\":\"\(address.url)\"}"
-                        : "Models are ready at \(address.url), gRPC at \(grpc)")
-            },
-            until: { await stop.wait() })
-        return Output(document: ["stopped": true], text: "Stopped.")
+        return repository
     }
 
     /// What is told of a model, on a line of its own; nil for nothing.

@@ -34,10 +34,6 @@ struct UpCommand: Command {
         }
         let host = arguments.option("host") ?? "127.0.0.1"
         var security = try security(arguments, context, host: host)
-        // Options of a server of models alone.
-        for option in Self.modelOptions where arguments.flag(option.name) && !arguments.flag("models") {
-            throw UsageError("'--\(option.name)' goes with '--models'")
-        }
         let directory = arguments.positional(0).map(context.absolute)
         let gateway = try gateway(arguments, context, definedIn: directory)
         let json = arguments.flag("json")
@@ -47,7 +43,7 @@ struct UpCommand: Command {
         security.reloads = reload?.stream
         // Taken before anything is opened, so that a signal during start ends in a drain too.
         let stop = StopSignal()
-        if let folder = arguments.option("models") {
+        if let folder = arguments.option("models"), arguments.positionals.isEmpty {
             return try await serveModels(
                 folder, arguments, context, security: security, gateway: gateway, host: host, port: port,
                 threads: threads, logLevel: logLevel, stop: stop)
@@ -56,9 +52,15 @@ struct UpCommand: Command {
             throw UsageError(
                 "'--api-keys' goes with '--models'", remedy: "A factory keeps its own: 'modelworks token create'.")
         }
+        guard !arguments.flag("record") else {
+            throw UsageError("'--record' goes with '--models' alone: a factory keeps its requests under its root")
+        }
         var options = try context.works(arguments, definedIn: arguments.positional(0))
         options.threads = threads
         options.logLevel = logLevel
+        options.models = try repository(
+            arguments, context, folder: modelsFolder(arguments, context))
+        options.tritonMetrics = arguments.flag("triton-metrics")
         options.mlflowPages = arguments.option("mlflow-pages").map(context.absolute)
         let works = try await Works.open(options)
         if security.access == .on, gateway.webTokens == nil, try await !works.access.hasAdmin() {
@@ -68,7 +70,13 @@ struct UpCommand: Command {
                     + " --root \(root)', and start it again")
         }
         try await works.serve(
-            host: host, port: port, security: security, gateway: gateway, endJobs: arguments.flag("end-jobs"),
+            host: host, port: port,
+            grpcPort: arguments.flag("grpc-port")
+                ? try arguments.integer("grpc-port", default: 5001, in: 0...65_535) : nil,
+            security: security, gateway: gateway, endJobs: arguments.flag("end-jobs"),
+            grpcReady: { address in
+                say(json ? "{\"grpc\":\"\(address)\"}" : "gRPC is ready at \(address)")
+            },
             ready: { url in
                 say(json ? "{\"url\":\"\(url)\"}" : "Modelworks is ready at \(url)")
             }, until: { await stop.wait() })
@@ -77,6 +85,16 @@ struct UpCommand: Command {
 }
 
 extension UpCommand {
+    /// The folder that was named, or that of the factory's directory; nil for that of the directory applied last.
+    private func modelsFolder(_ arguments: Arguments, _ context: Context) -> String? {
+        if let folder = arguments.option("models") { return context.absolute(folder) }
+        guard let directory = arguments.positional(0) else { return nil }
+        var isFolder: ObjCBool = false
+        let folder = "\(context.absolute(directory))/models"
+        return FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) && isFolder.boolValue
+            ? folder : nil
+    }
+
     private func security(_ arguments: Arguments, _ context: Context, host: String) throws -> ServerSecurity {
         var security = ServerSecurity(access: .standard(host: host), insecure: arguments.flag("insecure"))
         if let word = arguments.option("auth") {

@@ -9,8 +9,9 @@ enum Verbs {
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), LineageCommand(),
         ScoreCommand(),
         DeployCommand(),
-        PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), AutoscaleCommand(), MonitorCommand(),
-        JobsCommand(), StreamCommand(), JournalCommand(), PrincipalCommand(), TokenCommand(), APIKeyCommand(),
+        PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), AutoscaleCommand(), LatencyCommand(),
+        PredictionsCommand(), MonitorCommand(), JobsCommand(), StreamCommand(), JournalCommand(), PrincipalCommand(),
+        TokenCommand(), APIKeyCommand(),
     ]
 
     static func find(_ name: String) throws -> any Command {

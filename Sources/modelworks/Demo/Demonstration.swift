@@ -366,14 +366,16 @@ final class Demonstration {
     /// Means of the server's own stage timers, in microseconds.
     private func measureStages() async throws {
         let text = String(decoding: try await client.operatorPage("/metrics"), as: UTF8.self)
-        for stage in ["parse", "features", "inference"] {
-            func value(_ suffix: String) -> Double? {
-                let name = "modelworks_inference_stage_seconds_\(suffix){stage=\"\(stage)\"} "
-                return text.split(separator: "\n").first { $0.hasPrefix(name) }.flatMap {
-                    Double($0.dropFirst(name.count))
-                }
+        let lines = text.split(separator: "\n")
+        for stage in ["ingest", "preprocess", "inference"] {
+            // Of all versions and arms.
+            func value(_ suffix: String) -> Double {
+                lines.filter {
+                    $0.hasPrefix("modelworks_inference_stage_seconds_\(suffix){") && $0.contains("stage=\"\(stage)\"")
+                }.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
             }
-            guard let sum = value("sum"), let count = value("count"), count > 0 else { continue }
+            let (sum, count) = (value("sum"), value("count"))
+            guard count > 0 else { continue }
             summary.stagesMicroseconds[stage] = sum / count * 1e6
         }
     }

@@ -124,8 +124,9 @@ import Workshop
         try await Requests.served { client, _ in
             for _ in 0..<3 { _ = try await client.infer("orders", Requests.body(Requests.shop, Requests.size)) }
             let text = try await client.read("/metrics").text
-            for stage in ["parse", "features", "inference"] {
-                #expect(text.contains("modelworks_inference_stage_seconds_count{stage=\"\(stage)\"} 3"), "\(text)")
+            for stage in ["ingest", "preprocess", "inference", "serialise", "total"] {
+                let labels = "arm=\"stable\",model=\"orders\",stage=\"\(stage)\",version=\"1\""
+                #expect(text.contains("modelworks_inference_stage_seconds_count{\(labels)} 3"), "\(text)")
             }
         }
     }

@@ -12,6 +12,8 @@ public struct InferenceInput: Sendable {
     public var priority: Int
     /// What the caller calls the request.
     public var id: String?
+    /// The moment of ``SystemTime/monotonicNanoseconds`` when it was ready for the model; 0 for when it is handed over.
+    public var arrived: UInt64 = 0
 
     public init(tensors: [Tensor], wanted: [Int], deadline: UInt64? = nil, priority: Int = 0, id: String? = nil) {
         self.tensors = tensors
@@ -39,6 +41,8 @@ public struct InferenceOutcome: Sendable {
     public var outputNanoseconds: UInt64
     /// Rows the model ran at once for it and for others.
     public var batchRows: Int
+    /// Whether it was not run for this request.
+    public var isCached = false
 
     public init(
         outputs: [Tensor], queueNanoseconds: UInt64 = 0, inputNanoseconds: UInt64 = 0, inferNanoseconds: UInt64 = 0,

@@ -9,16 +9,17 @@ extension ModelConfiguration {
     /// Reads a configuration in the words of Triton's `ModelConfig`, as YAML or JSON.
     ///
     /// `max_batch_size`, `dynamic_batching`, `instance_group`, `version_policy`, `response_cache` (with our own `max_bytes` and
-    /// `ttl`) and our own `latency_budget_microseconds` and `scaling` are obeyed.
+    /// `ttl`) and our own `latency_budget_microseconds`, `latency_budget` (by ``RequestStage``), `record` (``RecordPolicy``) and
+    /// `scaling` are obeyed.
     ///
     /// - Parameters:
     ///   - file: what errors call the text.
     ///   - standard: what holds where the text says nothing.
     /// - Returns: the configuration, and what of the text has no meaning here.
     /// - Throws: `ConfigurationFailure` where a value is not what it has to be.
-    static func read(_ text: String, file: String, standard: ModelConfiguration) throws
-        -> (configuration: ModelConfiguration, warnings: [String])
-    {
+    static func read(
+        _ text: String, file: String, standard: ModelConfiguration
+    ) throws -> (configuration: ModelConfiguration, warnings: [String]) {
         guard let document = try YAMLParser.parse(text, file: file).first else { return (standard, []) }
         var reading = Reading(configuration: standard)
         try reading.model(try document.mapping())
@@ -34,13 +35,17 @@ extension ModelConfiguration {
                 mapping,
                 except: understood + [
                     "max_batch_size", "dynamic_batching", "instance_group", "version_policy",
-                    "latency_budget_microseconds", "response_cache", "scaling",
+                    "latency_budget_microseconds", "latency_budget", "response_cache", "record", "scaling",
                 ])
             if mapping.node("max_batch_size") != nil {
                 configuration.maxBatchSize = try positive(mapping, "max_batch_size", 0)
             }
             configuration.latencyBudgetMicroseconds = try positive(
                 mapping, "latency_budget_microseconds", configuration.latencyBudgetMicroseconds)
+            if let budget = mapping.node("latency_budget") { configuration.latencyBudget = try LatencyBudget(budget) }
+            if let record = mapping.node("record") {
+                configuration.record = try RecordPolicy(record, over: configuration.record ?? RecordPolicy())
+            }
             if let batching = try mapping.node("dynamic_batching")?.mapping() { try dynamicBatching(batching) }
             let groups = try mapping.list("instance_group").map { try $0.mapping() }
             if !groups.isEmpty {

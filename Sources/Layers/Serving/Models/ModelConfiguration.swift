@@ -24,6 +24,10 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
     public var responseCache: ResponseCacheSettings?
     /// How many replicas are wanted by load; nil where their number is fixed.
     public var scaling: ScalingPolicy?
+    /// What is kept of its requests, where a server keeps any; nil for what the server says.
+    public var record: RecordPolicy?
+    /// What each stage of answering may take.
+    public var latencyBudget: LatencyBudget?
 
     /// How long and how many answers are kept.
     public struct ResponseCacheSettings: Sendable, Codable, Equatable {

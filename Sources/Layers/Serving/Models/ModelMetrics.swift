@@ -2,10 +2,6 @@ import Telemetry
 
 /// What Prometheus sees of a version of a model.
 final class ModelMetrics: Sendable {
-    let queue: Histogram
-    let input: Histogram
-    let infer: Histogram
-    let output: Histogram
     let rows: Histogram
     private let closes: [BatchClose: Counter]
     private let failures: [Failure: Counter]
@@ -22,23 +18,8 @@ final class ModelMetrics: Sendable {
         case failed
     }
 
-    /// Upper bounds of durations in seconds: models answer in microseconds or in seconds.
-    private static let seconds = [
-        5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5,
-        10, 30,
-    ]
-
     init(_ name: String, _ version: String, in metrics: MetricsRegistry) {
         let labels = ["model": name, "version": version]
-        func stage(_ stage: String) -> Histogram {
-            metrics.histogram(
-                "modelworks_model_stage_seconds", help: "Time in a stage of answering a request to a model.",
-                labels: labels.merging(["stage": stage]) { $1 }, bounds: Self.seconds)
-        }
-        queue = stage("queue")
-        input = stage("input")
-        infer = stage("infer")
-        output = stage("output")
         rows = metrics.histogram(
             "modelworks_model_batch_rows", help: "Rows a model ran at once.", labels: labels,
             bounds: (0...12).map { Double(1 << $0) })

@@ -15,7 +15,9 @@ extension ModelRepository {
         for warning in found.warnings { options.onChange(.warning(name: found.name, warning)) }
         let configuration: ModelConfiguration
         do {
-            if let problem = found.problem { throw ServingFailure.modelNotReady(found.name, reason: problem) }
+            if let problem = found.problem ?? options.refuse(found.name) {
+                throw ServingFailure.modelNotReady(found.name, reason: problem)
+            }
             configuration = try self.configuration(of: found, text: text)
         } catch {
             let reason = (error as? any Failure)?.message ?? "\(error)"
@@ -48,8 +50,11 @@ extension ModelRepository {
         if source == nil, let path = found.configuration {
             (source, file) = (try String(contentsOfFile: path, encoding: .utf8), path)
         }
-        guard let source else { return options.standard }
-        let (configuration, warnings) = try ModelConfiguration.read(source, file: file, standard: options.standard)
+        var standard = options.standard
+        // So that a model is loaded anew where this has changed.
+        if standard.record == nil { standard.record = options.records?.standard }
+        guard let source else { return standard }
+        let (configuration, warnings) = try ModelConfiguration.read(source, file: file, standard: standard)
         for warning in warnings { options.onChange(.warning(name: found.name, warning)) }
         return configuration
     }
@@ -70,8 +75,7 @@ extension ModelRepository {
             if configuration.scaling == nil, configuration.instances == nil, ModelRunner.scalable(model) != nil {
                 configuration.scaling = options.processes
             }
-            let served = ServedModel(
-                name: name, version: number, model: model, configuration: configuration, time: time, metrics: metrics)
+            let served = try served(name, version: number, model, configuration)
             if let problem = served.warmUp() {
                 options.onChange(
                     .warning(name: name, "version \(number) was not tried before its first request: \(problem)"))
@@ -90,6 +94,18 @@ extension ModelRepository {
             options.onChange(.failed(name: name, version: number, reason: reason))
             throw error
         }
+    }
+
+    private func served(
+        _ name: String, version: String, _ model: any TensorModel, _ configuration: ModelConfiguration
+    ) throws -> ServedModel {
+        guard let records = options.records else {
+            return ServedModel(
+                name: name, version: version, model: model, configuration: configuration, time: time, metrics: metrics)
+        }
+        return try ServedModel(
+            name: name, version: version, model: model, configuration: configuration, time: time, metrics: metrics,
+            records: records)
     }
 
     private func tensorModel(at path: String, override: OverrideFolder?) throws -> any TensorModel {

@@ -50,8 +50,6 @@ final class ModelRunner: Sendable {
                 batchRows: rows)
             cost.learn(rows: rows, nanoseconds: ended &- started)
             statistics.ran(outcome, rows: rows, nanoseconds: ended &- arrived)
-            metrics.queue.observe(nanoseconds: outcome.queueNanoseconds)
-            metrics.infer.observe(nanoseconds: outcome.inferNanoseconds)
             metrics.rows.observe(Double(rows))
             return outcome
         } catch {
@@ -90,12 +88,8 @@ final class ModelRunner: Sendable {
         }
         // Counted before they are told, so that who has an answer finds it in the statistics.
         statistics.ran(rows: rows, zip(requests, outcomes).map { ($0.rows, ended &- $0.arrived, $1) })
-        metrics.input.observe(nanoseconds: stacked &- started)
-        metrics.output.observe(nanoseconds: ended &- ran)
         metrics.rows.observe(Double(rows))
         for (request, outcome) in zip(requests, outcomes) {
-            metrics.queue.observe(nanoseconds: outcome.queueNanoseconds)
-            metrics.infer.observe(nanoseconds: outcome.inferNanoseconds)
             request.resume(with: .success(outcome))
         }
     }

@@ -1,6 +1,6 @@
 import Basics
-import Foundation
 import Synchronization
+import Telemetry
 
 /// What a version of a model has done since it was loaded, as the statistics extension of the Open Inference Protocol
 /// counts it.
@@ -138,9 +138,7 @@ public final class ModelStatistics: Sendable {
 
     private func count(_ change: (inout Reading) -> Void) {
         let moment = UInt64(max(0, time.now.microseconds / 1000))
-        // Addresses of threads differ above their page; which part it is only decides who waits for whom.
-        let thread = Int(bitPattern: UInt(pthread_self()) >> 12)
-        parts[(thread & .max) % parts.count].counts.withLock { reading in
+        parts[ThreadShard.current(of: parts.count)].counts.withLock { reading in
             reading.lastInference = max(reading.lastInference, moment)
             change(&reading)
         }

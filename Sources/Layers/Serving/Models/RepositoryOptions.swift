@@ -28,6 +28,10 @@ public struct RepositoryOptions: Sendable {
     public var standard = ModelConfiguration()
     /// How many processes a model has that is run by its own, where its configuration does not say; nil for one.
     public var processes: ScalingPolicy?
+    /// Where requests are kept; nil for nowhere.
+    public var records: RequestRecords?
+    /// Why a name may not be served, such as that something else has it; nil where it may. Asked when a model is loaded.
+    public var refuse: @Sendable (_ name: String) -> String? = { _ in nil }
     public var load: Loader = { try ModelFolder.load(at: $0) }
     /// Told of everything that happens to a version, on the thread where it happens.
     public var onChange: @Sendable (ModelChange) -> Void = { _ in }

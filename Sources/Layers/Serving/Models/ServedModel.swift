@@ -14,7 +14,11 @@ public final class ServedModel: Sendable {
     public let model: any TensorModel
     public let statistics: ModelStatistics
     public let configuration: ModelConfiguration
+    /// How long the stages of its requests took.
+    public let stages: StageHistograms
     let runner: ModelRunner
+    /// Nil where none of its requests are kept.
+    let recorder: ModelRecorder?
     private let batcher: Batcher
     private let cache: ResponseCache?
     /// Nil where nobody wants to know its load.
@@ -24,11 +28,36 @@ public final class ServedModel: Sendable {
     /// - Parameters:
     ///   - time: what the statistics read the moment of the last request from.
     ///   - metrics: where its histograms and counters are shown.
-    public init(
+    ///   - records: where its requests are kept.
+    /// - Throws: ``ServingFailure/badRedaction(_:model:known:)``, or `StorageFailure` where requests can not be kept.
+    public convenience init(
+        name: String, version: String, model: any TensorModel,
+        configuration: ModelConfiguration = ModelConfiguration(), time: any TimeSource,
+        metrics: MetricsRegistry = MetricsRegistry(), records: RequestRecords
+    ) throws {
+        let policy = configuration.record ?? records.standard
+        self.init(
+            name: name, version: version, model: model, configuration: configuration, time: time, metrics: metrics,
+            recorder: try records.recorder(of: name, version: version, model, policy))
+    }
+
+    /// One whose requests are not kept.
+    public convenience init(
         name: String, version: String, model: any TensorModel,
         configuration: ModelConfiguration = ModelConfiguration(), time: any TimeSource,
         metrics: MetricsRegistry = MetricsRegistry()
     ) {
+        self.init(
+            name: name, version: version, model: model, configuration: configuration, time: time, metrics: metrics,
+            recorder: nil)
+    }
+
+    private init(
+        name: String, version: String, model: any TensorModel, configuration: ModelConfiguration,
+        time: any TimeSource, metrics: MetricsRegistry, recorder: ModelRecorder?
+    ) {
+        self.recorder = recorder
+        stages = StageHistograms(name, version: version, in: metrics)
         self.name = name
         self.version = version
         self.model = model
@@ -69,7 +98,7 @@ public final class ServedModel: Sendable {
     ///
     /// - Throws: as ``infer(_:)``.
     public func inferHere(_ request: InferenceInput) throws -> InferenceOutcome? {
-        let arrived = SystemTime.monotonicNanoseconds
+        let arrived = Self.arrival(of: request)
         guard let meter else { return try inferHere(request, arrived: arrived) }
         meter.began(at: arrived)
         var isEnded = true
@@ -83,10 +112,7 @@ public final class ServedModel: Sendable {
         try check(request, arrived: arrived)
         guard let cache else { return try batcher.runHere(request, arrived: arrived) }
         let key = ResponseCache.key(request)
-        if let outcome = cache.find(key) {
-            statistics.found(nanoseconds: SystemTime.monotonicNanoseconds &- arrived)
-            return outcome
-        }
+        if let outcome = cache.find(key) { return found(outcome, arrived: arrived) }
         let lookedUp = SystemTime.monotonicNanoseconds
         guard let outcome = try batcher.runHere(request, arrived: arrived) else { return nil }
         statistics.missed(nanoseconds: lookedUp &- arrived)
@@ -99,7 +125,7 @@ public final class ServedModel: Sendable {
     /// - Throws: `InferenceError` where the tensors do not fit the model or the runtime fails, ``ServingFailure`` where the
     ///   queue is full or the deadline has passed, `CancellationError` where the caller went away.
     public func infer(_ request: InferenceInput) async throws -> InferenceOutcome {
-        let arrived = SystemTime.monotonicNanoseconds
+        let arrived = Self.arrival(of: request)
         meter?.began(at: arrived)
         defer { meter?.ended(from: arrived, at: SystemTime.monotonicNanoseconds) }
         try check(request, arrived: arrived)
@@ -107,12 +133,22 @@ public final class ServedModel: Sendable {
         let key = ResponseCache.key(request)
         let lookedUp = SystemTime.monotonicNanoseconds
         let (outcome, isShared) = try await cache.answer(key) { try await self.run(request, arrived: arrived) }
-        if isShared {
-            statistics.found(nanoseconds: SystemTime.monotonicNanoseconds &- arrived)
-        } else {
-            statistics.missed(nanoseconds: lookedUp &- arrived)
-        }
+        if isShared { return found(outcome, arrived: arrived) }
+        statistics.missed(nanoseconds: lookedUp &- arrived)
         return outcome
+    }
+
+    /// What another request was answered, as the answer to this one: all its time went into finding it.
+    private func found(_ outcome: InferenceOutcome, arrived: UInt64) -> InferenceOutcome {
+        let spent = SystemTime.monotonicNanoseconds &- arrived
+        statistics.found(nanoseconds: spent)
+        var found = InferenceOutcome(outputs: outcome.outputs, queueNanoseconds: spent, batchRows: outcome.batchRows)
+        found.isCached = true
+        return found
+    }
+
+    private static func arrival(of request: InferenceInput) -> UInt64 {
+        request.arrived == 0 ? SystemTime.monotonicNanoseconds : request.arrived
     }
 
     private func run(_ request: InferenceInput, arrived: UInt64) async throws -> InferenceOutcome {

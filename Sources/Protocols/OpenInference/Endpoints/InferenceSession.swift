@@ -3,7 +3,6 @@ import CSimdJSON
 import HTTP
 import Inference
 import Serving
-import Telemetry
 
 /// Answers infer requests on one thread: parser, row scratch and output buffer are its own, so that a request allocates
 /// next to nothing.
@@ -15,7 +14,6 @@ final class InferenceSession: @unchecked Sendable {
     private let slot: Int
     private let time: any TimeSource
     private let random: any RandomSource
-    private let stages: Stages
     private var keys: [UnsafeRawBufferPointer] = []
     private var id: [UInt8] = []
     private var scores: [Double] = []
@@ -23,33 +21,25 @@ final class InferenceSession: @unchecked Sendable {
     static let scoreName = "score"
     static let rowsMax = 10_000
 
-    /// Histograms of the stages of a request.
-    struct Stages: Sendable {
-        let parse: Histogram
-        let features: Histogram
-        let inference: Histogram
-    }
-
-    init(slot: Int, time: any TimeSource, random: any RandomSource, stages: Stages) {
+    init(slot: Int, time: any TimeSource, random: any RandomSource) {
         self.slot = slot
         self.time = time
         self.random = random
-        self.stages = stages
     }
 
     /// Answers a request to an endpoint; `output` holds the answer until the next one.
     ///
     /// - Parameter header: bytes of JSON that `body` begins with; nil where it is all JSON.
-    /// - Returns: how many bytes of the answer are JSON; nil where it is all JSON.
     /// - Throws: a `Failure` that says what is wrong with the request or why there is no answer.
-    func answer(_ endpoint: Endpoint, _ body: UnsafeRawBufferPointer, header: Int?) throws -> Int? {
-        let started = SystemTime.monotonicNanoseconds
+    func answer(_ endpoint: Endpoint, _ body: UnsafeRawBufferPointer, header: Int?) throws -> Written {
+        let began = SystemTime.monotonicNanoseconds
         return try parser.read(body, header: header, expanding: true) { view in
             let columns = try Columns(view, endpoint: endpoint)
             let binary = try Self.isBinary(view)
-            stages.parse.observe(nanoseconds: SystemTime.monotonicNanoseconds &- started)
-            let summary = try predict(view, columns, on: endpoint)
-            return write(summary, view, columns, binary: binary, of: endpoint)
+            let summary = try predict(view, columns, on: endpoint, began: began)
+            let length = write(summary, view, columns, binary: binary, of: endpoint)
+            summary.finish()
+            return Written(header: length, predictionID: summary.madeID)
         }
     }
 
@@ -62,6 +52,7 @@ final class InferenceSession: @unchecked Sendable {
     func scores(
         _ endpoint: Endpoint, _ inputs: [(name: String, tensor: Tensor)], id: String = ""
     ) throws -> (tensor: Tensor, summary: Summary) {
+        let began = SystemTime.monotonicNanoseconds
         output.clear()
         output.append("{")
         if !id.isEmpty {
@@ -85,7 +76,7 @@ final class InferenceSession: @unchecked Sendable {
         let header = output.count
         for input in inputs { input.tensor.withBytes { output.append($0) } }
         return try parser.read(output.bytes, header: header, expanding: true) { view in
-            let summary = try predict(view, Columns(view, endpoint: endpoint), on: endpoint)
+            let summary = try predict(view, Columns(view, endpoint: endpoint), on: endpoint, began: began)
             return (try Tensor(.fp64, shape: [scores.count], values: scores), summary)
         }
     }
@@ -96,12 +87,28 @@ final class InferenceSession: @unchecked Sendable {
         var version: Int64?
         /// Of the last row.
         var arm = Arm.stable
+        /// What its predictions are called, where the caller gave no id.
+        var madeID: String?
+        /// Of all rows.
+        var times = StageTimes()
+        /// Of the arm of the last row, which the request counts for; nil where there are no rows.
+        var stages: StageHistograms?
+        let began: UInt64
+
+        /// Counts the request, once its answer is written.
+        func finish() {
+            var times = times
+            times.total = SystemTime.monotonicNanoseconds &- began
+            stages?.observe(times.fillingSerialise())
+        }
     }
 
     /// An answer that lies in `output`.
-    struct Written {
+    struct Written: Sendable {
         /// How many bytes of it are JSON; nil where it is all JSON.
         let header: Int?
+        /// What its record is called, where the caller gave no id.
+        let predictionID: String?
     }
 
     /// What became of a request to a model.
@@ -115,20 +122,16 @@ final class InferenceSession: @unchecked Sendable {
     ///
     /// - Parameter header: as for endpoints; 0 says that the body is the only input's elements.
     func answer(_ model: ServedModel, _ body: UnsafeRawBufferPointer, header: Int?) throws -> Reply {
-        let started = SystemTime.monotonicNanoseconds
         let question = try question(to: model, body, header: header)
-        stages.parse.observe(nanoseconds: SystemTime.monotonicNanoseconds &- started)
-        guard let outcome = try model.inferHere(question.input) else { return .waits(question) }
-        stages.inference.observe(nanoseconds: outcome.inferNanoseconds)
-        return .answered(Written(header: output.answer(question, with: outcome.outputs)))
+        guard let outcome = try question.call.inferHere() else { return .waits(question) }
+        return .answered(try output.answer(question, with: outcome))
     }
 
     /// Takes a request to a model out of its body.
     func question(to model: ServedModel, _ body: UnsafeRawBufferPointer, header: Int?) throws -> ModelQuestion {
-        if header == 0 { return try ModelQuestion(raw: body, to: model) }
-        return try parser.read(body, header: header) {
-            try ModelQuestion($0, to: model, now: SystemTime.monotonicNanoseconds)
-        }
+        let began = SystemTime.monotonicNanoseconds
+        if header == 0 { return try ModelQuestion(raw: body, to: model, began: began) }
+        return try parser.read(body, header: header) { try ModelQuestion($0, to: model, began: began) }
     }
 
     /// Whether the score is asked for as bytes.
@@ -143,13 +146,21 @@ final class InferenceSession: @unchecked Sendable {
     }
 
     /// Answers all rows; `scores` has them afterwards.
-    private func predict(_ view: mw_infer_view, _ columns: Columns, on endpoint: Endpoint) throws -> Summary {
+    private func predict(
+        _ view: mw_infer_view, _ columns: Columns, on endpoint: Endpoint, began: UInt64
+    ) throws -> Summary {
         let base = UnsafeRawBufferPointer(start: view.id.text, count: view.has_id ? view.id.length : 0)
         guard base.count <= 240, !view.has_id || base.count > 0 else { throw OpenInferenceFailure.badID }
         scores.removeAll(keepingCapacity: true)
-        var summary = Summary()
+        var summary = Summary(began: began)
+        summary.times.ingest = SystemTime.monotonicNanoseconds &- began
+        if base.isEmpty { summary.madeID = random.identifier() }
         for row in 0..<columns.rows {
-            let prediction = try predict(row, of: columns, base, on: endpoint)
+            setID(base, summary.madeID, row: row, of: columns.rows)
+            let prediction = try predict(row, of: columns, ingest: summary.times.ingest, on: endpoint)
+            summary.times.preprocess &+= prediction.featureNanoseconds
+            summary.times.inference &+= prediction.inferenceNanoseconds
+            summary.stages = prediction.stages
             if row == 0 {
                 summary.version = prediction.version
             } else if summary.version != prediction.version {
@@ -201,32 +212,25 @@ final class InferenceSession: @unchecked Sendable {
     }
 
     private func predict(
-        _ row: Int, of columns: Columns, _ base: UnsafeRawBufferPointer, on endpoint: Endpoint
+        _ row: Int, of columns: Columns, ingest: UInt64, on endpoint: Endpoint
     ) throws -> Prediction {
-        setID(base, row: row, of: columns.rows)
         keys.removeAll(keepingCapacity: true)
         for key in columns.keys { keys.append(Self.text(key, row)) }
         let features = endpoint.requestFeatures(slot: slot)
         for (index, column) in columns.request.enumerated() { features[index] = column[row] }
         let moment = try columns.time(row) ?? time.now.microseconds
-        let prediction = try id.withUnsafeBytes { id in
+        return try id.withUnsafeBytes { id in
             try keys.withUnsafeBufferPointer { keys in
-                try endpoint.predict(PredictionRow(id: id, eventTime: moment), keys: keys, slot: slot)
+                try endpoint.predict(
+                    PredictionRow(id: id, eventTime: moment, ingestNanoseconds: ingest), keys: keys, slot: slot)
             }
         }
-        stages.features.observe(nanoseconds: prediction.featureNanoseconds)
-        stages.inference.observe(nanoseconds: prediction.inferenceNanoseconds)
-        return prediction
     }
 
     /// The prediction's id: the request's own for one row, with the row's number behind it for several.
-    private func setID(_ base: UnsafeRawBufferPointer, row: Int, of rows: Int) {
+    private func setID(_ base: UnsafeRawBufferPointer, _ made: String?, row: Int, of rows: Int) {
         id.removeAll(keepingCapacity: true)
-        if base.isEmpty {
-            id.append(contentsOf: random.identifier().utf8)
-        } else {
-            id.append(contentsOf: base)
-        }
+        if let made { id.append(contentsOf: made.utf8) } else { id.append(contentsOf: base) }
         if rows > 1 { id.append(contentsOf: "/\(row)".utf8) }
     }
 

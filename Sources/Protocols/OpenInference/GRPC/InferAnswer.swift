@@ -9,8 +9,11 @@ struct InferAnswer: Sendable {
     let outputs: [(name: String, tensor: Tensor)]
     /// Whether elements go as raw contents.
     let isRaw: Bool
+    /// Counts the request and keeps its record, once the message is written.
+    let finish: @Sendable () throws -> Void
 
-    /// Writes the message in place of what is there.
+    /// Writes the message in place of what is there, and says so to who counts the request.
+    /// - Throws: what ``finish`` throws; the message must not be given then.
     func write(to output: OutputBuffer, in arena: MessageArena) throws {
         let response = try arena.make(Inference__ModelInferResponse.self, mw_model_infer_response())
         response.pointee.model_name = try arena.text(model)
@@ -34,5 +37,6 @@ struct InferAnswer: Sendable {
         output.append(message: response)
         // The raw contents are the last field, so they can be written from where they lie.
         if isRaw { for (_, tensor) in outputs { tensor.withBytes { output.append(field: 6, $0) } } }
+        try finish()
     }
 }

@@ -31,16 +31,16 @@ extension InferenceService {
         }
         unary("ModelConfig", need, on: calls) { messages, request, caller in
             let (name, version) = try subject(messages, request, caller)
-            return try messages.settings(try model(name, version, "the configuration of an endpoint"))
+            return try messages.settings(ModelSettings(try directory.target(name, version: version)))
         }
         unary("ModelStatistics", need, on: calls) { messages, request, caller in
             let (name, version) = try messages.subject(request)
             guard !name.isEmpty else {
                 try caller?.require(.right(to: .read))
-                return try messages.statistics(directory.readyModels)
+                return try messages.statistics(directory.statistics)
             }
             try caller?.require(.right(to: .read, on: "endpoint"), on: name)
-            return try messages.statistics([try model(name, version, "the statistics of an endpoint")])
+            return try messages.statistics(ModelCounts.all(of: try directory.target(name, version: version)))
         }
     }
 
@@ -86,12 +86,5 @@ extension InferenceService {
         let subject = try messages.subject(request)
         try caller?.require(.right(to: .read, on: "endpoint"), on: subject.name)
         return subject
-    }
-
-    private func model(_ name: String, _ version: String?, _ extra: String) throws -> ServedModel {
-        guard case .model(let model) = try directory.target(name, version: version) else {
-            throw OpenInferenceFailure.notOffered(extra)
-        }
-        return model
     }
 }

@@ -60,6 +60,7 @@ struct InferenceService: Sendable {
     private func answerHere(_ call: borrowing GRPCInlineCall) -> Bool {
         guard loops.indices.contains(call.loopIndex), call.message.count <= Self.inlineBytes else { return false }
         let session = loops[call.loopIndex]
+        let began = SystemTime.monotonicNanoseconds
         do {
             session.arena.reset()
             let message = try InferMessage(call.message, in: session.arena)
@@ -77,8 +78,8 @@ struct InferenceService: Sendable {
             switch try directory.target(message.model, version: message.version) {
             case .endpoint(let endpoint): answer = try session.answer(endpoint, message)
             case .model(let model):
-                let question = try ModelQuestion(message, to: model, now: SystemTime.monotonicNanoseconds)
-                guard let outcome = try model.inferHere(question.input) else {
+                let question = try ModelQuestion(message, to: model, began: began)
+                guard let outcome = try question.call.inferHere() else {
                     Self.wait(for: question, isRaw: message.isRaw, call.later())
                     return true
                 }
@@ -96,7 +97,7 @@ struct InferenceService: Sendable {
     private static func wait(for question: ModelQuestion, isRaw: Bool, _ call: GRPCPendingCall) {
         let work = Task.immediate {
             do {
-                let outcome = try await question.model.infer(question.input)
+                let outcome = try await question.call.infer()
                 let output = OutputBuffer()
                 try question.answer(outcome, isRaw: isRaw).write(to: output, in: MessageArena())
                 call.reply(output.bytes)
@@ -110,21 +111,22 @@ struct InferenceService: Sendable {
     // MARK: As a task
 
     private func answer(_ bytes: [UInt8], caller: Caller?) async throws -> InferAnswer {
+        let began = SystemTime.monotonicNanoseconds
         let message = try await workers.run { session in
             session.arena.reset()
             return try bytes.withUnsafeBytes { try InferMessage($0, in: session.arena) }
         }
-        return try await answer(message, caller: caller)
+        return try await answer(message, began: began, caller: caller)
     }
 
-    private func answer(_ message: InferMessage, caller: Caller?) async throws -> InferAnswer {
+    private func answer(_ message: InferMessage, began: UInt64, caller: Caller?) async throws -> InferAnswer {
         try caller?.require(.right(to: .infer, on: "endpoint"), on: message.model)
         switch try directory.target(message.model, version: message.version) {
         case .endpoint(let endpoint):
             return try await workers.run { session in try session.answer(endpoint, message) }
         case .model(let model):
-            let question = try ModelQuestion(message, to: model, now: SystemTime.monotonicNanoseconds)
-            return question.answer(try await model.infer(question.input), isRaw: message.isRaw)
+            let question = try ModelQuestion(message, to: model, began: began)
+            return question.answer(try await question.call.infer(), isRaw: message.isRaw)
         }
     }
 
@@ -137,11 +139,12 @@ struct InferenceService: Sendable {
     /// The answer to a request of a stream. What is wrong with one is told in the stream, which goes on.
     private func streamed(_ bytes: [UInt8], caller: Caller?) async throws -> [UInt8] {
         let messages = ServiceMessages(arena: MessageArena(), output: OutputBuffer())
+        let began = SystemTime.monotonicNanoseconds
         var id = ""
         do {
             let message = try bytes.withUnsafeBytes { try InferMessage($0, in: messages.arena) }
             id = message.id
-            return try messages.streamed(.success(try await answer(message, caller: caller)))
+            return try messages.streamed(.success(try await answer(message, began: began, caller: caller)))
         } catch let error as CancellationError {
             throw error
         } catch {
@@ -158,7 +161,8 @@ extension InferenceSession {
         }
         let (scores, summary) = try scores(endpoint, message.inputs, id: message.id)
         return InferAnswer(
-            model: endpoint.definition.name, version: summary.version.map { String($0) } ?? "", id: message.id,
-            outputs: [(Self.scoreName, scores)], isRaw: message.isRaw)
+            model: endpoint.definition.name, version: summary.version.map { String($0) } ?? "",
+            id: summary.madeID ?? message.id, outputs: [(Self.scoreName, scores)], isRaw: message.isRaw,
+            finish: summary.finish)
     }
 }

@@ -4,9 +4,9 @@ import Serving
 
 extension ModelQuestion {
     /// A request that came as a message.
-    /// - Parameter now: on the monotonic clock, in nanoseconds.
+    /// - Parameter began: when its bytes were first looked at, on the monotonic clock, in nanoseconds.
     /// - Throws: as for JSON.
-    init(_ message: InferMessage, to model: ServedModel, now: UInt64) throws {
+    init(_ message: InferMessage, to model: ServedModel, began: UInt64) throws {
         let specs = model.model.inputs
         let tensors = try specs.map { spec in
             guard let input = message.inputs.first(where: { $0.name == spec.name }) else {
@@ -25,7 +25,7 @@ extension ModelQuestion {
             wanted.append(index)
         }
         self.init(
-            model: model, tensors: tensors, wanted: wanted, binary: wanted.map { _ in message.isRaw }, now: now,
+            model: model, tensors: tensors, wanted: wanted, binary: wanted.map { _ in message.isRaw }, began: began,
             timeout: message.parameters.timeout, priority: message.parameters.priority,
             id: message.id.isEmpty ? nil : message.id)
     }
@@ -34,7 +34,8 @@ extension ModelQuestion {
     func answer(_ outcome: InferenceOutcome, isRaw: Bool) -> InferAnswer {
         let specs = model.model.outputs
         return InferAnswer(
-            model: model.name, version: model.version, id: input.id ?? "",
-            outputs: zip(input.wanted, outcome.outputs).map { (specs[$0].name, $1) }, isRaw: isRaw)
+            model: model.name, version: model.version, id: input.id ?? call.madeID ?? "",
+            outputs: zip(input.wanted, outcome.outputs).map { (specs[$0].name, $1) }, isRaw: isRaw
+        ) { [call] in try call.finish(outcome) }
     }
 }

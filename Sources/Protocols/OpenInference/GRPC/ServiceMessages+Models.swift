@@ -3,9 +3,9 @@ import Inference
 import Serving
 
 extension ServiceMessages {
-    func statistics(_ models: [ServedModel]) throws -> [UInt8] {
+    func statistics(_ models: [ModelCounts]) throws -> [UInt8] {
         let message = try arena.make(Inference__ModelStatisticsResponse.self, mw_model_statistics_response())
-        message.pointee.model_stats = try arena.messages(models.map { try counts(ModelCounts($0)) })
+        message.pointee.model_stats = try arena.messages(models.map(counts))
         message.pointee.n_model_stats = models.count
         return bytes(message)
     }
@@ -55,28 +55,27 @@ extension ServiceMessages {
         return message
     }
 
-    func settings(_ model: ServedModel) throws -> [UInt8] {
-        let settings = ModelSettings(model)
+    func settings(_ settings: ModelSettings) throws -> [UInt8] {
         let config = try arena.make(Inference__ModelConfig.self, mw_model_config())
         config.pointee.name = try arena.text(settings.name)
         config.pointee.platform = try arena.text(settings.platform)
         config.pointee.max_batch_size = Int32(clamping: settings.maxBatchSize)
-        config.pointee.version_policy = try policy(model.configuration.versionPolicy)
+        config.pointee.version_policy = try policy(settings.policy)
         config.pointee.input = try arena.messages(
-            zip(settings.input, model.model.inputs).map { input, spec in
+            settings.input.map { input in
                 let message = try arena.make(Inference__ModelInput.self, mw_model_input())
                 message.pointee.name = try arena.text(input.name)
-                message.pointee.data_type = Self.type(spec.datatype)
+                message.pointee.data_type = Self.type(input.type)
                 message.pointee.dims = try arena.list(input.dims.map(Int64.init))
                 message.pointee.n_dims = input.dims.count
                 return message
             })
         config.pointee.n_input = settings.input.count
         config.pointee.output = try arena.messages(
-            zip(settings.output, model.model.outputs).map { output, spec in
+            settings.output.map { output in
                 let message = try arena.make(Inference__ModelOutput.self, mw_model_output())
                 message.pointee.name = try arena.text(output.name)
-                message.pointee.data_type = Self.type(spec.datatype)
+                message.pointee.data_type = Self.type(output.type)
                 message.pointee.dims = try arena.list(output.dims.map(Int64.init))
                 message.pointee.n_dims = output.dims.count
                 return message

@@ -2,10 +2,17 @@ import Inference
 import Serving
 
 extension OutputBuffer {
-    /// Writes the answer to a question in place of what is there.
+    /// Writes the answer to a question in place of what is there, and keeps its record.
     ///
-    /// - Returns: how many bytes of it are JSON; nil where it is all JSON.
-    func answer(_ question: ModelQuestion, with outputs: [Tensor]) -> Int? {
+    /// - Throws: as ``ModelCall/finish(_:)``; the answer must not be given then.
+    func answer(_ question: ModelQuestion, with outcome: InferenceOutcome) throws -> InferenceSession.Written {
+        let header = write(question, outcome.outputs)
+        try question.call.finish(outcome)
+        return InferenceSession.Written(header: header, predictionID: question.call.madeID)
+    }
+
+    /// - Returns: how many bytes are JSON; nil where all are.
+    private func write(_ question: ModelQuestion, _ outputs: [Tensor]) -> Int? {
         clear()
         append("{\"model_name\":")
         append(jsonString: question.model.name)

@@ -1,5 +1,8 @@
+import Basics
 import Inference
+import Registry
 import Serving
+import Telemetry
 
 /// What the statistics extension tells of a model, in its words.
 struct ModelCounts: Encodable {
@@ -10,6 +13,17 @@ struct ModelCounts: Encodable {
         init(_ total: ModelStatistics.Total) {
             count = total.count
             ns = total.nanoseconds
+        }
+
+        init(count: UInt64 = 0, ns: UInt64 = 0) {
+            self.count = count
+            self.ns = ns
+        }
+
+        /// What durations add up to.
+        init(_ counts: DurationCounts) {
+            count = counts.count
+            ns = counts.nanoseconds
         }
     }
 
@@ -65,5 +79,46 @@ struct ModelCounts: Encodable {
                 computeOutput: Total(batch.output))
         }
         memoryUsage = [Memory(byteSize: model.model.byteCount)]
+    }
+
+    static func all(of target: Directory.Target) -> [ModelCounts] {
+        switch target {
+        case .endpoint(let endpoint): all(of: endpoint)
+        case .model(let model): [ModelCounts(model)]
+        }
+    }
+
+    /// What an endpoint has done, by version that has traffic.
+    static func all(of endpoint: Endpoint) -> [ModelCounts] {
+        let (traffic, readings) = (endpoint.traffic, endpoint.statistics)
+        let split = zip(traffic?.split?.arms ?? [], endpoint.splitReadings).dropFirst().map {
+            (Optional($0.version), Optional($1))
+        }
+        let arms = [(traffic?.stable, readings.stable), (traffic?.canary, readings.canary)] + split
+        return arms.compactMap { id, reading in
+            id.flatMap { id in reading.map { ModelCounts(endpoint, id.version, $0) } }
+        }
+    }
+
+    /// Every row is a run of its own there.
+    private init(_ endpoint: Endpoint, _ version: Int64, _ reading: ArmStatistics.Reading) {
+        func sum(_ stage: RequestStage) -> Total {
+            var counts = DurationCounts()
+            for arm in endpoint.stageHistograms where arm.version == version { counts.add(arm.stages.read(stage)) }
+            return Total(counts)
+        }
+        name = endpoint.definition.name
+        self.version = String(version)
+        lastInference = UInt64(max(0, (endpoint.lastAsked?.microseconds ?? 0) / 1000))
+        inferenceCount = UInt64(max(0, reading.answers - reading.failures))
+        executionCount = inferenceCount
+        let (input, infer, output) = (sum(.preprocess), sum(.inference), sum(.postprocess))
+        inferenceStats = Inference(
+            success: sum(.total), fail: Total(count: UInt64(max(0, reading.failures))), queue: Total(),
+            computeInput: input, computeInfer: infer, computeOutput: output, cacheHit: Total(), cacheMiss: Total())
+        batchStats =
+            inferenceCount == 0
+            ? [] : [Batch(batchSize: 1, computeInput: input, computeInfer: infer, computeOutput: output)]
+        memoryUsage = []
     }
 }

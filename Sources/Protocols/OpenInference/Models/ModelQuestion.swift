@@ -5,15 +5,17 @@ import Serving
 
 /// A request to a model of the repository, taken out of the parser's memory so that it may wait for its turn.
 struct ModelQuestion: Sendable {
-    let model: ServedModel
-    let input: InferenceInput
+    let call: ModelCall
     /// Whether each of the wanted outputs goes back as bytes.
     let binary: [Bool]
 
-    /// - Parameter now: on the monotonic clock, in nanoseconds.
+    var model: ServedModel { call.model }
+    var input: InferenceInput { call.input }
+
+    /// - Parameter began: when its bytes were first looked at, on the monotonic clock, in nanoseconds.
     /// - Throws: ``OpenInferenceFailure`` where inputs or outputs are not those of the model, `InferenceError` where a
     ///   tensor is of another type or shape.
-    init(_ view: mw_infer_view, to model: ServedModel, now: UInt64) throws {
+    init(_ view: mw_infer_view, to model: ServedModel, began: UInt64) throws {
         let specs = model.model.inputs
         let given = UnsafeBufferPointer(start: view.inputs, count: view.input_count)
         var tensors: [Tensor] = []
@@ -32,32 +34,32 @@ struct ModelQuestion: Sendable {
         let all = try view.parameters.bool("binary_data_output") ?? false
         let (wanted, binary) = try Self.outputs(view, of: model.model, binary: all)
         self.init(
-            model: model, tensors: tensors, wanted: wanted, binary: binary, now: now,
+            model: model, tensors: tensors, wanted: wanted, binary: binary, began: began,
             timeout: try view.parameters.count("timeout") ?? 0, priority: try view.parameters.count("priority") ?? 0,
             id: view.has_id ? view.id.string : nil)
     }
 
     /// - Parameters:
-    ///   - now: on the monotonic clock, in nanoseconds.
+    ///   - began: when its bytes were first looked at, on the monotonic clock, in nanoseconds.
     ///   - timeout: how long it may wait for its turn, in microseconds; 0 for as long as the model's settings say.
     init(
-        model: ServedModel, tensors: [Tensor], wanted: [Int], binary: [Bool], now: UInt64, timeout: UInt64,
+        model: ServedModel, tensors: [Tensor], wanted: [Int], binary: [Bool], began: UInt64, timeout: UInt64,
         priority: UInt64, id: String?
     ) {
         let (nanoseconds, isEndless) = timeout.multipliedReportingOverflow(by: 1000)
-        let (deadline, isLate) = now.addingReportingOverflow(nanoseconds)
-        self.model = model
+        let (deadline, isLate) = began.addingReportingOverflow(nanoseconds)
         self.binary = binary
-        input = InferenceInput(
-            tensors: tensors, wanted: wanted, deadline: timeout == 0 || isEndless || isLate ? nil : deadline,
-            priority: Int(clamping: priority), id: id)
+        call = ModelCall(
+            InferenceInput(
+                tensors: tensors, wanted: wanted, deadline: timeout == 0 || isEndless || isLate ? nil : deadline,
+                priority: Int(clamping: priority), id: id), to: model, began: began)
     }
 
     /// A body that is nothing but the elements of a model's only input. The answer goes back as bytes, too.
     ///
     /// - Throws: ``OpenInferenceFailure/notRaw(_:_:)`` where the model has several inputs, or one whose shape can not be
     ///   told from the number of elements.
-    init(raw body: UnsafeRawBufferPointer, to model: ServedModel) throws {
+    init(raw body: UnsafeRawBufferPointer, to model: ServedModel, began: UInt64) throws {
         func refuse(_ reason: String) -> OpenInferenceFailure { .notRaw(model.name, reason) }
         let specs = model.model.inputs
         guard let spec = specs.first, specs.count == 1 else { throw refuse("it has \(specs.count) inputs") }
@@ -82,9 +84,8 @@ struct ModelQuestion: Sendable {
             }
             tensor = try Tensor(type: .bytes, shape: spec.shape.map { _ in 1 }, storage: storage)
         }
-        self.model = model
         let outputs = model.model.outputs.indices
-        input = InferenceInput(tensors: [tensor], wanted: Array(outputs))
+        call = ModelCall(InferenceInput(tensors: [tensor], wanted: Array(outputs)), to: model, began: began)
         binary = outputs.map { _ in true }
     }
 

@@ -7,6 +7,16 @@ struct ModelSettings: Encodable {
         var name: String
         var dataType: String
         var dims: [Int]
+        let type: TensorType
+
+        init(name: String, type: TensorType, dims: [Int]) {
+            self.name = name
+            self.type = type
+            self.dims = dims
+            dataType = type == .bytes ? "TYPE_STRING" : "TYPE_\(type.rawValue)"
+        }
+
+        private enum CodingKeys: CodingKey { case name, dataType, dims }
     }
 
     struct Batching: Encodable {
@@ -48,19 +58,22 @@ struct ModelSettings: Encodable {
     var output: [Input]
     var instanceGroup: [Group]
     var dynamicBatching: Batching?
+    /// What ``versionPolicy`` says.
+    let policy: ModelConfiguration.VersionPolicy
 
     init(_ model: ServedModel) {
         let settings = model.configuration
         name = model.name
         platform = model.model.platform
-        versionPolicy = Policy(settings.versionPolicy)
+        policy = settings.versionPolicy
+        versionPolicy = Policy(policy)
         let limit = model.model.stacksRows ? settings.maxBatchSize ?? ModelConfiguration.rowsMax : 0
         maxBatchSize = limit
         func tensors(_ specs: [TensorSpec]) -> [Input] {
             specs.map { spec in
                 // Where a model batches, the dimension that counts rows is understood.
                 Input(
-                    name: spec.name, dataType: Self.type(spec.datatype),
+                    name: spec.name, type: spec.datatype,
                     dims: limit > 0 ? Array(spec.shape.dropFirst()) : spec.shape)
             }
         }
@@ -75,5 +88,30 @@ struct ModelSettings: Encodable {
         }
     }
 
-    static func type(_ type: TensorType) -> String { type == .bytes ? "TYPE_STRING" : "TYPE_\(type.rawValue)" }
+    /// An endpoint as a model: it takes any number of rows, and puts no requests together.
+    init(_ endpoint: Endpoint) {
+        let metadata = ModelMetadata(endpoint)
+        name = metadata.name
+        platform = metadata.platform
+        policy = .specific(metadata.versions)
+        versionPolicy = Policy(policy)
+        maxBatchSize = 0
+        func tensors(_ tensors: [ModelMetadata.Tensor]) -> [Input] {
+            tensors.map { Input(name: $0.name, type: TensorType(rawValue: $0.datatype) ?? .bytes, dims: $0.shape) }
+        }
+        input = tensors(metadata.inputs)
+        output = tensors(metadata.outputs)
+        instanceGroup = [Group(name: metadata.name, count: 1)]
+    }
+
+    init(_ target: Directory.Target) {
+        switch target {
+        case .endpoint(let endpoint): self.init(endpoint)
+        case .model(let model): self.init(model)
+        }
+    }
+
+    private enum CodingKeys: CodingKey {
+        case name, platform, versionPolicy, maxBatchSize, input, output, instanceGroup, dynamicBatching
+    }
 }

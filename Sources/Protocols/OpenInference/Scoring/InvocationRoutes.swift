@@ -37,12 +37,12 @@ struct InvocationRoutes: Sendable {
 
     private func answer(_ request: HTTPRequest, _ name: String) async throws -> HTTPResponse {
         let target = try scorer.directory.target(name)
-        let (form, answer) = try await scorer.score(target, try await body(request))
-        let output = OutputBuffer()
-        output.append("{\"predictions\":")
-        if form == .inputs { answer.appendByName(to: output) } else { answer.appendByRow(to: output) }
-        output.append("}")
-        return .bytes([UInt8](output.bytes), contentType: "application/json")
+        let scored = try await scorer.score(target, try await body(request))
+        return try Scorer.response(scored) { answer, form, output in
+            output.append("{\"predictions\":")
+            if form == .inputs { answer.appendByName(to: output) } else { answer.appendByRow(to: output) }
+            output.append("}")
+        }
     }
 
     private func body(_ request: HTTPRequest) async throws -> Scorer.Body {

@@ -48,17 +48,16 @@ struct PredictRoutes: Sendable {
             try request.caller?.require(.right(to: .infer, on: "endpoint"), on: name ?? subject)
             let target = try scorer.directory.target(name ?? subject, version: name == nil ? nil : subject)
             let body = Scorer.Body.json(try await Scorer.plain(request), forms: [.instances, .inputs])
-            let (form, answer) = try await scorer.score(target, body)
-            let output = OutputBuffer()
-            if form == .inputs {
-                output.append("{\"outputs\":")
-                answer.appendByName(to: output)
-            } else {
-                output.append("{\"predictions\":")
-                answer.appendByRow(to: output)
+            return try Scorer.response(try await scorer.score(target, body)) { answer, form, output in
+                if form == .inputs {
+                    output.append("{\"outputs\":")
+                    answer.appendByName(to: output)
+                } else {
+                    output.append("{\"predictions\":")
+                    answer.appendByRow(to: output)
+                }
+                output.append("}")
             }
-            output.append("}")
-            return .bytes([UInt8](output.bytes), contentType: "application/json")
         }
     }
 

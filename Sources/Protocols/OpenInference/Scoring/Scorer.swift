@@ -19,27 +19,56 @@ struct Scorer: Sendable {
         case table(Table)
     }
 
-    /// - Returns: the form of the request, and the outputs by name.
+    /// A scored request whose answer is to be written, and then ``finish``ed.
+    struct Scored: Sendable {
+        let form: ScoringRequest.Form
+        let answer: ScoringAnswer
+        /// What its record is called; nil where it is not kept.
+        let predictionID: String?
+        /// Counts the request and keeps its record; where it throws, the answer must not be given.
+        let finish: @Sendable () throws -> Void
+    }
+
     /// - Throws: a `Failure` that says what is wrong with the request or why there is no answer.
     func score(
         _ target: Directory.Target, _ body: Body
-    ) async throws -> (form: ScoringRequest.Form, answer: ScoringAnswer) {
+    ) async throws -> Scored {
+        let began = SystemTime.monotonicNanoseconds
         switch target {
         case .model(let model):
             let (form, tensors) = try await workers.run { session in
                 try session.scoring(body) { ($0.form, try $0.tensors(for: model.model)) }
             }
             let specs = model.model.outputs
-            let outcome = try await model.infer(InferenceInput(tensors: tensors, wanted: Array(specs.indices)))
-            return (form, ScoringAnswer(outputs: zip(specs, outcome.outputs).map { ($0.name, $1) }))
+            let call = ModelCall(
+                InferenceInput(tensors: tensors, wanted: Array(specs.indices)), to: model, began: began)
+            let outcome = try await call.infer()
+            return Scored(
+                form: form, answer: ScoringAnswer(outputs: zip(specs, outcome.outputs).map { ($0.name, $1) }),
+                predictionID: call.madeID
+            ) { try call.finish(outcome) }
         case .endpoint(let endpoint):
             return try await workers.run { session in
                 try session.scoring(body) { request in
-                    let scores = try session.scores(endpoint, try request.inputs(of: endpoint)).tensor
-                    return (request.form, ScoringAnswer(outputs: [(InferenceSession.scoreName, scores)]))
+                    let (scores, summary) = try session.scores(endpoint, try request.inputs(of: endpoint))
+                    return Scored(
+                        form: request.form, answer: ScoringAnswer(outputs: [(InferenceSession.scoreName, scores)]),
+                        predictionID: summary.madeID, finish: summary.finish)
                 }
             }
         }
+    }
+
+    /// An answer as JSON that `write` writes, with the id of its record.
+    static func response(
+        _ scored: Scored, _ write: (ScoringAnswer, ScoringRequest.Form, OutputBuffer) -> Void
+    ) throws -> HTTPResponse {
+        let output = OutputBuffer()
+        write(scored.answer, scored.form, output)
+        try scored.finish()
+        var response = HTTPResponse.bytes([UInt8](output.bytes), contentType: "application/json")
+        if let id = scored.predictionID { response.headers.add(InferRoutes.predictionHeader, id) }
+        return response
     }
 
     /// The body of a request as it was before it was compressed.

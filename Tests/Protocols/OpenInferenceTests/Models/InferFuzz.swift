@@ -135,7 +135,8 @@ import Testing
                 for (_, tensor) in read.inputs { #expect(tensor.byteCount <= message.count * 48) }
                 let output = OutputBuffer()
                 try InferAnswer(
-                    model: read.model, version: "1", id: read.id, outputs: read.inputs, isRaw: mutator.below(2) == 0
+                    model: read.model, version: "1", id: read.id, outputs: read.inputs, isRaw: mutator.below(2) == 0,
+                    finish: {}
                 ).write(to: output, in: arena)
             } catch let failure as any Failure {
                 #expect([.invalidArgument, .resourceExhausted].contains(failure.code), "seed \(seed): \(message)")

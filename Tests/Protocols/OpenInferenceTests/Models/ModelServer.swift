@@ -67,7 +67,7 @@ struct ModelServer {
         let router = Router()
         let protocols = OpenInference(
             table: EndpointTable(), models: repository, version: "9.9", time: SystemTime(), random: SystemRandom(),
-            loops: 2, workers: 2, answersOnLoops: true, metrics: metrics)
+            loops: 2, workers: 2, answersOnLoops: true)
         protocols.install(on: router)
         let folder = FileManager.default.temporaryDirectory.path
         protocols.installScoring(
