@@ -127,7 +127,7 @@ import Testing
             let count = try? await database.read { transaction in
                 try transaction.first("SELECT count(*) AS n FROM modelworks_scoring_parts")?.int("n")
             }
-            found.give((count ?? 0) ?? 0)
+            found.give(count ?? 0)
         }
         return found.wait()
     }
