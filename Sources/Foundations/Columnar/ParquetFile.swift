@@ -8,10 +8,13 @@ extension ColumnarConnection {
     ///   - query: one SELECT.
     ///   - path: the file; one of that name is replaced. Its folder must exist.
     ///   - context: what the query came from, named in errors.
-    /// - Returns: how many rows were written.
+    ///   - count: how many rows there have to be; with more or fewer the file does not appear. Nil takes any number.
+    /// - Returns: how many rows there were.
     /// - Throws: as `query`; then nothing is left behind.
     @discardableResult
-    public func writeParquet(query: String, to path: String, context: String? = nil) throws -> Int64 {
+    public func writeParquet(
+        query: String, to path: String, context: String? = nil, only count: Int64? = nil
+    ) throws -> Int64 {
         var query = query.trimmingWhitespace()
         while query.last == ";" { query = query.dropLast().trimmingWhitespace() }
         // A connection does one thing at a time, so no other writer has this name.
@@ -21,7 +24,7 @@ extension ColumnarConnection {
             let rows = try execute(
                 "COPY (\(query)\n) TO \(SQLText.literal(temporary)) (FORMAT parquet, COMPRESSION zstd)",
                 context: context)
-            try ParquetFile.publish(temporary, as: path)
+            if let count, count != rows { unlink(temporary) } else { try ParquetFile.publish(temporary, as: path) }
             return rows
         } catch {
             unlink(temporary)

@@ -76,18 +76,17 @@ struct DatabaseSink: TableSink {
     }
 
     func write(
-        _ partition: Int, of run: ScoringRun, rows: String, deadLetters: String?, on connection: ColumnarConnection,
-        _ thread: BlockingThread
+        _ partition: ScoredPartition, of run: ScoringRun, on connection: ColumnarConnection, _ thread: BlockingThread
     ) async throws {
         let (scored, refused) = try await thread.run {
-            (try connection.query(rows), try deadLetters.map { try connection.query($0) })
+            (try connection.query(partition.rows), try partition.deadLetters.map { try connection.query($0) })
         }
         let (target, side, id) = (target, SQLText.identifier(refusedTable), run.id)
         try await database.write { transaction in
             try Self.insert(scored, into: target, transaction)
             if let refused { try Self.insert(refused, into: side, transaction) }
             try transaction.execute(
-                "INSERT INTO \(Self.parts) (run_id, part) VALUES (?, ?)", [.text(id), .init(partition)])
+                "INSERT INTO \(Self.parts) (run_id, part) VALUES (?, ?)", [.text(id), .init(partition.number)])
         }
     }
 

@@ -79,17 +79,22 @@ struct ParquetSink: TableSink {
     }
 
     func write(
-        _ partition: Int, of run: ScoringRun, rows: String, deadLetters query: String?,
-        on connection: ColumnarConnection, _ thread: BlockingThread
+        _ partition: ScoredPartition, of run: ScoringRun, on connection: ColumnarConnection, _ thread: BlockingThread
     ) async throws {
-        let name = Self.name(partition)
+        let name = Self.name(partition.number)
         let (parts, deadLetters) = (parts, deadLetters)
         try await thread.run {
-            if let query {
+            if let query = partition.deadLetters {
                 try? FileManager.default.createDirectory(atPath: deadLetters, withIntermediateDirectories: true)
                 try connection.writeParquet(query: query, to: "\(deadLetters)/\(name)")
             }
-            try connection.writeParquet(query: rows, to: "\(parts)/\(name)")
+            let path = "\(parts)/\(name)"
+            if let quick = partition.quick,
+                try connection.writeParquet(query: quick.rows, to: path, only: quick.count) == quick.count
+            {
+                return
+            }
+            try connection.writeParquet(query: partition.rows, to: path)
         }
     }
 

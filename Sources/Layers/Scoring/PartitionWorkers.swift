@@ -51,10 +51,14 @@ struct PartitionWorkers: Sendable {
             try scorer.score(range, on: connection, answers: answers, refusals: refusals)
         }
         let hasDeadLetters = run.plan.onError == .deadLetter && outcome.refused > 0
-        try await sink.write(
-            number, of: run, rows: queries.scored(range, predictions: answers, at: moment),
-            deadLetters: hasDeadLetters ? queries.deadLetters(range, refused: refusals, at: moment) : nil,
-            on: connection, thread)
+        func rows(inOrder: Bool) -> String {
+            queries.scored(range, predictions: answers, at: moment, inOrder: inOrder)
+        }
+        let partition = ScoredPartition(
+            number: number, rows: rows(inOrder: false),
+            quick: outcome.refused == 0 ? (rows(inOrder: true), Int64(range.count)) : nil,
+            deadLetters: hasDeadLetters ? queries.deadLetters(range, refused: refusals, at: moment) : nil)
+        try await sink.write(partition, of: run, on: connection, thread)
         try await thread.run {
             for table in [answers, refusals] { try connection.execute("DROP TABLE IF EXISTS \(table)") }
         }

@@ -97,7 +97,7 @@ public struct ScoringJob: Sendable {
             progress: { progress(Progress(done: done.add($0), rows: total)) })
         let rest = partitions.indices.filter { !written.contains($0) }
         let outcome = try await PartitionWorkers(scorer: scorer, queries: queries, sink: sink, run: run, time: time)
-            .run(rest, of: partitions, engine, count: max(1, options.threads) + 1)
+            .run(rest, of: partitions, engine, count: max(1, options.threads) + 2)
         if run.finished == nil || !rest.isEmpty {
             run.finished = time.now
             try await sink.finish(run, partitions: partitions.count)

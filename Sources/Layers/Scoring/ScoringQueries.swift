@@ -38,16 +38,19 @@ struct ScoringQueries: Sendable {
         }
     }
 
-    /// The partition's rows with their predictions and stamps, in the order of the input.
-    /// - Parameter predictions: the table of ``Predictions``.
-    func scored(_ range: Range<Int64>, predictions: String, at time: Timestamp) -> String {
+    /// The partition's rows with their predictions and stamps.
+    /// - Parameters:
+    ///   - predictions: the table of ``Predictions``.
+    ///   - inOrder: whether it has all rows in the order in which they are read, which saves looking each one up. Rows
+    ///     for which that does not hold are left out, so that their number tells.
+    func scored(_ range: Range<Int64>, predictions: String, at time: Timestamp, inOrder: Bool) -> String {
         var columns = kept.map { "s.\(SQLText.identifier($0))" }
         for (index, column) in layout.columns.enumerated() {
             columns.append("p.\(Predictions.name(index)) AS \(SQLText.identifier(column.name))")
         }
         columns += stamps(at: time)
         if run.plan.onError == .null { columns.append("p.\(Predictions.problem) AS \(Self.problem)") }
-        return join(range, predictions, columns)
+        return join(range, predictions, columns, reading: kept, inOrder: inOrder)
     }
 
     /// Rows that were refused, with the reason.
@@ -57,23 +60,27 @@ struct ScoringQueries: Sendable {
         return join(
             range, refused,
             all + ["p.\(Predictions.place) AS input_row", "p.\(Predictions.problem) AS \(Self.problem)"]
-                + stamps(at: time))
+                + stamps(at: time), reading: rows.columns.map(\.name), inOrder: false)
     }
 
-    private func join(_ range: Range<Int64>, _ table: String, _ columns: [String]) -> String {
-        let place = SQLText.identifier(PartitionedRows.place)
-        let read = rows.select(range, rows.columns.map { SQLText.identifier($0.name) })
+    private func join(
+        _ range: Range<Int64>, _ table: String, _ columns: [String], reading: [String], inOrder: Bool
+    ) -> String {
+        let read = rows.select(range, reading.map { SQLText.identifier($0) })
+        let places = "p.\(Predictions.place) = s.\(SQLText.identifier(PartitionedRows.place))"
         return """
             SELECT \(columns.joined(separator: ", ")) FROM (\(read)) AS s \
-            JOIN \(table) AS p ON p.\(Predictions.place) = s.\(place)
+            \(inOrder ? "POSITIONAL JOIN \(table) AS p WHERE \(places)" : "JOIN \(table) AS p ON \(places)")
             """
     }
 
     private func stamps(at time: Timestamp) -> [String] {
+        // A type of one value is written without a look at each row; files and readers have it as text.
+        func stamp(_ text: String) -> String { "CAST(\(SQLText.literal(text)) AS ENUM (\(SQLText.literal(text))))" }
         let plan = run.plan
         return [
-            "\(SQLText.literal(plan.model)) AS model_name", "\(SQLText.literal(plan.version)) AS model_version",
-            "\(SQLText.literal(run.id)) AS run_id", "make_timestamp(\(time.microseconds)) AS scored_at",
+            "\(stamp(plan.model)) AS model_name", "\(stamp(plan.version)) AS model_version",
+            "\(stamp(run.id)) AS run_id", "make_timestamp(\(time.microseconds)) AS scored_at",
         ]
     }
 }

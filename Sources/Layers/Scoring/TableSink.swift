@@ -17,16 +17,22 @@ protocol TableSink: Sendable {
     func written(of run: ScoringRun) async throws -> Set<Int>
 
     /// Writes a partition, whole or not at all.
-    /// - Parameters:
-    ///   - rows: a query on the connection.
-    ///   - deadLetters: another, for rows that were refused; nil where there are none.
     func write(
-        _ partition: Int, of run: ScoringRun, rows: String, deadLetters: String?, on connection: ColumnarConnection,
-        _ thread: BlockingThread
+        _ partition: ScoredPartition, of run: ScoringRun, on connection: ColumnarConnection, _ thread: BlockingThread
     ) async throws
 
     /// Makes the output what its readers look for, once all partitions are there.
     func finish(_ run: ScoringRun, partitions: Int) async throws
 
     func close() async
+}
+
+/// A partition that was scored, as queries on the connection that it was scored on.
+struct ScoredPartition: Sendable {
+    let number: Int
+    let rows: String
+    /// The same rows by a faster query, which is right where it gives so many; nil where there is none.
+    let quick: (rows: String, count: Int64)?
+    /// Rows that were refused; nil where there are none.
+    let deadLetters: String?
 }

@@ -154,7 +154,7 @@ import Testing
             (LinearModel(["a", "cc"]), { _ in }, "the model takes 'cc'"),
             (LinearModel(["a", "cc"]), { $0.mapping = ["aa": "a"] }, "has no such column but id, a, B, c, x"),
             (LinearModel(["a"]), { $0.mapping = ["aa": "c"] }, "takes no column 'aa'. Did you mean 'a'?"),
-            (LinearModel(width: 4), { _ in }, "takes 4 numbers without names"),
+            (LinearModel(width: 4), { _ in }, "the value of 'x' is no list of 4 FP64"),
             (LinearModel(width: 4), { $0.features = ["a", "b"] }, "Name the columns in the model's order"),
             (LinearModel(["a", "x"]), { _ in }, "the column 'x' is DECIMAL"),
             (LinearModel(["a"]), { $0.keep = .columns(["nothing"]) }, "'nothing'"),
