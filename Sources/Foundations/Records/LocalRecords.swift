@@ -57,7 +57,9 @@ public final class LocalRecords: RecordChannel {
     ///   - thread: does what blocks; the same one for all turns of a channel.
     /// - Throws: what the log or the history throws; the records are then where they were.
     @discardableResult
-    public func compact(all: Bool, expiringBefore moment: Timestamp?, on thread: BlockingThread) async throws -> Compacted {
+    public func compact(
+        all: Bool, expiringBefore moment: Timestamp?, on thread: BlockingThread
+    ) async throws -> Compacted {
         guard let history else { return Compacted() }
         // What the history has must be in the log after a power cut too, or positions would be given twice.
         try await log.sync()
