@@ -28,7 +28,7 @@ import Testing
             #expect(
                 complaint(["works.yaml": "name: a", path: "name: b"])
                     == "\(path): definitions stand in a folder of their kind. Folders: data, features, training, pipelines, "
-                    + "serving, monitoring, governance.")
+                    + "serving, streams, monitoring, governance.")
         }
     }
 

@@ -1,6 +1,7 @@
 import Basics
 import Configuration
 import Foundation
+import Inference
 
 extension ModelConfiguration {
     /// Words of Triton's `ModelConfig` that say nothing a model file does not say itself.
@@ -36,6 +37,7 @@ extension ModelConfiguration {
                 except: understood + [
                     "max_batch_size", "dynamic_batching", "instance_group", "version_policy",
                     "latency_budget_microseconds", "latency_budget", "response_cache", "record", "scaling",
+                    "ensemble_scheduling",
                 ])
             if mapping.node("max_batch_size") != nil {
                 configuration.maxBatchSize = try positive(mapping, "max_batch_size", 0)
@@ -59,6 +61,52 @@ extension ModelConfiguration {
                 configuration.scaling = try ScalingPolicy(scaling)
             }
             if let policy = try mapping.node("version_policy")?.mapping() { try versionPolicy(policy) }
+            if let graph = try mapping.node("ensemble_scheduling")?.mapping() { try ensemble(graph, of: mapping) }
+        }
+
+        private mutating func ensemble(_ graph: ConfigurationMapping, of model: ConfigurationMapping) throws {
+            warn(graph, except: ["step"])
+            let isStacked = (configuration.maxBatchSize ?? 0) > 0
+            let steps = try graph.list("step").map { node in
+                let step = try node.mapping(allowing: ["model_name", "model_version", "input_map", "output_map"])
+                let version = try step.int("model_version", default: -1)
+                func map(_ key: String) throws -> [String: String] {
+                    let entries = try step.required(key).mapping().entries
+                    return Dictionary(
+                        try entries.map { ($0.key, try $0.value.string()) }, uniquingKeysWith: { first, _ in first })
+                }
+                return EnsembleDefinition.Step(
+                    model: try step.string("model_name"), version: version < 0 ? nil : "\(version)",
+                    inputs: try map("input_map"), outputs: try map("output_map"))
+            }
+            do {
+                configuration.ensemble = try EnsembleDefinition(
+                    inputs: try specs(model, "input", isStacked), outputs: try specs(model, "output", isStacked),
+                    steps: steps)
+            } catch let failure as ServingFailure {
+                throw ConfigurationFailure(graph.place, failure.message, remedy: failure.remedy)
+            }
+        }
+
+        /// The inputs or outputs as Triton has them: where rows are stacked, `dims` leaves them out.
+        private func specs(_ mapping: ConfigurationMapping, _ key: String, _ isStacked: Bool) throws -> [TensorSpec] {
+            try mapping.list(key).map { node in
+                let tensor = try node.mapping()
+                let word = try tensor.string("data_type")
+                let name = word.hasPrefix("TYPE_") ? String(word.dropFirst(5)) : word
+                guard let type = TensorType(rawValue: name == "STRING" ? "BYTES" : name) else {
+                    throw ConfigurationFailure(
+                        try tensor.required("data_type").place, "'\(word)' is no data type such as TYPE_FP32")
+                }
+                let sizes = try tensor.list("dims").map { size in
+                    guard let value = Int(try size.string()), value >= -1 else {
+                        throw ConfigurationFailure(size.place, "a size must be a whole number, or -1 for any")
+                    }
+                    return value
+                }
+                return TensorSpec(
+                    name: try tensor.string("name"), datatype: type, shape: (isStacked ? [-1] : []) + sizes)
+            }
         }
 
         private mutating func dynamicBatching(_ mapping: ConfigurationMapping) throws {

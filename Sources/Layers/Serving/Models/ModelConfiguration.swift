@@ -28,6 +28,8 @@ public struct ModelConfiguration: Sendable, Codable, Equatable {
     public var record: RecordPolicy?
     /// What each stage of answering may take.
     public var latencyBudget: LatencyBudget?
+    /// The models it is made of; nil for one that is a file.
+    public var ensemble: EnsembleDefinition?
 
     /// How long and how many answers are kept.
     public struct ResponseCacheSettings: Sendable, Codable, Equatable {

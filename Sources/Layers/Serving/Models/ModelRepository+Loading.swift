@@ -70,8 +70,10 @@ extension ModelRepository {
         }
         let began = SystemTime.monotonicNanoseconds
         do {
-            let model = try tensorModel(at: source.version.path, override: override)
             var configuration = source.configuration
+            let model =
+                try configuration.ensemble.map { ensemble($0, configuration) }
+                ?? tensorModel(at: source.version.path, override: override)
             if configuration.scaling == nil, configuration.instances == nil, ModelRunner.scalable(model) != nil {
                 configuration.scaling = options.processes
             }
@@ -106,6 +108,13 @@ extension ModelRepository {
         return try ServedModel(
             name: name, version: version, model: model, configuration: configuration, time: time, metrics: metrics,
             records: records)
+    }
+
+    private func ensemble(_ definition: EnsembleDefinition, _ configuration: ModelConfiguration) -> EnsembleModel {
+        EnsembleModel(definition, stacksRows: (configuration.maxBatchSize ?? 0) > 0) { [weak self] name, version in
+            guard let self else { throw ServingFailure.modelNotReady(name, reason: "the server ends") }
+            return try self.model(name, version: version)
+        }
     }
 
     private func tensorModel(at path: String, override: OverrideFolder?) throws -> any TensorModel {
