@@ -42,6 +42,7 @@ soak: build ## run the long proofs (kill storms, replays under load); SEED=n rep
 .PHONY: fuzz
 fuzz: setup ## feed mutated input to every parser; SEED=n repeats a run, FUZZ_SECONDS=n sets its length
 	@scripts/fuzz
+	@scripts/fuzz-wire
 
 .PHONY: bench
 bench: build ## measure speed and size, with the command and the machine

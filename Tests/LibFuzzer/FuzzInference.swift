@@ -93,7 +93,8 @@ private struct Echo: TensorModel {
 
 private let wire = Wire()
 
-private func take(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+@_cdecl("LLVMFuzzerTestOneInput")
+public func take(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     wire.take(UnsafeRawBufferPointer(start: start, count: count))
     return 0
 }
