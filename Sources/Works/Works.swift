@@ -290,7 +290,12 @@ public final class Works: Sendable {
         ) {
             await hooks.attempt($0)
         }.install(on: router)
-        router.get("/api/works/v1/scorers", needs: .right(to: .read)) { [scoring] _ in
+        router.get(
+            "/api/works/v1/scorers", needs: .right(to: .read),
+            about: .init(
+                "Tells how far the scorers of streams in this process have come",
+                answer: .json([StreamScorerStatus].self))
+        ) { [scoring] _ in
             try .json(await scoring.statuses())
         }
         ScalingRoutes(scaler).install(on: router)

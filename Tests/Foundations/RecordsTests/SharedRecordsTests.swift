@@ -97,7 +97,14 @@ import Testing
             #expect(try await texts(channel) == ["before"])
             try append("spooled", to: channel)
         }
-        let channel = try site.process("first").channel("predictions", "delay")
+        // The thread that read last lets go of the spool a moment later.
+        var back: (any RecordChannel)?
+        let deadline = ContinuousClock.now + .seconds(30)
+        while back == nil, ContinuousClock.now < deadline {
+            back = try? site.process("first").channel("predictions", "delay")
+            await Task.yield()
+        }
+        let channel = try #require(back)
         try append("after", to: channel)
         #expect(try await texts(channel) == ["before", "spooled", "after"])
     }

@@ -64,10 +64,8 @@ struct EnsembleTests {
             for number in 0..<200 {
                 group.addTask { [self] in
                     let value = Double(number)
-                    #expect(
-                        try await ask(repository, [value, -value]) == [
-                            [2 * value - 2, -2 * value - 2], [value - 1, -value - 1],
-                        ])
+                    let answer = try await ask(repository, [value, -value])
+                    #expect(answer == [[2 * value - 2, -2 * value - 2], [value - 1, -value - 1]])
                 }
             }
             try await group.waitForAll()
