@@ -182,15 +182,18 @@ struct RepositoryTests {
         #expect(repository.index(readyOnly: true).count == 3)
         let alive = { self.folder.alive.load(ordering: .acquiring) }
         #expect(alive() == 2)
+        // One that is pushed out before its first run is loaded once more for it.
+        let begun = folder.loads.count
+        #expect((3...6).contains(begun))
         for (place, name) in ["a", "b", "c", "a", "a", "c", "b"].enumerated() {
             let request = try StubModel.request(Double(place))
             let outcome = try await repository.model(name, version: nil).infer(request.input)
             #expect(request.isAnswered(by: outcome.outputs))
             #expect(alive() == 2)
         }
-        // a, b and c in turn each push out the one that comes next: 3 at the start, then a b c, a, none, none, b.
+        // a, b and c in turn each push out the one that comes next: a b c, a, none, none, b.
         let loads = folder.loads.count
-        #expect(loads <= 3 + 5)
+        #expect(loads <= begun + 5)
         // Who asks while it is being loaded waits for that one load.
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<20 {
