@@ -228,7 +228,8 @@ let package = Package(
             "KeyValue",
             "Streams", "Columnar", "ObjectStorage", "Statistics", "Aggregations", "Datasets", "Engines", "TestSupport"),
         tests(
-            "Serving", in: "Layers", "Aggregations", "Basics", "Columnar", "Configuration", "Documents", "Features",
+            "Serving", in: "Layers", excluding: ["Costs/advice_oracle.py"], "Aggregations", "Basics", "Columnar",
+            "Configuration", "Documents", "Features",
             "Inference", "ObjectStorage", "Records", "Streams", "Telemetry", "Engines", "TestSupport"),
         tests(
             "Scoring", in: "Layers", "Basics", "Columnar", "SQL", "ObjectStorage", "Inference", "Datasets", "Features",

@@ -64,8 +64,8 @@ private struct Wire {
             guard let outcome = try question.model.inferHere(question.input) else { return }
             arena.reset()
             let output = OutputBuffer()
-            try question.answer(outcome, isRaw: isRaw).write(to: output, in: arena)
-            _ = try output.answer(question, with: outcome)
+            try question.answer(outcome, isRaw: isRaw).write(to: output, in: arena, notes: nil)
+            _ = try output.answer(question, with: outcome, notes: nil)
         } catch let failure as any Failure {
             guard failure.code != .internal else { fatalError("\(failure.message)") }
         } catch {

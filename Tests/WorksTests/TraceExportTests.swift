@@ -57,8 +57,9 @@ import Works
                 return (resource["scopeSpans"]?.array ?? []).flatMap { $0["spans"]?.array ?? [] }
             }
         }
-        #expect(spans.count == 1)
-        let span = try #require(spans.first)
+        // The request, and five stages below it.
+        #expect(spans.count == 6)
+        let span = try #require(spans.first { $0["parentSpanId"]?.string == parent })
         #expect(span["traceId"]?.string == trace && span["parentSpanId"]?.string == parent)
         #expect(span["spanId"]?.string?.utf8.count == 16 && span["spanId"]?.string != parent)
         #expect(span["kind"]?.integer == 2 && span["name"]?.string == "POST /v2/models/{name}/infer")
@@ -71,6 +72,58 @@ import Works
         #expect(attribute("http.response.status_code") == ["intValue": "200"])
         #expect(attribute("http.route") == ["stringValue": "/v2/models/{name}/infer"])
         #expect(attribute("modelworks.request_id") == ["stringValue": "r-1"])
+        #expect(attribute("modelworks.model") == ["stringValue": "double"])
+        let stages = spans.filter { $0["parentSpanId"] == span["spanId"] }
+        #expect(
+            stages.compactMap { $0["name"]?.string } == [
+                "ingest", "preprocess", "inference", "postprocess", "serialise",
+            ])
+        #expect(Set(spans.compactMap { $0["spanId"]?.string }).count == 6)
+        var last = start
+        for stage in stages {
+            #expect(stage["traceId"]?.string == trace && stage["kind"]?.integer == 1)
+            let begun = try #require(stage["startTimeUnixNano"]?.string.flatMap(Int64.init))
+            let ended = try #require(stage["endTimeUnixNano"]?.string.flatMap(Int64.init))
+            // One behind the other, within the request; the clock of moments has whole microseconds.
+            #expect(begun >= last && ended >= begun && ended <= end + 1000)
+            last = ended
+            let told = Dictionary(
+                uniqueKeysWithValues: (stage["attributes"]?.array ?? []).compactMap { attribute in
+                    attribute["key"]?.string.map { ($0, attribute["value"]?["stringValue"]?.string) }
+                })
+            #expect(
+                told == ["modelworks.model": "double", "modelworks.version": "1", "modelworks.arm": "stable"])
+        }
+    }
+
+    /// A trace's notes are only looked at where the trace is kept.
+    @Test func stepsAreToldOnlyOfRequestsThatAreKept() async throws {
+        let told = Mutex<[String]>([])
+        let made = Atomic<Int>(0)
+        let exporter = TraceExporter(
+            service: "s", share: 0, time: SystemTime(), random: SystemRandom(), metrics: MetricsRegistry()
+        ) { document in
+            let value = try JSON.decode(JSONValue.self, from: document)
+            let spans = value["resourceSpans"]?.array?.first?["scopeSpans"]?.array?.first?["spans"]?.array ?? []
+            told.withLock { $0 += spans.compactMap { $0["name"]?.string } }
+        }
+        for (status, trace) in [
+            (200, nil), (500, nil), (200, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ] {
+            var record = RequestRecord(
+                scheme: "HTTP/1.1", method: "GET", path: "/", remote: "", requestID: "", start: 0)
+            record.route = "/"
+            record.status = status
+            record.trace = trace
+            record.notes.write {
+                made.add(1, ordering: .relaxed)
+                return RequestNotes.Content(attributes: [], steps: [.init("step \(status)", start: 0, nanoseconds: 5)])
+            }
+            exporter.ended(record)
+        }
+        await exporter.flush()
+        #expect(told.withLock { $0 } == ["GET /", "step 500", "GET /", "step 200"])
+        #expect(made.load(ordering: .acquiring) == 2)
     }
 
     @Test func spansThatNobodyTakesAreDroppedAndCounted() async throws {

@@ -57,6 +57,9 @@ final class CallState: Sendable {
         mw_call_owner(view.pointer).map { Unmanaged<CallState>.fromOpaque($0).takeUnretainedValue() }
     }
 
+    /// Where it can be said how the call was answered; nil where nobody wants to know.
+    var notes: RequestNotes? { note?.notes }
+
     // MARK: Cancelling
 
     var isCancelled: Bool { cancelling.withLock { $0.isCancelled } }

@@ -193,7 +193,7 @@ final class GRPCCore: HTTP2Receiver {
                 if let credentials, let access { caller = try await access.admit(credentials) }
                 let request = GRPCRequest(
                     method: method.name, message: try await message(limit), metadata: metadata, caller: caller,
-                    requestID: state.requestID, remoteAddress: remote)
+                    requestID: state.requestID, remoteAddress: remote, notes: state.notes)
                 state.reply(try await handler(request))
             } catch {
                 state.fail(error)

@@ -15,6 +15,9 @@ public struct GRPCInlineCall: ~Copyable {
     /// Who is told of the call; nil where nobody is.
     let note: RequestRecord?
 
+    /// Where it can be said how the call was answered; nil where nobody wants to know.
+    public var notes: RequestNotes? { note?.notes }
+
     /// The message; valid until the handler returns.
     public let message: UnsafeRawBufferPointer
 

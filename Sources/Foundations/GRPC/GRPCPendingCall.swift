@@ -1,4 +1,5 @@
 import Basics
+import Telemetry
 
 /// A unary call that is answered later, from any thread, by whoever holds it. One that is let go of without an answer ends
 /// by INTERNAL.
@@ -11,6 +12,9 @@ public final class GRPCPendingCall: Sendable {
 
     /// Whether an answer would reach nobody: the client gave the call up, or its deadline has passed.
     public var isCancelled: Bool { state.isCancelled }
+
+    /// Where it can be said how the call was answered; nil where nobody wants to know.
+    public var notes: RequestNotes? { state.notes }
 
     /// Runs once when the call is cancelled, on the loop or at once; it must not block.
     public func onCancel(_ body: @escaping @Sendable () -> Void) { state.onCancel(body) }

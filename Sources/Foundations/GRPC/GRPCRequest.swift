@@ -1,5 +1,6 @@
 import Basics
 import HTTP
+import Telemetry
 
 /// What a handler is told of a call.
 public struct GRPCRequest: Sendable {
@@ -13,4 +14,6 @@ public struct GRPCRequest: Sendable {
     public let requestID: String
     /// The address of the peer, without its port.
     public let remoteAddress: String
+    /// Where it can be said how the call was answered; nil where nobody wants to know, and for streams.
+    public var notes: RequestNotes?
 }

@@ -1,4 +1,5 @@
 import Basics
+import Telemetry
 
 /// A request that has been read whole, or whose body its handler takes piece by piece.
 public struct HTTPRequest: Sendable {
@@ -22,6 +23,8 @@ public struct HTTPRequest: Sendable {
     public internal(set) var parameters: [String: String] = [:]
     /// The pattern of the route that answers, such as `/v2/models/{name}`; empty before the router has found one.
     public internal(set) var route = ""
+    /// Where it can be said how the request was answered; nil where nobody wants to know.
+    public internal(set) var notes: RequestNotes?
 
     /// Where the pieces come from; nil where the body is whole.
     var source: RequestPieces?

@@ -1,4 +1,5 @@
 internal import CTransport
+import Telemetry
 
 /// One request on the hot path, seen in place on the loop thread. Nothing of it may be kept after the handler returns:
 /// all bytes belong to the transport. ``later()`` is for requests that are answered afterwards.
@@ -12,6 +13,8 @@ public struct InlineExchange: ~Copyable {
     private let start: UInt64
     /// Who asks, where that is known.
     var principal: String?
+    /// Where it can be said how the request was answered; nil where nobody wants to know.
+    public internal(set) var notes: RequestNotes?
     /// Where it is noted that the handler has taken the request to answer it later.
     private let taken: UnsafeMutablePointer<Bool>
 
@@ -107,8 +110,8 @@ public struct InlineExchange: ~Copyable {
     public func later() -> PendingExchange {
         taken.pointee = true
         let (core, route, start) = (core, route, start)
-        let note = core.note(exchange, start: start, principal: principal)
-        return PendingExchange(Exchange(pointer: exchange)) {
+        let note = core.note(exchange, start: start, principal: principal, notes: notes)
+        return PendingExchange(Exchange(pointer: exchange), notes: notes) {
             core.record(route, $0, bytes: $1, start: start, note)
         }
     }

@@ -1,16 +1,20 @@
 internal import CTransport
 import Synchronization
+import Telemetry
 
 /// A request of the hot path that is answered later, from any thread, by whoever holds it. One that is let go of without
 /// an answer is answered by 500.
 public final class PendingExchange: Sendable {
+    /// Where it can be said how the request was answered; nil where nobody wants to know.
+    public let notes: RequestNotes?
     private let exchange: Exchange
     private let record: @Sendable (HTTPStatus, Int) -> Void
     private let isAnswered = Atomic(false)
 
     /// - Parameter record: told of the answer's status and the bytes of its body.
-    init(_ exchange: Exchange, record: @escaping @Sendable (HTTPStatus, Int) -> Void) {
+    init(_ exchange: Exchange, notes: RequestNotes?, record: @escaping @Sendable (HTTPStatus, Int) -> Void) {
         self.exchange = exchange
+        self.notes = notes
         self.record = record
     }
 

@@ -62,10 +62,12 @@ final class ServerCore: Sendable {
 
     /// - Parameter isAdmitted: whether an inline route of the same path has let the caller in.
     private func dispatch(_ exchange: Exchange, _ request: HTTPRequest, start: UInt64, isAdmitted: Bool = false) {
+        var request = request
+        if observer != nil { request.notes = RequestNotes() }
         let outcome = table.find(request.method, request.segments)
         var executor: LoopExecutor?
         if case .found(let match) = outcome, match.endpoint.isBrief { executor = LoopExecutor(of: exchange) }
-        Task.immediate(executorPreference: executor) {
+        Task.immediate(executorPreference: executor) { [request] in
             let (response, route, principal) = await self.answer(request, outcome, isAdmitted: isAdmitted)
             await self.send(response, of: route, to: exchange, request, principal: principal, start: start)
         }
@@ -112,7 +114,10 @@ final class ServerCore: Sendable {
     // MARK: Who is told
 
     /// What is known of a request before it is answered; nil where nobody wants to know.
-    func note(_ pointer: OpaquePointer, start: UInt64, principal: String?) -> RequestRecord? {
+    /// - Parameter notes: of the request, where it has some already.
+    func note(
+        _ pointer: OpaquePointer, start: UInt64, principal: String?, notes: RequestNotes? = nil
+    ) -> RequestRecord? {
         guard observer != nil else { return nil }
         let exchange = Exchange(pointer: pointer)
         let target = UnsafeRawBufferPointer(mw_exchange_target(pointer))
@@ -120,7 +125,8 @@ final class ServerCore: Sendable {
         var record = RequestRecord(
             scheme: "HTTP/1.1", method: String(mw_exchange_method(pointer)),
             path: String(decoding: path, as: UTF8.self), remote: String(mw_exchange_remote(pointer)),
-            requestID: exchange.named(random: random), start: start)
+            requestID: exchange.named(random: random), start: start,
+            notes: notes ?? RequestNotes())
         record.principal = principal
         record.agent = exchange.header("user-agent").map { String(decoding: $0.prefix(256), as: UTF8.self) }
         record.trace = exchange.header("traceparent").map { String(decoding: $0.prefix(128), as: UTF8.self) }
@@ -178,17 +184,18 @@ final class ServerCore: Sendable {
                     }
                 }
                 view.principal = principal
-                return run(index, view, pointer, start: start, taken: taken)
+                return run(index, &view, pointer, start: start, taken: taken)
             }
         }
         return false
     }
 
     private func run(
-        _ index: Int, _ view: borrowing InlineExchange, _ pointer: OpaquePointer, start: UInt64,
+        _ index: Int, _ view: inout InlineExchange, _ pointer: OpaquePointer, start: UInt64,
         taken: UnsafePointer<Bool>
     ) -> Bool {
         let note = note(pointer, start: start, principal: view.principal)
+        view.notes = note?.notes
         let done = inline[index].route.handler(view)
         // Whoever has taken the request may have answered it by now, on another thread.
         if taken.pointee { return true }
@@ -244,10 +251,10 @@ final class ServerCore: Sendable {
                     let query = UnsafeRawBufferPointer(rebasing: target[min(end + 1, target.count)...])
                     var taken = false
                     let isDone = withUnsafeMutablePointer(to: &taken) { taken in
-                        let view = InlineExchange(
+                        var view = InlineExchange(
                             exchange: exchange.pointer, path: path, query: query, places: places, core: self,
                             route: index, start: start, taken: taken, principal: principal)
-                        return self.run(index, view, exchange.pointer, start: start, taken: taken)
+                        return self.run(index, &view, exchange.pointer, start: start, taken: taken)
                     }
                     if isDone { return }
                 }
@@ -268,7 +275,7 @@ final class ServerCore: Sendable {
         principal: String? = nil, start: UInt64
     ) async {
         request.source?.close()
-        let note = note(exchange.pointer, start: start, principal: principal)
+        let note = note(exchange.pointer, start: start, principal: principal, notes: request.notes)
         var bytes: Int?
         let lines = response.headers.lines(leavingOut: HTTPHeaders.transportOwned)
         var broken: (any Error)?

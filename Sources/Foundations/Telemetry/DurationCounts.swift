@@ -84,7 +84,7 @@ public struct DurationCounts: Sendable, Equatable {
 
     /// How many lie at or below each of ascending bounds in nanoseconds. A duration within 1 % of a bound may be counted on
     /// its other side.
-    func cumulative(_ bounds: [UInt64]) -> [UInt64] {
+    public func cumulative(_ bounds: [UInt64]) -> [UInt64] {
         var (bucket, seen): (Int, UInt64) = (0, 0)
         return bounds.map { bound in
             while bucket < buckets.count, Self.middle(bucket) <= bound {

@@ -24,11 +24,17 @@ public struct RequestRecord: Sendable {
     /// On the monotonic clock, in nanoseconds.
     public var start: UInt64
     public var nanoseconds: UInt64 = 0
+    /// Where whoever answers it says how.
+    public let notes: RequestNotes
 
     /// More of a path is not kept.
     public static let pathMax = 1024
 
-    public init(scheme: String, method: String, path: String, remote: String, requestID: String, start: UInt64) {
+    public init(
+        scheme: String, method: String, path: String, remote: String, requestID: String, start: UInt64,
+        notes: RequestNotes = RequestNotes()
+    ) {
+        self.notes = notes
         self.scheme = scheme
         self.method = method
         self.path = path

@@ -5,6 +5,7 @@ import Inference
 import Security
 import Serving
 import Synchronization
+import Telemetry
 
 /// The routes that answer infer requests.
 ///
@@ -50,9 +51,9 @@ struct InferRoutes: Sendable {
             switch try directory.target(exchange.parameterText(0), version: version) {
             case .endpoint(let endpoint):
                 guard answersOnLoops else { return false }
-                try reply(exchange, session, try session.answer(endpoint, body, header: header))
+                try reply(exchange, session, try session.answer(endpoint, body, header: header, notes: exchange.notes))
             case .model(let model):
-                switch try session.answer(model, body, header: header) {
+                switch try session.answer(model, body, header: header, notes: exchange.notes) {
                 case .answered(let written): try reply(exchange, session, written)
                 case .waits(let question):
                     let accepted = exchange.header("accept-encoding").map { [UInt8]($0) } ?? []
@@ -83,7 +84,7 @@ struct InferRoutes: Sendable {
             do {
                 let outcome = try await question.call.infer()
                 let output = OutputBuffer()
-                let written = try output.answer(question, with: outcome)
+                let written = try output.answer(question, with: outcome, notes: exchange.notes)
                 try accepting.withUnsafeBytes {
                     try frame(output.bytes, written, accepting: $0) {
                         exchange.reply(.ok, contentType: $0, headers: $1, $2)
@@ -129,7 +130,8 @@ struct InferRoutes: Sendable {
             let length = request.header(Self.lengthHeader).map { Array($0.utf8) }
             let header = try length?.withUnsafeBytes { try ContentCoding.headerLength($0, body: body.count) }
             let answer = try await answer(
-                try directory.target(try request.parameter("name"), version: version), body, header: header)
+                try directory.target(try request.parameter("name"), version: version), body, header: header,
+                notes: request.notes)
             return try Self.response(answer, accepting: request.header("Accept-Encoding"))
         }
     }
@@ -145,11 +147,15 @@ struct InferRoutes: Sendable {
         }
     }
 
-    private func answer(_ target: Directory.Target, _ body: [UInt8], header: Int?) async throws -> Answer {
+    private func answer(
+        _ target: Directory.Target, _ body: [UInt8], header: Int?, notes: RequestNotes?
+    ) async throws -> Answer {
         switch target {
         case .endpoint(let endpoint):
             return try await workers.run { session in
-                let written = try body.withUnsafeBytes { try session.answer(endpoint, $0, header: header) }
+                let written = try body.withUnsafeBytes {
+                    try session.answer(endpoint, $0, header: header, notes: notes)
+                }
                 return Answer(session.output, written)
             }
         case .model(let model):
@@ -158,7 +164,7 @@ struct InferRoutes: Sendable {
             }
             let outcome = try await question.call.infer()
             let output = OutputBuffer()
-            return Answer(output, try output.answer(question, with: outcome))
+            return Answer(output, try output.answer(question, with: outcome, notes: notes))
         }
     }
 

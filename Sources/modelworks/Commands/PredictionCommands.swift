@@ -81,7 +81,7 @@ struct LatencyCommand: ClientCommand {
         let head =
             "\(report["model"]?.cell ?? "")/\(report["version"]?.cell ?? ""), \(report["arm"]?.cell ?? ""): "
             + "\(report["requests"]?.cell ?? "0") requests"
-        return "\(head)\n\(table.rendered())"
+        return "\(head)\n\(table.rendered())\(StagePlot.text(report["stages"]?.array ?? []))"
     }
 
     private static func trimmed(_ number: Double) -> String {

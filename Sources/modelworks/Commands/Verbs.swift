@@ -10,6 +10,7 @@ enum Verbs {
         ScoreCommand(),
         DeployCommand(),
         PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), AutoscaleCommand(), LatencyCommand(),
+        AdviseCommand(), CostsCommand(),
         PredictionsCommand(), MonitorCommand(), JobsCommand(), StreamCommand(), JournalCommand(), PrincipalCommand(),
         TokenCommand(), APIKeyCommand(),
     ]

@@ -11,18 +11,33 @@ final class ServerProcess {
     /// Starts a server on a root and waits until it is ready.
     ///
     /// - Throws: ``CommandFailure`` where it ends or stays silent before it is ready.
-    init(executable: String, root: String, log: String) throws {
+    convenience init(executable: String, root: String, log: String) throws {
+        try self.init(executable: executable, words: ["up", "--root", root, "--http-port", "0", "--json"], log: log)
+    }
+
+    /// Starts a server by a whole command line that asks for JSON, and waits until it is ready.
+    ///
+    /// - Throws: ``CommandFailure`` where it ends or stays silent before it is ready.
+    init(executable: String, words: [String], log: String) throws {
         process.executableURL = URL(fileURLWithPath: executable)
-        process.arguments = ["up", "--root", root, "--http-port", "0", "--json"]
+        process.arguments = words
         _ = FileManager.default.createFile(atPath: log, contents: nil)
         process.standardError = FileHandle(forWritingAtPath: log)
         let output = Pipe()
         process.standardOutput = output
         try process.run()
         struct Ready: Decodable { var url: String }
-        var line: [UInt8] = []
-        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != 10 { line.append(byte) }
-        guard let ready = try? JSON.decode(Ready.self, from: line) else {
+        var (line, found): ([UInt8], Ready?) = ([], nil)
+        // Lines about models come before the one that says where the server is.
+        while found == nil, let byte = try output.fileHandleForReading.read(upToCount: 1)?.first {
+            if byte == 10 {
+                found = try? JSON.decode(Ready.self, from: line)
+                line = []
+            } else {
+                line.append(byte)
+            }
+        }
+        guard let ready = found else {
             process.waitUntilExit()
             let text = String(
                 decoding: (FileManager.default.contents(atPath: log) ?? Data()).suffix(600), as: UTF8.self)

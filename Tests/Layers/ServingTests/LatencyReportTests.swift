@@ -49,6 +49,41 @@ struct LatencyReportTests {
         #expect(late.stages.first?.actual == 0)
     }
 
+    /// Two replicas' counts put together tell the quantiles and the spread of all requests.
+    @Test func replicasAddUpToTheWhole() {
+        var (one, other, all) = (DurationCounts(), DurationCounts(), DurationCounts())
+        for number in 1...2000 {
+            let nanoseconds = UInt64(number) * 1_000_000
+            if number % 3 == 0 {
+                one.observe(nanoseconds: nanoseconds)
+            } else {
+                other.observe(nanoseconds: nanoseconds)
+            }
+            all.observe(nanoseconds: nanoseconds)
+        }
+        one.add(other)
+        #expect(one == all)
+        #expect(LatencyReport.distribution(one) == LatencyReport.distribution(all))
+        #expect(abs((one.quantile(0.999) ?? 0) / 1e6 - 1998) <= 20)
+    }
+
+    @Test func theSpreadHasEveryDurationBelowItsBound() {
+        var counts = DurationCounts()
+        #expect(LatencyReport.distribution(counts).isEmpty)
+        for (milliseconds, times) in [(0.1, 3), (1.0, 2)] {
+            for _ in 0..<times { counts.observe(nanoseconds: UInt64(milliseconds * 1e6)) }
+        }
+        let parts = LatencyReport.distribution(counts)
+        #expect(parts.reduce(0) { $0 + $1.count } == 5)
+        #expect(parts.first?.count == 3 && parts.last?.count == 2)
+        // 2^16.5 < 100,000 <= 2^17, and 2^19.5 < 1,000,000 <= 2^20 nanoseconds.
+        #expect(parts.first?.upTo == 0.131072 && parts.last?.upTo == 1.048576)
+        #expect(zip(parts, parts.dropFirst()).allSatisfy { $0.upTo < $1.upTo })
+        // Longer than what is told apart.
+        counts.observe(nanoseconds: 300_000_000_000)
+        #expect(LatencyReport.distribution(counts).reduce(0) { $0 + $1.count } == 6)
+    }
+
     @Test func budgetsAreRead() throws {
         let text = """
             latency_budget: {ingest: 10ms, preprocess: 25ms, inference: 50ms, postprocess: 10ms, serialise: 5ms, total: 0.1s}

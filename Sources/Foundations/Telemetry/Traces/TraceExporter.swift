@@ -5,7 +5,8 @@ import Synchronization
 /// (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
 ///
 /// A request whose caller is traced is a part of that trace, and kept where the caller keeps it; of the others a share is kept,
-/// and every one for whose failure the server is to blame. Spans wait in memory, as many as `capacity`: what comes beyond
+/// and every one for whose failure the server is to blame. The steps that its ``RequestNotes`` tell of are spans below its own.
+/// Spans wait in memory, as many as `capacity`: what comes beyond
 /// that is dropped and counted, as is what the receiver does not take.
 public final class TraceExporter: RequestObserver {
     /// Hands one document over; throws where it was not taken.
@@ -17,6 +18,9 @@ public final class TraceExporter: RequestObserver {
         let traceID: String
         let spanID: String
         let end: Timestamp
+        let content: RequestNotes.Content?
+        /// The span identifiers of its steps.
+        let stepIDs: [String]
     }
 
     private static let batchMax = 512
@@ -57,10 +61,11 @@ public final class TraceExporter: RequestObserver {
         let context = record.trace.flatMap(TraceContext.init)
         let isKept = context?.isSampled ?? (share >= 1 || Double(random.next() >> 11) * 0x1p-53 < share)
         guard isKept || record.hasFailed else { return }
+        let content = record.notes.content
         let span = Span(
             record: record, context: context,
             traceID: context?.traceID ?? hex(random.next()) + hex(random.next() | 1), spanID: hex(random.next() | 1),
-            end: time.now)
+            end: time.now, content: content, stepIDs: (content?.steps ?? []).map { _ in hex(random.next() | 1) })
         let isFull = waiting.withLock { waiting in
             guard waiting.count < capacity else { return true }
             waiting.append(span)
@@ -94,14 +99,14 @@ public final class TraceExporter: RequestObserver {
             "resourceSpans": [
                 [
                     "resource": ["attributes": [Self.attribute("service.name", .string(service))]],
-                    "scopeSpans": [["scope": ["name": "modelworks"], "spans": .array(spans.map(json))]],
+                    "scopeSpans": [["scope": ["name": "modelworks"], "spans": .array(spans.flatMap(json))]],
                 ]
             ]
         ]
     }
 
     /// Numbers of 64 bits are text, and enumerations numbers, as OTLP's JSON has them.
-    private func json(_ span: Span) -> JSONValue {
+    private func json(_ span: Span) -> [JSONValue] {
         let record = span.record
         let end = UInt64(clamping: span.end.microseconds) &* 1000
         let start = end > record.nanoseconds ? end - record.nanoseconds : 0
@@ -120,6 +125,7 @@ public final class TraceExporter: RequestObserver {
         }
         if let principal = record.principal { attributes.append(Self.attribute("enduser.id", .string(principal))) }
         if let agent = record.agent { attributes.append(Self.attribute("user_agent.original", .string(agent))) }
+        for (name, value) in span.content?.attributes ?? [] { attributes.append(Self.attribute(name, .string(value))) }
         let name = isCall ? String(record.route.drop { $0 == "/" }) : "\(record.method) \(record.route)"
         var members: [String: JSONValue] = [
             "traceId": .string(span.traceID), "spanId": .string(span.spanID), "name": .string(name),
@@ -127,7 +133,21 @@ public final class TraceExporter: RequestObserver {
             "attributes": .array(attributes), "status": record.hasFailed ? ["code": 2] : [:],
         ]
         if let context = span.context { members["parentSpanId"] = .string(context.parentID) }
-        return .object(members)
+        return [.object(members)] + steps(span, from: start)
+    }
+
+    /// A span for each step of a request, below the request's own.
+    private func steps(_ span: Span, from start: UInt64) -> [JSONValue] {
+        let attributes = (span.content?.attributes ?? []).map { Self.attribute($0.name, .string($0.value)) }
+        return zip(span.content?.steps ?? [], span.stepIDs).map { step, id in
+            let begun = start &+ (step.start > span.record.start ? step.start - span.record.start : 0)
+            return [
+                "traceId": .string(span.traceID), "spanId": .string(id), "parentSpanId": .string(span.spanID),
+                "name": .string(step.name), "kind": 1, "startTimeUnixNano": .string("\(begun)"),
+                "endTimeUnixNano": .string("\(begun &+ step.nanoseconds)"), "attributes": .array(attributes),
+                "status": [:],
+            ]
+        }
     }
 
     private static func attribute(_ key: String, _ value: JSONValue) -> JSONValue {

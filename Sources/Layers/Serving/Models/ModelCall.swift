@@ -1,5 +1,6 @@
 import Basics
 import Inference
+import Telemetry
 
 /// A request to a model on its way, from the first look at its bytes until its answer is written: what times its stages
 /// and keeps its record, whatever protocol it came by.
@@ -52,9 +53,10 @@ public struct ModelCall: Sendable {
     }
 
     /// Says that the answer is written and about to be given.
+    /// - Parameter notes: where its stages are told for a trace.
     /// - Throws: ``ServingFailure/notRecorded(endpoint:reason:)`` where its record is to be kept and can not be: then it must
     ///   not be given.
-    public func finish(_ outcome: InferenceOutcome) throws {
+    public func finish(_ outcome: InferenceOutcome, notes: RequestNotes? = nil) throws {
         let times = StageTimes(
             ingest: input.arrived &- began, preprocess: outcome.queueNanoseconds &+ outcome.inputNanoseconds,
             inference: outcome.inferNanoseconds, postprocess: outcome.outputNanoseconds,
@@ -67,6 +69,7 @@ public struct ModelCall: Sendable {
             }
         }
         model.stages.observe(times)
+        notes?.write(times, from: began, model: model.name, version: model.version, arm: .stable)
     }
 
     private func failed(_ error: any Error) {

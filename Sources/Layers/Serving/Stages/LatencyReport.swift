@@ -26,6 +26,14 @@ public struct LatencyReport: Sendable, Codable, Equatable {
         public var p95: Double?
         public var p99: Double?
         public var p999: Double?
+        /// How the durations are spread, without the empty parts at both ends.
+        public var distribution: [Part] = []
+
+        /// So many took more than the bound of the part before and up to this one, in milliseconds.
+        public struct Part: Sendable, Codable, Equatable {
+            public var upTo: Double
+            public var count: UInt64
+        }
 
         /// - Parameters:
         ///   - budget: in milliseconds.
@@ -73,8 +81,26 @@ public struct LatencyReport: Sendable, Codable, Equatable {
             line.p95 = milliseconds(counts, 0.95)
             line.p99 = milliseconds(counts, 0.99)
             line.p999 = milliseconds(counts, 0.999)
+            line.distribution = Self.distribution(counts)
             return line
         }
+    }
+}
+
+extension LatencyReport {
+    /// Upper bounds from 128 ns to 137 s in nanoseconds, two to a power of two, that all distributions share.
+    private static let bounds: [UInt64] =
+        (7...36).flatMap { power in [1 << power, (1 << power) * 181 / 128] } + [1 << 37]
+
+    static func distribution(_ counts: DurationCounts) -> [Line.Part] {
+        let cumulative = counts.cumulative(bounds)
+        let parts = zip(bounds.indices, cumulative).map { index, sum in
+            Line.Part(
+                upTo: Double(bounds[index]) / 1e6, count: index == 0 ? sum : sum &- cumulative[index - 1])
+        }
+        guard let first = parts.firstIndex(where: { $0.count > 0 }), let last = parts.lastIndex(where: { $0.count > 0 })
+        else { return [] }
+        return Array(parts[first...last])
     }
 }
 

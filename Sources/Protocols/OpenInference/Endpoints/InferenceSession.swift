@@ -3,6 +3,7 @@ import CSimdJSON
 import HTTP
 import Inference
 import Serving
+import Telemetry
 
 /// Answers infer requests on one thread: parser, row scratch and output buffer are its own, so that a request allocates
 /// next to nothing.
@@ -29,16 +30,20 @@ final class InferenceSession: @unchecked Sendable {
 
     /// Answers a request to an endpoint; `output` holds the answer until the next one.
     ///
-    /// - Parameter header: bytes of JSON that `body` begins with; nil where it is all JSON.
+    /// - Parameters:
+    ///   - header: bytes of JSON that `body` begins with; nil where it is all JSON.
+    ///   - notes: where its stages are told for a trace.
     /// - Throws: a `Failure` that says what is wrong with the request or why there is no answer.
-    func answer(_ endpoint: Endpoint, _ body: UnsafeRawBufferPointer, header: Int?) throws -> Written {
+    func answer(
+        _ endpoint: Endpoint, _ body: UnsafeRawBufferPointer, header: Int?, notes: RequestNotes?
+    ) throws -> Written {
         let began = SystemTime.monotonicNanoseconds
         return try parser.read(body, header: header, expanding: true) { view in
             let columns = try Columns(view, endpoint: endpoint)
             let binary = try Self.isBinary(view)
             let summary = try predict(view, columns, on: endpoint, began: began)
             let length = write(summary, view, columns, binary: binary, of: endpoint)
-            summary.finish()
+            summary.finish(notes: notes)
             return Written(header: length, predictionID: summary.madeID)
         }
     }
@@ -83,6 +88,8 @@ final class InferenceSession: @unchecked Sendable {
 
     /// What the rows of an answer have in common.
     struct Summary: Sendable {
+        /// The endpoint.
+        let name: String
         /// Nil where versions differ between rows, or there are none.
         var version: Int64?
         /// Of the last row.
@@ -96,10 +103,13 @@ final class InferenceSession: @unchecked Sendable {
         let began: UInt64
 
         /// Counts the request, once its answer is written.
-        func finish() {
+        /// - Parameter notes: where its stages are told for a trace.
+        @Sendable func finish(notes: RequestNotes?) {
             var times = times
             times.total = SystemTime.monotonicNanoseconds &- began
-            stages?.observe(times.fillingSerialise())
+            times = times.fillingSerialise()
+            stages?.observe(times)
+            notes?.write(times, from: began, model: name, version: version.map { "\($0)" } ?? "", arm: arm)
         }
     }
 
@@ -120,11 +130,15 @@ final class InferenceSession: @unchecked Sendable {
 
     /// Answers a request to a model of the repository on this thread, where it does not have to wait.
     ///
-    /// - Parameter header: as for endpoints; 0 says that the body is the only input's elements.
-    func answer(_ model: ServedModel, _ body: UnsafeRawBufferPointer, header: Int?) throws -> Reply {
+    /// - Parameters:
+    ///   - header: as for endpoints; 0 says that the body is the only input's elements.
+    ///   - notes: where its stages are told for a trace.
+    func answer(
+        _ model: ServedModel, _ body: UnsafeRawBufferPointer, header: Int?, notes: RequestNotes?
+    ) throws -> Reply {
         let question = try question(to: model, body, header: header)
         guard let outcome = try question.call.inferHere() else { return .waits(question) }
-        return .answered(try output.answer(question, with: outcome))
+        return .answered(try output.answer(question, with: outcome, notes: notes))
     }
 
     /// Takes a request to a model out of its body.
@@ -152,7 +166,7 @@ final class InferenceSession: @unchecked Sendable {
         let base = UnsafeRawBufferPointer(start: view.id.text, count: view.has_id ? view.id.length : 0)
         guard base.count <= 240, !view.has_id || base.count > 0 else { throw OpenInferenceFailure.badID }
         scores.removeAll(keepingCapacity: true)
-        var summary = Summary(began: began)
+        var summary = Summary(name: endpoint.definition.name, began: began)
         summary.times.ingest = SystemTime.monotonicNanoseconds &- began
         if base.isEmpty { summary.madeID = random.identifier() }
         for row in 0..<columns.rows {

@@ -1,5 +1,6 @@
 import CInference
 import Inference
+import Telemetry
 
 /// The answer to an infer request of gRPC.
 struct InferAnswer: Sendable {
@@ -10,11 +11,12 @@ struct InferAnswer: Sendable {
     /// Whether elements go as raw contents.
     let isRaw: Bool
     /// Counts the request and keeps its record, once the message is written.
-    let finish: @Sendable () throws -> Void
+    let finish: @Sendable (RequestNotes?) throws -> Void
 
     /// Writes the message in place of what is there, and says so to who counts the request.
+    /// - Parameter notes: where its stages are told for a trace.
     /// - Throws: what ``finish`` throws; the message must not be given then.
-    func write(to output: OutputBuffer, in arena: MessageArena) throws {
+    func write(to output: OutputBuffer, in arena: MessageArena, notes: RequestNotes?) throws {
         let response = try arena.make(Inference__ModelInferResponse.self, mw_model_infer_response())
         response.pointee.model_name = try arena.text(model)
         response.pointee.model_version = try arena.text(version)
@@ -37,6 +39,6 @@ struct InferAnswer: Sendable {
         output.append(message: response)
         // The raw contents are the last field, so they can be written from where they lie.
         if isRaw { for (_, tensor) in outputs { tensor.withBytes { output.append(field: 6, $0) } } }
-        try finish()
+        try finish(notes)
     }
 }

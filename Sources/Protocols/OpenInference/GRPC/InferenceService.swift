@@ -4,6 +4,7 @@ import HTTP
 import Inference
 import Security
 import Serving
+import Telemetry
 
 /// The gRPC service of the Open Inference Protocol, with Triton's stream of requests and its model repository.
 struct InferenceService: Sendable {
@@ -24,7 +25,10 @@ struct InferenceService: Sendable {
         let need = RouteNeed.right(to: .infer, onSome: "endpoint")
         calls.inline(Self.path("ModelInfer"), needs: need) { answerHere($0) }
         calls.unary(Self.path("ModelInfer"), needs: need) { request in
-            try await Self.failing { try Self.message(try await answer(request.message, caller: request.caller)) }
+            try await Self.failing {
+                try Self.message(
+                    try await answer(request.message, caller: request.caller), notes: request.notes)
+            }
         }
         calls.stream(Self.path("ModelStreamInfer"), needs: need) { stream in
             while let message = try await stream.next() {
@@ -85,7 +89,7 @@ struct InferenceService: Sendable {
                 }
                 answer = question.answer(outcome, isRaw: message.isRaw)
             }
-            try answer.write(to: session.output, in: session.arena)
+            try answer.write(to: session.output, in: session.arena, notes: call.notes)
             call.reply(session.output.bytes)
         } catch {
             call.fail(Self.status(error))
@@ -99,7 +103,8 @@ struct InferenceService: Sendable {
             do {
                 let outcome = try await question.call.infer()
                 let output = OutputBuffer()
-                try question.answer(outcome, isRaw: isRaw).write(to: output, in: MessageArena())
+                try question.answer(outcome, isRaw: isRaw).write(
+                    to: output, in: MessageArena(), notes: call.notes)
                 call.reply(output.bytes)
             } catch {
                 call.fail(status(error))
@@ -130,9 +135,9 @@ struct InferenceService: Sendable {
         }
     }
 
-    private static func message(_ answer: InferAnswer) throws -> [UInt8] {
+    private static func message(_ answer: InferAnswer, notes: RequestNotes?) throws -> [UInt8] {
         let output = OutputBuffer()
-        try answer.write(to: output, in: MessageArena())
+        try answer.write(to: output, in: MessageArena(), notes: notes)
         return [UInt8](output.bytes)
     }
 

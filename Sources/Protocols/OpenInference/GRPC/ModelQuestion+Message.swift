@@ -36,6 +36,6 @@ extension ModelQuestion {
         return InferAnswer(
             model: model.name, version: model.version, id: input.id ?? call.madeID ?? "",
             outputs: zip(input.wanted, outcome.outputs).map { (specs[$0].name, $1) }, isRaw: isRaw
-        ) { [call] in try call.finish(outcome) }
+        ) { [call] in try call.finish(outcome, notes: $0) }
     }
 }

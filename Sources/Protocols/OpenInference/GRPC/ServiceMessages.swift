@@ -115,7 +115,7 @@ struct ServiceMessages {
         switch answer {
         case .success(let answer):
             let inner = OutputBuffer()
-            try answer.write(to: inner, in: arena)
+            try answer.write(to: inner, in: arena, notes: nil)
             output.clear()
             output.append(field: 2, inner.bytes)
             return [UInt8](output.bytes)

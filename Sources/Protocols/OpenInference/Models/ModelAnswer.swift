@@ -1,13 +1,16 @@
 import Inference
 import Serving
+import Telemetry
 
 extension OutputBuffer {
     /// Writes the answer to a question in place of what is there, and keeps its record.
     ///
-    /// - Throws: as ``ModelCall/finish(_:)``; the answer must not be given then.
-    func answer(_ question: ModelQuestion, with outcome: InferenceOutcome) throws -> InferenceSession.Written {
+    /// - Throws: as ``ModelCall/finish(_:notes:)``; the answer must not be given then.
+    func answer(
+        _ question: ModelQuestion, with outcome: InferenceOutcome, notes: RequestNotes?
+    ) throws -> InferenceSession.Written {
         let header = write(question, outcome.outputs)
-        try question.call.finish(outcome)
+        try question.call.finish(outcome, notes: notes)
         return InferenceSession.Written(header: header, predictionID: question.call.madeID)
     }
 

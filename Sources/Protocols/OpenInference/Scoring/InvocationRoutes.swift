@@ -38,7 +38,7 @@ struct InvocationRoutes: Sendable {
     private func answer(_ request: HTTPRequest, _ name: String) async throws -> HTTPResponse {
         let target = try scorer.directory.target(name)
         let scored = try await scorer.score(target, try await body(request))
-        return try Scorer.response(scored) { answer, form, output in
+        return try Scorer.response(scored, notes: request.notes) { answer, form, output in
             output.append("{\"predictions\":")
             if form == .inputs { answer.appendByName(to: output) } else { answer.appendByRow(to: output) }
             output.append("}")

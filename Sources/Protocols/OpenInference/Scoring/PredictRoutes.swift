@@ -48,7 +48,8 @@ struct PredictRoutes: Sendable {
             try request.caller?.require(.right(to: .infer, on: "endpoint"), on: name ?? subject)
             let target = try scorer.directory.target(name ?? subject, version: name == nil ? nil : subject)
             let body = Scorer.Body.json(try await Scorer.plain(request), forms: [.instances, .inputs])
-            return try Scorer.response(try await scorer.score(target, body)) { answer, form, output in
+            return try Scorer.response(try await scorer.score(target, body), notes: request.notes) {
+                answer, form, output in
                 if form == .inputs {
                     output.append("{\"outputs\":")
                     answer.appendByName(to: output)

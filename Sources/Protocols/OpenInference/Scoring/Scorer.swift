@@ -4,6 +4,7 @@ import Compression
 import HTTP
 import Inference
 import Serving
+import Telemetry
 
 /// Scores what came in the words of MLflow or TensorFlow Serving, by endpoint or by model.
 struct Scorer: Sendable {
@@ -26,7 +27,7 @@ struct Scorer: Sendable {
         /// What its record is called; nil where it is not kept.
         let predictionID: String?
         /// Counts the request and keeps its record; where it throws, the answer must not be given.
-        let finish: @Sendable () throws -> Void
+        let finish: @Sendable (RequestNotes?) throws -> Void
     }
 
     /// - Throws: a `Failure` that says what is wrong with the request or why there is no answer.
@@ -46,7 +47,7 @@ struct Scorer: Sendable {
             return Scored(
                 form: form, answer: ScoringAnswer(outputs: zip(specs, outcome.outputs).map { ($0.name, $1) }),
                 predictionID: call.madeID
-            ) { try call.finish(outcome) }
+            ) { try call.finish(outcome, notes: $0) }
         case .endpoint(let endpoint):
             return try await workers.run { session in
                 try session.scoring(body) { request in
@@ -60,12 +61,13 @@ struct Scorer: Sendable {
     }
 
     /// An answer as JSON that `write` writes, with the id of its record.
+    /// - Parameter notes: where its stages are told for a trace.
     static func response(
-        _ scored: Scored, _ write: (ScoringAnswer, ScoringRequest.Form, OutputBuffer) -> Void
+        _ scored: Scored, notes: RequestNotes?, _ write: (ScoringAnswer, ScoringRequest.Form, OutputBuffer) -> Void
     ) throws -> HTTPResponse {
         let output = OutputBuffer()
         write(scored.answer, scored.form, output)
-        try scored.finish()
+        try scored.finish(notes)
         var response = HTTPResponse.bytes([UInt8](output.bytes), contentType: "application/json")
         if let id = scored.predictionID { response.headers.add(InferRoutes.predictionHeader, id) }
         return response

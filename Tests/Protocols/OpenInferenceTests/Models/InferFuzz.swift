@@ -136,8 +136,8 @@ import Testing
                 let output = OutputBuffer()
                 try InferAnswer(
                     model: read.model, version: "1", id: read.id, outputs: read.inputs, isRaw: mutator.below(2) == 0,
-                    finish: {}
-                ).write(to: output, in: arena)
+                    finish: { _ in }
+                ).write(to: output, in: arena, notes: nil)
             } catch let failure as any Failure {
                 #expect([.invalidArgument, .resourceExhausted].contains(failure.code), "seed \(seed): \(message)")
             } catch {
