@@ -3,11 +3,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The example that distils a model, as a person would run it.
-@Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: DistillationSlowTests.python)), .serialized)
+/// The example that distils a model, as a person would run it: `scripts/setup-wheels serving` installs its Python.
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct DistillationSlowTests {
     private static let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
-    fileprivate static let python = here + "/../../.deps/serving/bin/python"
+    private static let python = here + "/../../.deps/serving/bin/python"
 
     private func run(gap: String) async throws -> (code: Int32, output: String, work: TemporaryFolder) {
         let (folder, program) = (try TemporaryFolder(), try Program.path())
