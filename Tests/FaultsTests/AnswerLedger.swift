@@ -37,13 +37,11 @@ struct AnswerLedger: Sendable {
                 faults.append("\(id) of \(answer.model) is lost")
                 continue
             }
-            // A single precision's shortest text is another double than the number itself.
-            func isKept(_ numbers: [Double], _ part: String) -> Bool {
-                let kept = (record[part]?.array?.first?["data"]?.array ?? []).compactMap(\.double)
-                return kept.count == numbers.count && zip(kept, numbers).allSatisfy { abs($0 - $1) < 1e-6 }
+            func numbers(_ part: String) -> [Double] {
+                (record[part]?.array?.first?["data"]?.array ?? []).compactMap(\.double)
             }
             if record["model"]?.string != answer.model.rawValue || record["outcome"]?.string != "answered"
-                || !isKept(answer.input, "inputs") || !isKept(answer.output, "outputs")
+                || numbers("inputs") != answer.input || numbers("outputs") != answer.output
             {
                 faults.append("\(id) was \(answer), and is kept as \(record)")
             }
@@ -65,8 +63,8 @@ struct AnswerLedger: Sendable {
             let found = try connection.query(
                 """
                 SELECT coalesce(told.id, kept.id) AS id, count(kept.id) AS times, bool_or(told.id IS NOT NULL) AS isTold,
-                  bool_and(coalesce(list_distance(told.input, kept."input:\(model.input)") < 1e-6
-                    AND list_distance(told.output, kept."output:\(model.output)") < 1e-6, false)) AS isSame
+                  bool_and(told.input IS NOT DISTINCT FROM kept."input:\(model.input)"
+                    AND told.output IS NOT DISTINCT FROM kept."output:\(model.output)") AS isSame
                 FROM read_csv('\(list)', header = true, delim = ';',
                   columns = {'id': 'VARCHAR', 'input': 'DOUBLE[]', 'output': 'DOUBLE[]'}) AS told
                 FULL JOIN read_parquet('\(kept)/history/requests/\(model)/*/*.parquet', union_by_name = true) AS kept
