@@ -195,10 +195,11 @@ def triton(title, folder, models, batching):
          "PATH": f"{PEERS}/bin{os.pathsep}{os.environ['PATH']}"})
 
 
-def ours(binary, models, *words):
+def ours(binary, models, *words, grpc=0):
     port = free_port()
     return Server(
-        "modelworks", [binary, "up", "--models", str(models), "--http-port", str(port), "--grpc-port", "0", *words], port,
+        "modelworks",
+        [binary, "up", "--models", str(models), "--http-port", str(port), "--grpc-port", str(grpc), *words], port,
         "/v2/health/ready")
 
 

@@ -11,10 +11,10 @@ FEATURES = 30
 ROWS = 64
 
 
-def mlp(path):
-    """A perceptron of 30-128-128-2 with ReLU and softmax."""
-    random = numpy.random.default_rng(1)
-    sizes = [FEATURES, 128, 128, 2]
+def mlp(path, hidden=128, seed=1):
+    """A perceptron of 30-128-128-2 with ReLU and softmax, or of other hidden layers."""
+    random = numpy.random.default_rng(seed)
+    sizes = [FEATURES, hidden, hidden, 2]
     nodes, weights, last = [], [], "input"
     for layer, (before, after) in enumerate(zip(sizes, sizes[1:])):
         scale = (2 / before) ** 0.5

@@ -3,7 +3,8 @@ import Foundation
 
 /// Writes a line to standard output at once, whatever it is connected to.
 func say(_ text: String) {
-    FileHandle.standardOutput.write(Data((text + "\n").utf8))
+    // A reader that went away must not end a server with a crash.
+    try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
 }
 
 /// Finds the verb, runs it, prints what it says, and gives the exit code.

@@ -139,14 +139,23 @@ final class Server {
     ///   - environment: variables beside those of this process, such as the addresses of its stores.
     ///   - giveUp: asked while it starts; true ends the wait and the process.
     /// - Throws: `Unmet` with what it wrote where it ends before it is ready.
-    init(root: String, logs: String, environment: [String: String] = [:], giveUp: () -> Bool = { false }) throws {
+    convenience init(
+        root: String, logs: String, environment: [String: String] = [:], giveUp: () -> Bool = { false }
+    ) throws {
+        try self.init(["--root", root], logs: logs, environment: environment, giveUp: giveUp)
+    }
+
+    /// Starts a server by the words that follow `up`, and waits until it answers.
+    init(
+        _ words: [String], logs: String, environment: [String: String] = [:], giveUp: () -> Bool = { false }
+    ) throws {
         let name = "\(logs)/server-\(UUID().uuidString)"
         log = "\(name).err"
         let child = try ChildProcess(
-            Modelworks.binary, ["up", "--root", root, "--http-port", "0", "--json"], output: "\(name).out",
+            Modelworks.binary, ["up"] + words + ["--http-port", "0", "--json"], output: "\(name).out",
             errors: log, environment: environment)
         var found: String?
-        try eventually("the server on \(root) to be ready") {
+        try eventually("'up \(words.joined(separator: " "))' to be ready") {
             if let code = child.exitCode {
                 throw Unmet("the server ended with \(code): \(Modelworks.text("\(name).err"))")
             }
@@ -154,10 +163,11 @@ final class Server {
                 try child.end(SIGKILL)
                 throw Unmet("the server was killed while it started")
             }
-            let text = Modelworks.text("\(name).out")
-            guard let end = text.firstIndex(of: "\n") else { return false }
-            found = try JSON.decode(JSONValue.self, from: String(text[..<end]))["url"]?.string
-            return true
+            // What it tells of its models comes before its address; the last line may not be whole yet.
+            let lines = Modelworks.text("\(name).out").split(separator: "\n", omittingEmptySubsequences: false)
+                .dropLast()
+            for line in lines { found = try found ?? JSON.decode(JSONValue.self, from: String(line))["url"]?.string }
+            return found != nil
         }
         guard let found else { throw Unmet("the server did not say its address") }
         url = found

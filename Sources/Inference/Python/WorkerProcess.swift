@@ -63,17 +63,14 @@ final class WorkerProcess: @unchecked Sendable {
             (python.contains("/") ? [] : [python]) + ["-u", "-c", script, folder, "\(max(0, options.memoryBytes))"]
         process.environment = options.environment
         process.standardInput = FileHandle(fileDescriptor: theirs, closeOnDealloc: false)
-        let errors = Pipe()
-        process.standardOutput = errors
-        process.standardError = errors
-        let log = log
-        errors.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            log.add(data)
-            if data.isEmpty { handle.readabilityHandler = nil }
-        }
+        let words = try log.follow()
+        process.standardOutput = FileHandle(fileDescriptor: words, closeOnDealloc: false)
+        process.standardError = process.standardOutput
         process.terminationHandler = { _ in ended() }
-        defer { close(theirs) }
+        defer {
+            close(theirs)
+            close(words)
+        }
         do {
             try process.run()
         } catch {
@@ -164,12 +161,35 @@ private final class LogTail: @unchecked Sendable {
     private var bytes: [UInt8] = []
     private var isWhole = false
 
-    /// - Parameter data: what came; nothing at the end.
-    func add(_ data: Data) {
+    /// Takes in what a process writes, until nobody can write any more.
+    /// - Returns: where it writes, which the caller closes. A pipe of Foundation would keep its other end for ever.
+    func follow() throws -> Int32 {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0, let source = ends.first, let words = ends.last else {
+            throw InferenceError(
+                .resourceExhausted, "a pipe for a Python worker can not be opened: \(String(cString: strerror(errno)))",
+                remedy: "Raise the number of files that the server may open")
+        }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        BlockingThread(name: "python-log").start { [self] in
+            var piece = [UInt8](repeating: 0, count: Self.bytesMax)
+            while true {
+                let count = read(source, &piece, piece.count)
+                if count < 0, errno == EINTR { continue }
+                add(piece.prefix(max(0, count)))
+                if count <= 0 { break }
+            }
+            close(source)
+        }
+        return words
+    }
+
+    /// - Parameter piece: what came; nothing at the end.
+    private func add(_ piece: ArraySlice<UInt8>) {
         lock.withLock {
-            bytes.append(contentsOf: data)
+            bytes.append(contentsOf: piece)
             bytes.removeFirst(max(0, bytes.count - Self.bytesMax))
-            isWhole = data.isEmpty
+            isWhole = piece.isEmpty
             if isWhole { lock.broadcast() }
         }
     }

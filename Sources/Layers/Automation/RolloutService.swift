@@ -98,7 +98,8 @@ public actor RolloutService {
 
     /// Judges every rollout under way and acts on it; returns those that changed.
     ///
-    /// One that can not be carried on is logged and judged again at the next tick; the others go on.
+    /// One that can not be carried on is logged and judged again at the next tick; the others go on. One whose candidate
+    /// the registry does not let into Production is over: its traffic is taken away, and the journal says why.
     /// - Throws: what concerns all of them: the `SQLFailure` of the database, or that the task was cancelled.
     public func tick() async throws -> [Rollout] {
         var changed: [Rollout] = []
@@ -133,8 +134,30 @@ public actor RolloutService {
         rollout.analysis = analyses[stored.id] ?? stored.analysis
         rollout = rollout.looked(at: endpoint.traffic, stable: endpoint.statistics.stable, canary: canary)
         analyses[stored.id] = rollout.analysis
-        return try await carryOut(
-            rollout.next(at: now, traffic: endpoint.traffic, canary: canary), of: rollout, on: endpoint, canary: canary)
+        let decision = rollout.next(at: now, traffic: endpoint.traffic, canary: canary)
+        do { return try await carryOut(decision, of: rollout, on: endpoint, canary: canary) } catch let refusal
+            as RegistryFailure
+        {
+            guard case .complete(let step) = decision else { throw refusal }
+            return try await end(rollout, refused: refusal, step, on: endpoint, canary: canary)
+        }
+    }
+
+    /// Ends a rollout whose candidate the registry does not let into Production: what it refuses once it refuses at every look.
+    private func end(
+        _ rollout: Rollout, refused refusal: RegistryFailure, _ step: Rollout.Step, on endpoint: Endpoint,
+        canary: ArmStatistics.Reading?
+    ) async throws -> Rollout? {
+        guard endpoint.traffic?.stable == rollout.candidate else {
+            return try await carryOut(
+                .rollBack(step, reason: refusal.message), of: rollout, on: endpoint, canary: canary)
+        }
+        // Somebody has given it all the traffic meanwhile, and that stays.
+        var next = rollout.after(.complete(step), at: time.now, canary: canary)
+        next.reason = refusal.message
+        try await store(next)
+        analyses[next.id] = nil
+        return next
     }
 
     /// Ends the rollout on an endpoint by making its candidate stable now, whatever step it is in.
