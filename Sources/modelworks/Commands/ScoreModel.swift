@@ -46,6 +46,7 @@ struct ScoreModel {
             let path = context.absolute(reference)
             var options = ModelOptions()
             options.slots = threads
+            options.onnx.keepsMemory = true
             let chosen = options
             return try await BlockingThread(name: "model").run { try make(path, chosen) }
         }
