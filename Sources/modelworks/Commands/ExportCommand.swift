@@ -84,8 +84,8 @@ struct ExportCommand: Command {
         var lines: [String] = []
         if let judgement = manifest.quantization { lines += Self.lines(judgement) }
         guard let folder = report.folder else {
-            let loss = manifest.quantization.map { Numbers.fixed($0.loss, 4) } ?? ""
-            let most = manifest.quantization.map { Numbers.fixed($0.maxLoss, 4) } ?? ""
+            let loss = manifest.quantization.map { Self.figure($0.loss) } ?? ""
+            let most = manifest.quantization.map { Self.figure($0.maxLoss) } ?? ""
             lines.append(
                 "Nothing was written: the loss of \(loss) is above \(most). Allow it with --max-loss, try --static, or"
                     + " leave --int8 out.")
@@ -121,10 +121,12 @@ struct ExportCommand: Command {
             table.rendered(),
             "int8 against fp32 on \(judgement.examples) examples: latency \(signed(judgement.latencyChange)), processor"
                 + " time \(signed(judgement.processorChange)), size \(signed(judgement.sizeChange)), loss of"
-                + " \(judgement.measure.rawValue) \(Numbers.fixed(judgement.loss, 4)). A common rule of thumb says"
+                + " \(judgement.measure.rawValue) \(figure(judgement.loss)). A common rule of thumb says"
                 + " latency +15%, cost -40%.",
         ]
     }
+
+    private static func figure(_ share: Double) -> String { String(format: "%.3g", share) }
 
     private static func size(_ bytes: Int) -> String {
         bytes < 1_000_000

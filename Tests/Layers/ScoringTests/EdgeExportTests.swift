@@ -45,6 +45,7 @@ import Testing
         let model = try Data(contentsOf: URL(fileURLWithPath: ScoringBench.fixture("beside/model.onnx")))
         #expect(manifest.files["model.onnx"]?.sha256 == Digest(of: [UInt8](model)).hex)
         #expect(manifest.source.digest.hex == manifest.files["model.onnx"]?.sha256)
+        #expect(report.runnerBytes > 100_000)
         #expect(report.bytes > report.libraryBytes + report.runnerBytes + report.modelBytes)
         // It may lie anywhere.
         try FileManager.default.moveItem(atPath: bench.folder("edge"), toPath: bench.folder("other"))

@@ -62,12 +62,12 @@ struct EdgeFolder: Sendable {
         try Self.write([UInt8](text.utf8), to: "\(path)/README.md")
     }
 
-    /// Bytes of all files below a folder of it.
+    /// Bytes of a file of it, or of all files below a folder; of everything where no name is given.
     func bytes(of name: String = "") -> Int {
-        let folder = name.isEmpty ? path : "\(path)/\(name)"
-        let names = (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? [""]
-        return names.reduce(0) { sum, name in
-            let facts = try? FileManager.default.attributesOfItem(atPath: name.isEmpty ? folder : "\(folder)/\(name)")
+        let start = name.isEmpty ? path : "\(path)/\(name)"
+        let below = (try? FileManager.default.subpathsOfDirectory(atPath: start)) ?? []
+        return ([start] + below.map { "\(start)/\($0)" }).reduce(0) { sum, file in
+            let facts = try? FileManager.default.attributesOfItem(atPath: file)
             guard facts?[.type] as? FileAttributeType == .typeRegular else { return sum }
             return sum + ((facts?[.size] as? NSNumber)?.intValue ?? 0)
         }
