@@ -16,8 +16,9 @@ setup: ## install what is missing; nothing to do takes under 2 s and no network
 	@scripts/setup
 
 .PHONY: build
-build: setup ## build the release binary, .build/release/modelworks
+build: setup ## build the release binaries, .build/release/modelworks and modelworks-edge beside it
 	$(SWIFT) build -c release --product modelworks
+	$(SWIFT) build -c release --product modelworks-edge
 
 .PHONY: demo
 demo: build ## run the whole loop on real flights; DEMO_KEEP=1 leaves the server up

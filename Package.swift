@@ -42,6 +42,8 @@ let package = Package(
     name: "Modelworks",
     products: [
         .executable(name: "modelworks", targets: ["modelworks"]),
+        // What scores an exported model where there is no server.
+        .executable(name: "modelworks-edge", targets: ["modelworks-edge"]),
         // What programs in Swift speak to a factory with.
         .library(name: "ModelworksClient", targets: ["ModelworksClient", "Basics", "HTTP"]),
     ],
@@ -62,7 +64,7 @@ let package = Package(
             name: "CArrow", path: "Sources/Native/CArrow",
             // What set-up compiles against the headers of Arrow itself.
             exclude: ["library"]),
-        native("CLightGBM", .linkedLibrary("_lightgbm"), unpackedLibraries),
+        native("CLightGBM", unpackedLibraries),
         native("COnnxRuntime", unpackedLibraries),
         native("CXGBoost", unpackedLibraries),
         .systemLibrary(name: "CSQLite", path: "Sources/Native/CSQLite", pkgConfig: "sqlite3"),
@@ -133,10 +135,11 @@ let package = Package(
         // Tables scored offline.
         .target(
             name: "Scoring",
-            dependencies: ["Basics", "Columnar", "SQL", "Inference", "Datasets", "Features"],
+            dependencies: ["Basics", "Columnar", "SQL", "Statistics", "Inference", "Datasets", "Features"],
             path: "Sources/Layers/Scoring",
-            // What Spark's Python is given to run.
-            resources: [.embedInCode("Spark/score_spark.py")], swiftSettings: swiftSettings),
+            // What Spark's Python, and the one that quantises, are given to run.
+            resources: [.embedInCode("Spark/score_spark.py"), .embedInCode("Edge/quantize_onnx.py")],
+            swiftSettings: swiftSettings),
         room(
             "Monitoring", in: "Layers", "Basics", "Configuration", "SQL", "Journal", "ObjectStorage", "Records",
             "Statistics",
@@ -189,6 +192,19 @@ let package = Package(
                 "Features", "Training", "Registry", "Serving", "Scoring", "Monitoring", "Automation", "Upkeep",
             ],
             swiftSettings: swiftSettings),
+
+        // The runner of a model on a device: C++ over the native libraries, without Swift's own. It finds its libraries in
+        // the folder `lib` beside it, also those that they need in turn, which a DT_RUNPATH would not be asked for.
+        .executableTarget(
+            name: "modelworks-edge", dependencies: ["CSimdJSON", "COnnxRuntime", "CLightGBM", "CXGBoost", "CSodium"],
+            path: "Sources/EdgeRunner",
+            linkerSettings: [
+                .unsafeFlags([
+                    "-nostartfiles", "-static-stdlib", "-Xlinker", "--disable-new-dtags", "-Xlinker",
+                    "-rpath=$ORIGIN/lib", "-Xlinker",
+                    "--as-needed", "-Xlinker", "--gc-sections",
+                ])
+            ]),
 
         // What tests of several rooms need.
         .target(

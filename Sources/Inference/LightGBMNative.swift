@@ -1,9 +1,12 @@
 import CLightGBM
 
 /// Calls into LightGBM with its return code turned into an error and its log kept off standard output.
+///
+/// The first one opens the library; nothing calls into it before a check was passed.
 enum LightGBMCall {
-    /// - Throws: `InferenceError` with LightGBM's own words where `body` does not return 0.
+    /// - Throws: `InferenceError` with LightGBM's own words where `body` does not return 0, or where it is not there.
     static func check(_ call: String, _ body: () -> Int32) throws {
+        if let reason = mw_lgbm_load() { throw InferenceError.library("LightGBM", String(cString: reason)) }
         mw_lgbm_capture_log()
         guard body() == 0 else {
             let reason = LGBM_GetLastError().map { String(cString: $0) } ?? "no reason given"
@@ -13,6 +16,7 @@ enum LightGBMCall {
 
     /// The lines LightGBM logged on this thread since the last take.
     static func takeLog() -> [String] {
+        guard mw_lgbm_load() == nil else { return [] }
         mw_lgbm_capture_log()
         let bytes = [UInt8](unsafeUninitializedCapacity: 8192) { buffer, count in
             count = buffer.withMemoryRebound(to: CChar.self) { Int(mw_lgbm_take_log($0.baseAddress, $0.count)) }

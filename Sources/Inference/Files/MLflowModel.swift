@@ -20,19 +20,20 @@ struct MLflowModel {
         flavors = try document.mapping().required("flavors").mapping()
     }
 
-    func load(_ options: ModelOptions) throws -> any TensorModel {
+    /// The flavour it is run by.
+    func find() throws -> ModelFolder.Found {
         if let onnx = try flavors.node("onnx")?.mapping() {
-            return try ModelFolder.onnx(try inside(try onnx.optionalString("data") ?? "model.onnx"), options)
+            return .onnx(try inside(try onnx.optionalString("data") ?? "model.onnx"))
         }
         if let lightGBM = try flavors.node("lightgbm")?.mapping() {
             let data = try lightGBM.optionalString("data") ?? "model.lgb"
             // A wrapper of scikit-learn's kind is a pickle, which only Python reads.
-            if ModelFolder.ending(of: data) != "pkl" { return try ModelFolder.lightGBM(try inside(data), options) }
+            if ModelFolder.ending(of: data) != "pkl" { return .lightGBM(try inside(data)) }
         }
         if let xgBoost = try flavors.node("xgboost")?.mapping() {
             let data = try xgBoost.optionalString("data") ?? "model.ubj"
             if ["json", "ubj"].contains(ModelFolder.ending(of: data)), try isBooster(xgBoost) {
-                return try ModelFolder.xgBoost(try inside(data), options)
+                return .xgBoost(try inside(data))
             }
         }
         guard flavors.node("python_function") != nil else {
@@ -40,7 +41,7 @@ struct MLflowModel {
                 "MLflow", "none of its flavours can be run: \(flavors.entries.map(\.key).joined(separator: ", "))",
                 remedy: "Save it as ONNX, LightGBM, XGBoost or with a python_function")
         }
-        return try PythonModel(folder: folder, options: options.python)
+        return .python(folder: folder)
     }
 
     /// Whether the flavour holds a bare booster: scikit-learn's wrapper answers with classes, which only Python does.

@@ -29,13 +29,36 @@ public enum ModelFolder {
     /// - Parameter path: a file, or a folder.
     /// - Throws: ``InferenceError`` where there is none, it is of an unknown kind, or the runtime refuses it.
     public static func load(at path: String, options: ModelOptions = ModelOptions()) throws -> any TensorModel {
+        switch try find(at: path) {
+        case .onnx(let file):
+            return try ONNXModel(
+                file: try read(file, options), options: options.onnx, weights: weights(of: file, options))
+        case .lightGBM(let file):
+            let text = try read(file, options)
+            return rows(try LightGBMModel(text: text, slots: options.slots), byteCount: text.count)
+        case .xgBoost(let file):
+            let bytes = try read(file, options)
+            return rows(try XGBoostModel(file: bytes, slots: options.slots), byteCount: bytes.count)
+        case .python(let folder): return try PythonModel(folder: folder, options: options.python)
+        }
+    }
+
+    /// What lies at a path, and by what it is run.
+    enum Found: Equatable {
+        case onnx(String)
+        case lightGBM(String)
+        case xgBoost(String)
+        case python(folder: String)
+    }
+
+    static func find(at path: String) throws -> Found {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw InferenceError(.notFound, "there is no model file or folder \(path)", remedy: "Check the path")
         }
-        guard isFolder.boolValue else { return try file(path, options) }
+        guard isFolder.boolValue else { return try kind(of: path) }
         if FileManager.default.fileExists(atPath: path + "/MLmodel") {
-            return try MLflowModel(folder: path).load(options)
+            return try MLflowModel(folder: path).find()
         }
         let found = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted().filter {
             endings.contains(ending(of: $0)) && !$0.hasPrefix(".")
@@ -48,16 +71,16 @@ public enum ModelFolder {
                 "the folder \(path) holds \(found.isEmpty ? "no model file" : "several: \(found.joined(separator: ", "))")",
                 remedy: "Keep one file model.onnx, model.txt, model.json or model.ubj in it, or an MLflow model")
         }
-        return try file("\(path)/\(name)", options)
+        return try kind(of: "\(path)/\(name)")
     }
 
     static func ending(of name: String) -> String { (name as NSString).pathExtension.lowercased() }
 
-    private static func file(_ path: String, _ options: ModelOptions) throws -> any TensorModel {
+    private static func kind(of path: String) throws -> Found {
         switch ending(of: path) {
-        case "onnx": return try onnx(path, options)
-        case "txt": return try lightGBM(path, options)
-        case "json", "ubj": return try xgBoost(path, options)
+        case "onnx": return .onnx(path)
+        case "txt": return .lightGBM(path)
+        case "json", "ubj": return .xgBoost(path)
         default:
             throw InferenceError(
                 .invalidArgument, "\(path) is of no known kind of model",
@@ -65,9 +88,10 @@ public enum ModelFolder {
         }
     }
 
-    static func onnx(_ path: String, _ options: ModelOptions) throws -> any TensorModel {
+    /// Gives the files that lie beside an ONNX model, by their plain names.
+    static func weights(of path: String, _ options: ModelOptions) -> (String) throws -> [UInt8]? {
         let folder = (path as NSString).deletingLastPathComponent
-        return try ONNXModel(file: try read(path, options), options: options.onnx) { name in
+        return { name in
             let beside = folder.isEmpty ? name : "\(folder)/\(name)"
             // A link could lead out of the folder.
             let kind = try? FileManager.default.attributesOfItem(atPath: beside)[.type] as? FileAttributeType
@@ -75,16 +99,12 @@ public enum ModelFolder {
         }
     }
 
-    static func lightGBM(_ path: String, _ options: ModelOptions) throws -> any TensorModel {
-        let text = try read(path, options)
-        let model = try LightGBMModel(text: text, slots: options.slots)
-        return RowsAsTensors(model, platform: "lightgbm", byteCount: text.count)
+    static func rows(_ model: LightGBMModel, byteCount: Int) -> RowsAsTensors {
+        RowsAsTensors(model, platform: "lightgbm", byteCount: byteCount)
     }
 
-    static func xgBoost(_ path: String, _ options: ModelOptions) throws -> any TensorModel {
-        let file = try read(path, options)
-        let model = try XGBoostModel(file: file, slots: options.slots)
-        return RowsAsTensors(model, platform: "xgboost", byteCount: file.count, datatype: .fp32)
+    static func rows(_ model: XGBoostModel, byteCount: Int) -> RowsAsTensors {
+        RowsAsTensors(model, platform: "xgboost", byteCount: byteCount, datatype: .fp32)
     }
 
     static func read(_ path: String, _ options: ModelOptions) throws -> [UInt8] {

@@ -46,4 +46,7 @@ extension Tensor {
             }
         }
     }
+
+    /// The elements of a tensor of numbers as doubles, 64-bit whole numbers as the nearest; nil for BYTES.
+    public var doubles: [Double]? { try? Numbers.withDoubles(self) { Array($0) } }
 }

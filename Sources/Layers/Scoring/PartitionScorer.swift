@@ -115,23 +115,24 @@ struct PartitionScorer: Sendable {
         let query = rows.select(0..<min(Int64(probeRows), rows.rowCount), BatchReader.expressions(binding))
         try connection.chunks(query) { try reader.take($0, refuse: { _ in }) { inputs, _ in try ask(inputs) } }
         try reader.flush { inputs, _ in try ask(inputs) }
-        if answers.isEmpty { try ask(try binding.inputs.map { try $0.blank() }) }
+        if answers.isEmpty { try ask(try binding.inputs.map { try $0.spec.blank(width: $0.width) }) }
         return try OutputLayout(scored, outputs: names, answers: answers)
     }
 
     private static let probeRows = 16
 }
 
-extension ModelBinding.Input {
+extension TensorSpec {
     /// One row of zeros or empty texts.
-    fileprivate func blank() throws -> Tensor {
-        let shape = width.map { [1, $0] } ?? [1]
-        let count = width ?? 1
-        guard let size = spec.datatype.elementBytes else {
-            return try Tensor(shape: shape, strings: Array(repeating: [], count: count))
+    /// - Parameter width: values of the row, where the shape leaves them open.
+    func blank(width: Int? = nil) throws -> Tensor {
+        let sizes = shape.enumerated().map { $1 >= 0 ? $1 : $0 == 1 ? width ?? 1 : 1 }
+        let count = Tensor.count(of: sizes) ?? 0
+        guard let size = datatype.elementBytes else {
+            return try Tensor(shape: sizes, strings: Array(repeating: [], count: count))
         }
         return try Tensor(
-            type: spec.datatype, shape: shape,
+            type: datatype, shape: sizes,
             storage: TensorStorage(count: count * size) { memory in
                 for index in memory.indices { memory[index] = 0 }
             })

@@ -58,6 +58,17 @@ public struct ScoredModel: Sendable {
         file = nil
     }
 
+    /// The same name, version and columns over another form of the model.
+    init(_ other: ScoredModel, running model: any TensorModel) {
+        name = other.name
+        version = other.version
+        digest = other.digest
+        self.model = model
+        columns = other.columns
+        outputs = nil
+        file = nil
+    }
+
     /// One file's digest, or that of the list of a folder's files with theirs.
     private static func digest(of path: String) throws -> Digest {
         var isFolder: ObjCBool = false

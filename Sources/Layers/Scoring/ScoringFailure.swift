@@ -28,13 +28,17 @@ public enum ScoringFailure: Failure, Equatable {
     case changedModel(String)
     case file(path: String, reason: String)
     case spark(String, remedy: String)
+    /// A model can not be exported.
+    case export(String, remedy: String)
+    /// The folder that a model is exported to holds something.
+    case takenFolder(String)
 
     public var code: FailureCode {
         switch self {
         case .badInput, .badOutput, .badOptions, .missingColumn, .unnamedInput, .unfitColumn, .unfitModel, .takenName,
             .refusedRow:
             .invalidArgument
-        case .otherRun, .foreignOutput: .failedPrecondition
+        case .otherRun, .foreignOutput, .export, .takenFolder: .failedPrecondition
         case .busy, .spark, .file: .unavailable
         case .changedModel: .internal
         }
@@ -60,7 +64,8 @@ public enum ScoringFailure: Failure, Equatable {
         case .busy(let output): "another process is writing '\(output)'"
         case .changedModel(let reason): "the model's answers changed their form: \(reason)"
         case .file(let path, let reason): "\(path): \(reason)"
-        case .spark(let problem, _): problem
+        case .spark(let problem, _), .export(let problem, _): problem
+        case .takenFolder(let folder): "'\(folder)' is there already"
         }
     }
 
@@ -69,7 +74,8 @@ public enum ScoringFailure: Failure, Equatable {
         case .badInput:
             "Name a Parquet, CSV or JSON file, folder or pattern, s3://…, sql:SELECT …, or a database with a query"
         case .badOutput: "Name a file that ends in .parquet, a folder, or a database with a table"
-        case .badOptions(_, let remedy), .spark(_, let remedy): remedy
+        case .badOptions(_, let remedy), .spark(_, let remedy), .export(_, let remedy): remedy
+        case .takenFolder: "Name a folder that is not there, or replace it with --overwrite"
         case .missingColumn(_, _, let nearest):
             nearest.map { "Did you mean '\($0)'? Map it with --columns" } ?? "Map another column with --columns"
         case .unnamedInput: "Name the columns in the model's order with --features"

@@ -75,16 +75,8 @@ struct ScoreCommand: Command {
     }
 
     private func options(_ arguments: Arguments) throws -> ScoringOptions {
-        var options = ScoringOptions()
+        var options = try Self.columns(arguments)
         if let keep = arguments.list("keep"), keep != ["all"] { options.keep = .columns(keep.filter { !$0.isEmpty }) }
-        for pair in arguments.list("columns") ?? [] {
-            let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2, let name = parts.first, let column = parts.last else {
-                throw UsageError("'--columns' is a list of model_column=table_column, and '\(pair)' is none")
-            }
-            options.mapping[name] = column
-        }
-        options.features = arguments.list("features")
         options.outputs = arguments.list("outputs")
         switch (arguments.option("partitions"), arguments.option("rows-per-partition")) {
         case (nil, nil): break
@@ -104,6 +96,20 @@ struct ScoreCommand: Command {
         }
         if let size = arguments.option("memory") { options.memoryBytes = try bytes(size) }
         options.overwrite = arguments.flag("overwrite")
+        return options
+    }
+
+    /// How a table's columns are taken, by the options `columns` and `features`.
+    static func columns(_ arguments: Arguments) throws -> ScoringOptions {
+        var options = ScoringOptions()
+        for pair in arguments.list("columns") ?? [] {
+            let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let name = parts.first, let column = parts.last else {
+                throw UsageError("'--columns' is a list of model_column=table_column, and '\(pair)' is none")
+            }
+            options.mapping[name] = column
+        }
+        options.features = arguments.list("features")
         return options
     }
 

@@ -16,26 +16,54 @@ struct ScoreModel {
 
     /// - Throws: `InferenceError`, `CommandFailure`, or a `UsageError` for a reference that is none.
     func load(_ arguments: Arguments, _ context: Context) async throws -> ScoredModel {
+        try await read(arguments, context) { path, options in
+            try ScoredModel(path: path, options: options)
+        } registered: { name, version, loaded in
+            ScoredModel(name: name, version: version, loaded)
+        }
+    }
+
+    /// The model, and the files it can be carried away as.
+    /// - Throws: the same, also where Python runs the model.
+    func files(_ arguments: Arguments, _ context: Context) async throws -> (model: ScoredModel, files: ModelFiles) {
+        try await read(arguments, context) { path, options in
+            let files = try ModelFiles(path: path, options: options)
+            return (try ScoredModel(path: path, options: options), files)
+        } registered: { name, version, loaded in
+            (ScoredModel(name: name, version: version, loaded), try ModelFiles(loaded))
+        }
+    }
+
+    /// - Parameters:
+    ///   - path: makes what is wanted of a file or folder.
+    ///   - registered: makes it of a version of a registry.
+    private func read<Result: Sendable>(
+        _ arguments: Arguments, _ context: Context,
+        path make: @escaping @Sendable (String, ModelOptions) throws -> Result,
+        registered: @escaping @Sendable (String, String, LoadedModel) throws -> Result
+    ) async throws -> Result {
         guard reference.hasPrefix(Self.scheme) else {
             let path = context.absolute(reference)
             var options = ModelOptions()
             options.slots = threads
             options.onnx.keepsMemory = true
             let chosen = options
-            return try await BlockingThread(name: "model").run { try ScoredModel(path: path, options: chosen) }
+            return try await BlockingThread(name: "model").run { try make(path, chosen) }
         }
         let client = try await Client.open(arguments, context)
         do {
-            let model = try await registered(client)
+            let result = try await bundle(client, registered)
             await client.close()
-            return model
+            return result
         } catch {
             await client.close()
             throw error
         }
     }
 
-    private func registered(_ client: Client) async throws -> ScoredModel {
+    private func bundle<Result: Sendable>(
+        _ client: Client, _ make: @escaping @Sendable (String, String, LoadedModel) throws -> Result
+    ) async throws -> Result {
         let (name, version) = try await resolve(client)
         let document = try await client.get(try versionPath("\(name)/\(version)"))
         guard let bundle = document["bundle"]?.string.flatMap({ Digest($0) }) else {
@@ -49,7 +77,7 @@ struct ScoreModel {
             let loaded = try ModelBundle.load(manifest: manifest, expected: bundle, slots: slots, runtimes: .all) {
                 content[$0] ?? []
             }
-            return ScoredModel(name: name, version: version, loaded)
+            return try make(name, version, loaded)
         }
     }
 

@@ -7,7 +7,7 @@ enum Verbs {
         InitCommand(), PlanCommand(), ApplyCommand(), UpCommand(), DemoCommand(), DoctorCommand(), MigrateCommand(),
         ImportCommand(), CollectCommand(), VersionCommand(),
         DataCommand(), FeaturesCommand(), TrainCommand(), RunsCommand(), ModelsCommand(), LineageCommand(),
-        ScoreCommand(),
+        ScoreCommand(), ExportCommand(),
         DeployCommand(),
         PromoteCommand(), RollbackCommand(), TrafficCommand(), DrillCommand(), AutoscaleCommand(), LatencyCommand(),
         AdviseCommand(), CostsCommand(),

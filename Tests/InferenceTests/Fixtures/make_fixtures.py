@@ -68,6 +68,12 @@ def ask(file, feeds, flatten=None):
         "outputs": outputs})
 
 
+# Two texts in, the same two out: what a table's fields are read as.
+save(
+    "words", [helper.make_node("Identity", ["first"], ["one"]), helper.make_node("Identity", ["second"], ["two"])],
+    [value("first", T.STRING, ["rows"]), value("second", T.STRING, ["rows", 1])],
+    [value("one", T.STRING, ["rows"]), value("two", T.STRING, ["rows", 1])])
+
 # A network as services have it.
 weights = [random.normal(size=s).astype("f4") * 0.5 for s in [(12, 16), (16,), (16, 3), (3,)]]
 save(
