@@ -297,7 +297,11 @@ let package = Package(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
         tests("Configuration", in: "Foundations", "Basics", "TestSupport"),
         tests("Statistics", in: ""),
-        tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
+        tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "Engines", "TestSupport", "fuzz-models"),
+        // Takes damaged model files, one after the other, until one ends it.
+        .executableTarget(
+            name: "fuzz-models", dependencies: ["Inference", "Basics", "TestSupport"], path: "Tests/ModelFuzz",
+            swiftSettings: swiftSettings),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
         // What libFuzzer drives; built by scripts/fuzz-wire with its instrumentation, and else a way to repeat what it found.

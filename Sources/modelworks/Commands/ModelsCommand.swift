@@ -3,9 +3,9 @@ import Foundation
 
 struct ModelsCommand: WordedCommand {
     let usage = Usage(
-        name: "models", summary: "Model versions: list, show, promote, ask and agree, export and import",
+        name: "models", summary: "Model versions: list, show, promote, ask and agree, export and import; check files",
         positionals: [
-            "[list|show|promote|history|bom|diff|export|import|requests|request|approve|reject|comment|comments]",
+            "[list|show|promote|history|bom|diff|export|import|requests|request|approve|reject|comment|comments|check]",
             "[MODEL/VERSION|FILE]", "[MODEL/VERSION]",
         ],
         options: [
@@ -18,7 +18,8 @@ struct ModelsCommand: WordedCommand {
             .init(name: "text", value: "TEXT", help: "comment: what to say"),
             .init(name: "out", value: "FILE", help: "export: the tar file to write"),
             .init(name: "model", value: "NAME", help: "import: the model it becomes a version of"),
-        ], example: "modelworks models promote flight-delay/1 --stage Production")
+            ModelCheck.hereOption,
+        ] + ModelCheck.limitOptions, example: "modelworks models promote flight-delay/1 --stage Production")
 
     private static let versions = Listing(
         "/models",
@@ -85,6 +86,12 @@ struct ModelsCommand: WordedCommand {
                     try await client.get(try versionPath(arguments.required(1)) + "/diff", [("with", other)]))
             },
         ] + transport + agreement
+    }
+
+    /// What concerns files of this machine alone is done without opening a factory.
+    func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
+        guard arguments.positional(0) == "check" else { return try await runWithClient(arguments, context) }
+        return try await ModelCheck(context: context).run(arguments)
     }
 
     /// What brings versions from one installation to another.
