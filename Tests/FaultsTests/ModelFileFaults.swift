@@ -142,6 +142,9 @@ import Testing
             let none = try Modelworks.run(["models", "check", "\(folder.path)/none.onnx"], folder: folder.path)
             #expect(none.code == 1 && none.errors.contains("there is no model file"))
             #expect(try Modelworks.run(["models", "check"], folder: folder.path).code == 2)
+            let doctor = try Modelworks.run(["doctor", "--root", folder("root")], folder: folder.path)
+            #expect(doctor.output.contains("ok   models of ONNX Runtime: ONNX Runtime 1."), "\(doctor.output)")
+            #expect(doctor.output.contains("ok   models of XGBoost: XGBoost 3.2."))
         }
     }
 }
