@@ -87,17 +87,24 @@ public enum ModelFolder {
                 files[name] = Digest(of: try read(file, options))
             }
         } else {
-            let bytes = try read(path, options)
-            guard ending(of: path) == "onnx", case let weights = try ONNXFile.weightFiles(of: bytes), !weights.isEmpty
-            else { return Digest(of: bytes) }
-            let folder = (path as NSString).deletingLastPathComponent
             // The file's own name tells nothing; those of its weights stand in it.
-            files[""] = Digest(of: bytes)
-            for name in weights {
-                files[name] = Digest(of: try read(folder.isEmpty ? name : "\(folder)/\(name)", options))
-            }
+            files = try contents(of: path, options: options).mapValues { Digest(of: $0) }
+            if let only = files[""], files.count == 1 { return only }
         }
         return Digest(of: try JSON.canonical(files))
+    }
+
+    /// A model file, under an empty name, and the files beside it that hold its weights, by their names.
+    /// - Throws: ``InferenceError`` where one can not be read.
+    public static func contents(of path: String, options: ModelOptions = ModelOptions()) throws -> [String: [UInt8]] {
+        let bytes = try read(path, options)
+        var files = ["": bytes]
+        guard ending(of: path) == "onnx" else { return files }
+        let folder = (path as NSString).deletingLastPathComponent
+        for name in try ONNXFile.weightFiles(of: bytes) {
+            files[name] = try read(folder.isEmpty ? name : "\(folder)/\(name)", options)
+        }
+        return files
     }
 
     static func ending(of name: String) -> String { (name as NSString).pathExtension.lowercased() }

@@ -3,10 +3,11 @@ import Foundation
 
 struct ModelsCommand: WordedCommand {
     let usage = Usage(
-        name: "models", summary: "Model versions: list, show, promote, ask and agree, export and import; check files",
+        name: "models",
+        summary: "Model versions: list, show, promote, ask and agree, export, import, register; check files",
         positionals: [
-            "[list|show|promote|history|bom|diff|export|import|requests|request|approve|reject|comment|comments|check]",
-            "[MODEL/VERSION|FILE]", "[MODEL/VERSION]",
+            "[list|show|promote|history|bom|diff|export|import|requests|request|approve|reject|comment|comments|register|check]",
+            "[MODEL/VERSION|FILE|NAME]", "[MODEL/VERSION|FILE]",
         ],
         options: [
             .init(name: "stage", value: "STAGE", help: "promote, request: Staging, Production or Archived"),
@@ -19,7 +20,8 @@ struct ModelsCommand: WordedCommand {
             .init(name: "out", value: "FILE", help: "export: the tar file to write"),
             .init(name: "model", value: "NAME", help: "import: the model it becomes a version of"),
             ModelCheck.hereOption,
-        ] + ModelCheck.limitOptions, example: "modelworks models promote flight-delay/1 --stage Production")
+        ] + ModelRegistration.options + ModelCheck.limitOptions,
+        example: "modelworks models promote flight-delay/1 --stage Production")
 
     private static let versions = Listing(
         "/models",
@@ -94,9 +96,12 @@ struct ModelsCommand: WordedCommand {
         return try await ModelCheck(context: context).run(arguments)
     }
 
-    /// What brings versions from one installation to another.
+    /// What brings versions from one installation to another, or from a file.
     private var transport: [Word] {
         [
+            Word("register", needs: "NAME", "FILE") { arguments, client, context in
+                try await ModelRegistration(arguments, context).run(client, context)
+            },
             Word("export", needs: "MODEL/VERSION") { arguments, client, context in
                 let reference = arguments.required(1)
                 let name = reference.replacing("/", with: "-") + ".tar"
