@@ -54,6 +54,7 @@ let package = Package(
         .target(
             name: "CInference", path: "Sources/Native/CInference", exclude: ["inference.proto"],
             linkerSettings: [.linkedLibrary("protobuf-c")]),
+        .systemLibrary(name: "CMalloc", path: "Sources/Native/CMalloc"),
         .systemLibrary(name: "CZlib", path: "Sources/Native/CZlib", pkgConfig: "zlib"),
         native("CCrypto", .linkedLibrary("crypto")),
         native("CDuckDB", unpackedLibraries),
@@ -181,8 +182,8 @@ let package = Package(
         .executableTarget(
             name: "modelworks",
             dependencies: [
-                "ModelworksClient", "Imports", "Experiments", "Works", "WorksAPI", "Basics", "Telemetry", "HTTP",
-                "Sealing", "SQL",
+                "CMalloc", "ModelworksClient", "Imports", "Experiments", "Works", "WorksAPI", "Basics", "Telemetry",
+                "HTTP", "Sealing", "SQL",
                 "ObjectStorage", "KeyValue",
                 "Streams", "Journal", "Jobs", "Security", "Columnar", "Configuration", "Inference", "Datasets",
                 "Features", "Training", "Registry", "Serving", "Scoring", "Monitoring", "Automation", "Upkeep",

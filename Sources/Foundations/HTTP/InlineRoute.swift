@@ -30,7 +30,7 @@ struct InlineParameters: Sendable {
 }
 
 /// A route matched on the raw bytes of the path, with no allocation.
-struct InlineRoute: Sendable {
+final class InlineRoute: Sendable {
     private enum Segment: Sendable {
         case literal([UInt8])
         case text

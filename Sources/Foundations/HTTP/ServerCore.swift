@@ -130,7 +130,7 @@ final class ServerCore: Sendable {
     private func tell(
         _ note: RequestRecord?, _ status: HTTPStatus, route: String = "", bytes: Int?, nanoseconds: UInt64
     ) {
-        guard let observer, var record = note else { return }
+        guard var record = note, let observer else { return }
         record.status = status.code
         record.route = route
         record.bytes = bytes
@@ -154,16 +154,17 @@ final class ServerCore: Sendable {
         let path = UnsafeRawBufferPointer(rebasing: target[..<end])
         var taken = false
         var principal: String?
-        for (index, entry) in inline.enumerated() where method.elementsEqual(entry.route.methodName) {
-            guard let places = entry.route.match(path) else { continue }
+        for index in inline.indices {
+            let route = inline[index].route
+            guard method.elementsEqual(route.methodName), let places = route.match(path) else { continue }
             let query = UnsafeRawBufferPointer(rebasing: target[min(end + 1, target.count)...])
             return withUnsafeMutablePointer(to: &taken) { taken in
                 var view = InlineExchange(
                     exchange: pointer, path: path, query: query, places: places, core: self, route: index,
                     start: start, taken: taken)
-                if let access = table.access, entry.route.need != .nothing {
-                    let name = entry.route.resource.map { view.parameter($0) }
-                    switch access.verdict(on: view.credentials, for: entry.route.need, resource: name) {
+                if let access = table.access, route.need != .nothing {
+                    let name = route.resource.map { view.parameter($0) }
+                    switch access.verdict(on: view.credentials, for: route.need, resource: name) {
                     case .allowed(let name):
                         principal = name
                         isAdmitted = true
@@ -172,7 +173,7 @@ final class ServerCore: Sendable {
                         return true
                     case .unknown:
                         var resource: String?
-                        if let place = entry.route.resource { resource = view.parameterText(place) }
+                        if let place = route.resource { resource = view.parameterText(place) }
                         admit(pointer, index, resource: resource, access, start: start)
                         return true
                     }

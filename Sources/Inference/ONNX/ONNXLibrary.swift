@@ -40,16 +40,35 @@ enum ONNXLibrary {
     }
 
     /// The type of the library's tensor elements; nil for one that the protocol does not have.
-    static func type(_ element: Int32) -> TensorType? { elements.first { $0.value == element }?.key }
+    static func type(_ element: Int32) -> TensorType? {
+        types.indices.contains(Int(element)) ? types[Int(element)] : nil
+    }
 
     /// The library's number for a type.
-    static func element(_ type: TensorType) -> Int32 { elements[type] ?? 0 }
+    static func element(_ type: TensorType) -> Int32 {
+        switch type {
+        case .bool: Int32(MW_ORT_BOOL)
+        case .uint8: Int32(MW_ORT_UINT8)
+        case .uint16: Int32(MW_ORT_UINT16)
+        case .uint32: Int32(MW_ORT_UINT32)
+        case .uint64: Int32(MW_ORT_UINT64)
+        case .int8: Int32(MW_ORT_INT8)
+        case .int16: Int32(MW_ORT_INT16)
+        case .int32: Int32(MW_ORT_INT32)
+        case .int64: Int32(MW_ORT_INT64)
+        case .fp16: Int32(MW_ORT_FLOAT16)
+        case .bf16: Int32(MW_ORT_BFLOAT16)
+        case .fp32: Int32(MW_ORT_FLOAT)
+        case .fp64: Int32(MW_ORT_DOUBLE)
+        case .bytes: Int32(MW_ORT_STRING)
+        }
+    }
 
-    private static let elements: [TensorType: Int32] = [
-        .bool: Int32(MW_ORT_BOOL), .uint8: Int32(MW_ORT_UINT8), .uint16: Int32(MW_ORT_UINT16),
-        .uint32: Int32(MW_ORT_UINT32), .uint64: Int32(MW_ORT_UINT64), .int8: Int32(MW_ORT_INT8),
-        .int16: Int32(MW_ORT_INT16), .int32: Int32(MW_ORT_INT32), .int64: Int32(MW_ORT_INT64),
-        .fp16: Int32(MW_ORT_FLOAT16), .bf16: Int32(MW_ORT_BFLOAT16), .fp32: Int32(MW_ORT_FLOAT),
-        .fp64: Int32(MW_ORT_DOUBLE), .bytes: Int32(MW_ORT_STRING),
-    ]
+    /// The types by the library's numbers.
+    private static let types: [TensorType?] = {
+        let numbers = TensorType.allCases.map { Int(element($0)) }
+        var types = [TensorType?](repeating: nil, count: (numbers.max() ?? 0) + 1)
+        for (type, number) in zip(TensorType.allCases, numbers) { types[number] = type }
+        return types
+    }()
 }

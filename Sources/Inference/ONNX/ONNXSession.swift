@@ -16,10 +16,14 @@ public struct ONNXOptions: Sendable, Equatable {
     /// many requests on few cores best.
     public var threads: Int
     public var optimisation: Optimisation
+    /// Whether the memory of a run is kept for the next. For one batch after the other of the same size that saves the
+    /// page faults of each; a server that keeps what its largest request took never gives it back.
+    public var keepsMemory: Bool
 
-    public init(threads: Int = 1, optimisation: Optimisation = .all) {
+    public init(threads: Int = 1, optimisation: Optimisation = .all, keepsMemory: Bool = false) {
         self.threads = threads
         self.optimisation = optimisation
+        self.keepsMemory = keepsMemory
     }
 }
 
@@ -110,7 +114,7 @@ final class ONNXSession: @unchecked Sendable {
             try ONNXLibrary.check(OrtSetSessionLogSeverityLevel(settings, Int32(MW_ORT_LOG_FATAL)))
             // An arena keeps the memory of the largest batch for ever, and a pattern is kept for every shape there ever
             // was; the allocator of the process gives memory back and is as quick at the sizes of a request.
-            try ONNXLibrary.check(OrtDisableCpuMemArena(settings))
+            if !options.keepsMemory { try ONNXLibrary.check(OrtDisableCpuMemArena(settings)) }
             try ONNXLibrary.check(OrtDisableMemPattern(settings))
             // Threads of a pool sleep between requests instead of turning.
             try ONNXLibrary.check(OrtAddSessionConfigEntry(settings, "session.intra_op.allow_spinning", "0"))

@@ -2,13 +2,17 @@
 ///
 /// The bytes are only written while the object is being made, which is why it may cross threads.
 public final class TensorStorage: @unchecked Sendable {
-    /// Aligned to 64 bytes where this object allocated it.
+    /// Aligned to 16 bytes where this object allocated it, from ``vectorBytes`` on to 64.
     public let bytes: UnsafeRawBufferPointer
     private let release: (@Sendable () -> Void)?
 
+    /// From here on the runtimes' vector loops gain more by an aligned start than the allocator takes for it.
+    private static let vectorBytes = 1024
+
     /// Allocates `count` bytes and lets `fill` write them all.
     public init(count: Int, fill: (UnsafeMutableRawBufferPointer) throws -> Void) rethrows {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count, 1), alignment: 64)
+        let memory = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(count, 1), alignment: count < Self.vectorBytes ? 16 : 64)
         do {
             try fill(UnsafeMutableRawBufferPointer(rebasing: memory[..<max(count, 0)]))
         } catch {

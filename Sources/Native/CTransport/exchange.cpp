@@ -1,7 +1,9 @@
 // The C face of requests in HTTP/1.1.
 #include "http1.hpp"
 
+#include <charconv>
 #include <cstring>
+#include <string_view>
 
 using namespace transport;
 
@@ -15,10 +17,14 @@ beast::string_view transport::reason(int status) {
         // What the peer still sends of a body that nobody wants would be read as the next request.
         if (!whole || draining()) keep = false;
         char number[32];
+        auto digits = [&](auto value) {
+            auto end = std::to_chars(number, number + sizeof number, value).ptr;
+            return std::string_view(number, static_cast<size_t>(end - number));
+        };
         out_head.clear();
         out_head += "HTTP/1.1 ";
-        snprintf(number, sizeof number, "%03d ", code);
-        out_head += number;
+        out_head += digits(code);
+        out_head += ' ';
         auto text = reason(code);
         out_head.append(text.data(), text.size());
         out_head += "\r\n";
@@ -32,9 +38,8 @@ beast::string_view transport::reason(int status) {
         if (!length) {
             if (!old_version) out_head += "Transfer-Encoding: chunked\r\n";
         } else if (code >= 200 && code != 204 && code != 304) {
-            snprintf(number, sizeof number, "%zu", *length);
             out_head += "Content-Length: ";
-            out_head += number;
+            out_head += digits(*length);
             out_head += "\r\n";
         }
         if (!keep) {

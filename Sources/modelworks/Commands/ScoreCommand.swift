@@ -47,6 +47,7 @@ struct ScoreCommand: Command {
         example: "modelworks score models:/churn@champion --input customers.parquet --output 'scores/{date}'")
 
     func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
+        HeapSettings.forBatches()
         let options = try options(arguments)
         let secrets = SecretSource(environment: context.environment)
         guard let source = arguments.option("input"), let place = arguments.option("output") else {

@@ -20,6 +20,7 @@ struct ScoreModel {
             let path = context.absolute(reference)
             var options = ModelOptions()
             options.slots = threads
+            options.onnx.keepsMemory = true
             let chosen = options
             return try await BlockingThread(name: "model").run { try ScoredModel(path: path, options: chosen) }
         }

@@ -26,6 +26,7 @@ struct UpCommand: Command {
         example: "modelworks up Examples/flights --root /var/lib/modelworks --http-port 5000")
 
     func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
+        HeapSettings.forRequests()
         let port = try arguments.integer("http-port", default: 5000, in: 0...65_535)
         let threads = try arguments.integer("threads", default: 2, in: 1...64)
         let level = arguments.option("log-level") ?? "warning"

@@ -16,19 +16,22 @@ struct ModelFamily {
         var configuration: ModelConfiguration
     }
 
-    var versions: [String: Version] = [:]
+    var versions: [String: Version] = [:] {
+        didSet {
+            ready = versions.filter { $0.value.served != nil }.keys.sorted(by: Self.isLower)
+            latest = ready.last.flatMap { versions[$0]?.served }
+        }
+    }
     /// Why no version can be found; nil where there is one.
     var problem: String?
     /// The files of a caller that stand in for those of the folder.
     var override: OverrideFolder?
 
     /// Version numbers that answer, ascending.
-    var ready: [String] {
-        versions.filter { $0.value.served != nil }.keys.sorted(by: Self.isLower)
-    }
+    private(set) var ready: [String] = []
 
-    /// The version that answers where none is asked for.
-    var latest: ServedModel? { ready.last.flatMap { versions[$0]?.served } }
+    /// The version that answers where none is asked for: each request of a model looks here.
+    private(set) var latest: ServedModel?
 
     /// Why it does not answer.
     var reason: String {
