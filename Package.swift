@@ -265,7 +265,7 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", excluding: ["Fixtures"], "Workshop", "Basics", "Configuration", "Datasets", "Engines",
+            "Works", in: "", excluding: ["Fixtures"], "Workshop", "Basics", "Columnar", "Configuration", "Datasets", "Engines",
             "Features", "HTTP", "Inference",
             "Jobs", "Journal", "ObjectStorage", "Records", "Registry", "Sealing", "SQL", "Security", "Serving",
             "Streams",
@@ -315,7 +315,11 @@ let package = Package(
             "Journal", in: "Foundations", "Basics", "Sealing", "SQL", "ObjectStorage", "Engines", "TestSupport"),
         tests("Configuration", in: "Foundations", "Basics", "TestSupport"),
         tests("Statistics", in: ""),
-        tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "TestSupport"),
+        // Takes damaged model files, one after the other, until one ends it.
+        .executableTarget(
+            name: "fuzz-models", dependencies: ["Inference", "Basics", "TestSupport"], path: "Tests/ModelFuzz",
+            swiftSettings: swiftSettings),
+        tests("Inference", in: "", excluding: ["Fixtures"], "Basics", "Engines", "TestSupport", "fuzz-models"),
         tests("modelworks", in: "", "Basics", "TestSupport"),
         tests("CSimdJSON", in: "Native"),
         // What libFuzzer drives; built by scripts/fuzz-wire with its instrumentation, and else a way to repeat what it found.

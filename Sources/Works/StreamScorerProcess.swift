@@ -82,18 +82,9 @@ public enum StreamScorerProcess {
     static func load(_ path: String) async throws -> StreamModel {
         try await BlockingThread(name: "model").run {
             let model = try ModelFolder.load(at: path)
-            let url = URL(fileURLWithPath: path)
-            let files = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String }.sorted() ?? []
-            var listing = ""
-            for file in files.isEmpty ? [""] : files {
-                guard let bytes = FileManager.default.contents(atPath: file.isEmpty ? path : "\(path)/\(file)") else {
-                    continue
-                }
-                listing += "\(file) \(Digest(of: [UInt8](bytes)).hex)\n"
-            }
             return StreamModel(
-                name: url.deletingPathExtension().lastPathComponent,
-                version: String(Digest(of: listing).hex.prefix(12)), model: model)
+                name: URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent,
+                version: try ModelFolder.digest(at: path).short, model: model)
         }
     }
 

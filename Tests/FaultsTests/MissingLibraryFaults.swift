@@ -26,6 +26,23 @@ import Testing
         }
     }
 
+    @Test(
+        "doctor names a runtime that can not be used", .timeLimit(.minutes(2)), arguments: ["onnxruntime", "xgboost"])
+    func doctorNamesRuntime(library: String) async throws {
+        try await onThread("missing-library") {
+            let folder = try TemporaryFolder()
+            try folder.write("no library", to: "lib\(library).so")
+            let doctor = try ChildProcess(
+                "/usr/bin/env",
+                ["LD_LIBRARY_PATH=\(folder.path)", Modelworks.binary, "doctor", "--root", folder("root")],
+                output: folder("out"), errors: folder("errors"))
+            #expect(try doctor.wait() == 1)
+            let line = Modelworks.text(folder("out")).split(separator: "\n").first { $0.contains("lib\(library).so") }
+            #expect(line?.hasPrefix("BAD  models of ") == true && line?.contains("file too short") == true)
+            #expect(line?.contains("Install the program with its lib folder") == true)
+        }
+    }
+
     @Test("doctor names a DuckDB that can not be used", .timeLimit(.minutes(2)), arguments: Impostor.allCases)
     func doctorNamesLibrary(impostor: Impostor) async throws {
         try await onThread("missing-library") {

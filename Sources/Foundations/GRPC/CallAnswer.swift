@@ -69,6 +69,12 @@ enum CallAnswer {
         if !hasBegun { fields.append(("content-type", Array("application/grpc".utf8))) }
         fields.append(("grpc-status", Array("\(status.code.rawValue)".utf8)))
         if !status.message.isEmpty { fields.append(("grpc-message", percentEncoded(status.message))) }
+        if let seconds = status.retrySeconds, seconds >= 0 {
+            fields.append(("retry-after", Array("\(seconds)".utf8)))
+            // What stock clients with a retry policy wait for, by gRFC A6.
+            fields.append(
+                ("grpc-retry-pushback-ms", Array("\(seconds.multipliedReportingOverflow(by: 1000).partialValue)".utf8)))
+        }
         if status.code == .unimplemented { fields.append(("grpc-accept-encoding", Array("identity,gzip".utf8))) }
         withAll(fields[...], []) { list in
             withFields(list) { start, count in

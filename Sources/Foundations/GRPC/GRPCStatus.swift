@@ -34,10 +34,13 @@ public struct GRPCStatus: Error, Sendable, Equatable {
     public let code: Code
     /// One sentence, followed by what to do about it where there is something.
     public let message: String
+    /// Seconds after which the client may try again; nil where nothing is said of it.
+    public let retrySeconds: Int?
 
-    public init(_ code: Code, _ message: String = "") {
+    public init(_ code: Code, _ message: String = "", retrySeconds: Int? = nil) {
         self.code = code
         self.message = message
+        self.retrySeconds = retrySeconds
     }
 
     /// What is told of an error. One that is neither a status nor a `Failure` is told as an internal error without its
@@ -51,7 +54,9 @@ public struct GRPCStatus: Error, Sendable, Equatable {
         case HTTPFailure.unauthenticated: self.init(.unauthenticated, HTTPProblem(error, requestID: requestID).text)
         default:
             let problem = HTTPProblem(error, requestID: requestID)
-            self.init(Code(problem.code), problem.text)
+            self.init(
+                Code(problem.code), problem.text,
+                retrySeconds: (error as? any HeadedFailure)?.headers["Retry-After"].flatMap { Int($0) })
         }
     }
 }

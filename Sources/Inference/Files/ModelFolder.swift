@@ -74,6 +74,58 @@ public enum ModelFolder {
         return try kind(of: "\(path)/\(name)")
     }
 
+    /// Loads a model that is run by this process, and asks it once, to see that it can be; blocks.
+    ///
+    /// - Returns: the model; nil where a process of its own would run it, which needs no trial.
+    /// - Throws: ``InferenceError`` as ``load(at:options:)``, and where no memory is left for a row.
+    public static func tryOut(at path: String, options: ModelOptions = ModelOptions()) throws -> (any TensorModel)? {
+        if case .python = try find(at: path) { return nil }
+        let model = try load(at: path, options: options)
+        // Zeros need not be what a model takes; that it comes back from them is what counts.
+        do { _ = try model.runOnZeros() } catch let error as InferenceError
+            where ModelTrial.tellsOfMemory(error.message)
+        {
+            throw error
+        } catch {}
+        return model
+    }
+
+    /// The digest of all files that a model is made of, those beside an ONNX file that hold its weights among them.
+    ///
+    /// One file's own; of several, that of the list of their names with their digests.
+    /// - Throws: ``InferenceError`` where a file can not be read.
+    public static func digest(at path: String, options: ModelOptions = ModelOptions()) throws -> Digest {
+        var files: [String: Digest] = [:]
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+            for name in FileManager.default.enumerator(atPath: path)?.compactMap({ $0 as? String }) ?? [] {
+                let file = "\(path)/\(name)"
+                guard FileManager.default.fileExists(atPath: file, isDirectory: &isFolder), !isFolder.boolValue,
+                    !name.contains("__pycache__")
+                else { continue }
+                files[name] = Digest(of: try read(file, options))
+            }
+        } else {
+            // The file's own name tells nothing; those of its weights stand in it.
+            files = try contents(of: path, options: options).mapValues { Digest(of: $0) }
+            if let only = files[""], files.count == 1 { return only }
+        }
+        return Digest(of: try JSON.canonical(files))
+    }
+
+    /// A model file, under an empty name, and the files beside it that hold its weights, by their names.
+    /// - Throws: ``InferenceError`` where one can not be read.
+    public static func contents(of path: String, options: ModelOptions = ModelOptions()) throws -> [String: [UInt8]] {
+        let bytes = try read(path, options)
+        var files = ["": bytes]
+        guard ending(of: path) == "onnx" else { return files }
+        let folder = (path as NSString).deletingLastPathComponent
+        for name in try ONNXFile.weightFiles(of: bytes) {
+            files[name] = try read(folder.isEmpty ? name : "\(folder)/\(name)", options)
+        }
+        return files
+    }
+
     static func ending(of name: String) -> String { (name as NSString).pathExtension.lowercased() }
 
     private static func kind(of path: String) throws -> Found {

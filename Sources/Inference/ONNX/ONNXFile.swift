@@ -47,6 +47,12 @@ struct ONNXFile {
         try walk(.model, file, depth: 0, isTop: true)
     }
 
+    /// Names of the files beside it that hold its weights.
+    /// - Throws: ``InferenceError`` as ``init(checking:)``.
+    static func weightFiles(of file: [UInt8]) throws -> Set<String> {
+        try file.withUnsafeBytes { try ONNXFile(checking: $0).weightFiles }
+    }
+
     private mutating func walk(_ kind: Message, _ message: UnsafeRawBufferPointer, depth: Int, isTop: Bool) throws {
         guard depth < ONNXFile.depthMax else { throw InferenceError.modelFile("ONNX", "its graphs lie too deep") }
         if kind == .tensor { return try readTensor(message) }

@@ -23,7 +23,7 @@ public struct ScoredModel: Sendable {
     public init(path: String, options: ModelOptions) throws {
         let model = try ModelFolder.load(at: path, options: options)
         let url = URL(fileURLWithPath: path)
-        digest = try Self.digest(of: path)
+        digest = try ModelFolder.digest(at: path, options: options)
         name = url.deletingPathExtension().lastPathComponent
         version = digest.short
         self.model = model
@@ -67,22 +67,5 @@ public struct ScoredModel: Sendable {
         columns = other.columns
         outputs = nil
         file = nil
-    }
-
-    /// One file's digest, or that of the list of a folder's files with theirs.
-    private static func digest(of path: String) throws -> Digest {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
-            return try FileDigests(path).sha256
-        }
-        var digests: [String: Digest] = [:]
-        for name in try FileManager.default.subpathsOfDirectory(atPath: path) {
-            let file = "\(path)/\(name)"
-            guard FileManager.default.fileExists(atPath: file, isDirectory: &isFolder), !isFolder.boolValue,
-                !name.contains("__pycache__")
-            else { continue }
-            digests[name] = try FileDigests(file).sha256
-        }
-        return Digest(of: try JSON.canonical(digests))
     }
 }

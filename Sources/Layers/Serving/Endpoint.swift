@@ -116,6 +116,18 @@ public struct PredictionRow {
     }
 }
 
+/// A feature that the caller of an endpoint gives, in place of the one that would be looked up.
+public struct GivenFeature: Sendable {
+    /// Its place among the inputs of the service.
+    public var place: Int
+    public var value: Double
+
+    public init(place: Int, value: Double) {
+        self.place = place
+        self.value = value
+    }
+}
+
 /// The answer for one row.
 public struct Prediction: Sendable {
     public var output: Double
@@ -262,16 +274,18 @@ public final class Endpoint: Sendable {
         UnsafeMutableBufferPointer(rebasing: slots[slot].features[..<service.requestCount])
     }
 
-    /// Answers one row: joins its online features, chooses an arm, asks the model, and records the answer before it
+    /// Answers one row: joins the online features that it does not bring, chooses an arm, asks the model, and records the answer before it
     /// returns. The caller has put the request's own features into `requestFeatures(slot:)`.
     ///
     /// - Parameters:
-    ///   - keys: one value for each of the service's join keys, in order.
+    ///   - keys: one value for each of the service's join keys, in order; none where all features are given.
+    ///   - given: features of the caller, NaN for one that is null. Where all are, nothing is looked up.
     ///   - slot: below the number of slots, and used by one thread at a time.
-    /// - Throws: ``ServingFailure/notDeployed(_:)``, ``ServingFailure/modelFailed(_:_:)`` when the stable version fails,
-    ///   ``ServingFailure/notRecorded(endpoint:reason:)`` when the answer can not be kept.
+    /// - Throws: ``ServingFailure/notDeployed(_:)``, ``ServingFailure/badRequest(_:remedy:)`` where keys are missing,
+    ///   ``ServingFailure/modelFailed(_:_:)`` when the stable version fails, ``ServingFailure/notRecorded(endpoint:reason:)`` when the answer can not be kept.
     public func predict(
-        _ row: PredictionRow, keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, slot index: Int
+        _ row: PredictionRow, keys: UnsafeBufferPointer<UnsafeRawBufferPointer>,
+        given: UnsafeBufferPointer<GivenFeature> = UnsafeBufferPointer(start: nil, count: 0), slot index: Int
     ) throws -> Prediction {
         let slot = slots[index]
         let generation = generation.load(ordering: .acquiring)
@@ -281,11 +295,21 @@ public final class Endpoint: Sendable {
         }
         guard let deployment = slot.deployment else { throw ServingFailure.notDeployed(definition.name) }
         let start = SystemTime.monotonicNanoseconds
-        try service.read(keys: keys, at: row.eventTime, into: slot.features, with: slot.scratch)
+        if given.count < service.inputNames.count - service.requestCount {
+            guard keys.count == service.joinKeys.count else {
+                throw ServingFailure.badRequest(
+                    "the endpoint '\(definition.name)' looks features up by \(service.joinKeys.count) keys and was given "
+                        + "\(keys.count)", remedy: "Send them, or all features.")
+            }
+            try service.read(keys: keys, at: row.eventTime, into: slot.features, with: slot.scratch)
+        }
+        for feature in given where slot.features.indices.contains(feature.place) {
+            slot.features[feature.place] = feature.value
+        }
         let joined = SystemTime.monotonicNanoseconds
 
         let features = UnsafeBufferPointer(rebasing: slot.features[..<service.inputNames.count])
-        let unit = splitKey.map { keys[$0] } ?? row.id
+        let unit = splitKey.flatMap { keys.indices.contains($0) ? keys[$0] : nil } ?? row.id
         let choice = Self.hash(unit)
         let answer = try answer(deployment, features, choice: choice, slot: index)
         let inferred = SystemTime.monotonicNanoseconds

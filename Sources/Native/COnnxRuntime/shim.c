@@ -54,6 +54,8 @@ const char *mw_ort_load(void) {
     return missing[0] ? missing : NULL;
 }
 
+const char *mw_ort_release(void) { return release; }
+
 OrtEnv mw_ort_env(void) { return environment; }
 
 #define FORWARD(slot, result, name, parameters, arguments)                                                             \

@@ -1,6 +1,7 @@
 import Basics
 import Columnar
 import Foundation
+import Inference
 import Works
 
 struct DoctorCommand: Command {
@@ -51,6 +52,9 @@ struct DoctorCommand: Command {
                 throw CommandFailure(.internal, "it does not know time zones")
             }
             return "DuckDB answers, with time zones"
+        }
+        for runtime in NativeRuntimes.all {
+            await check("models of \(runtime.name)") { "\(runtime.name) \(try runtime.release.get())" }
         }
         await check("disk") {
             let facts = try FileManager.default.attributesOfFileSystem(

@@ -3,10 +3,11 @@ import Foundation
 
 struct ModelsCommand: WordedCommand {
     let usage = Usage(
-        name: "models", summary: "Model versions: list, show, promote, ask and agree, export and import",
+        name: "models",
+        summary: "Model versions: list, show, promote, ask and agree, export, import, register; check files",
         positionals: [
-            "[list|show|promote|history|bom|diff|export|import|requests|request|approve|reject|comment|comments]",
-            "[MODEL/VERSION|FILE]", "[MODEL/VERSION]",
+            "[list|show|promote|history|bom|diff|export|import|requests|request|approve|reject|comment|comments|register|check]",
+            "[MODEL/VERSION|FILE|NAME]", "[MODEL/VERSION|FILE]",
         ],
         options: [
             .init(name: "stage", value: "STAGE", help: "promote, request: Staging, Production or Archived"),
@@ -18,7 +19,9 @@ struct ModelsCommand: WordedCommand {
             .init(name: "text", value: "TEXT", help: "comment: what to say"),
             .init(name: "out", value: "FILE", help: "export: the tar file to write"),
             .init(name: "model", value: "NAME", help: "import: the model it becomes a version of"),
-        ], example: "modelworks models promote flight-delay/1 --stage Production")
+            ModelCheck.hereOption,
+        ] + ModelRegistration.options + ModelCheck.limitOptions,
+        example: "modelworks models promote flight-delay/1 --stage Production")
 
     private static let versions = Listing(
         "/models",
@@ -87,9 +90,18 @@ struct ModelsCommand: WordedCommand {
         ] + transport + agreement
     }
 
-    /// What brings versions from one installation to another.
+    /// What concerns files of this machine alone is done without opening a factory.
+    func run(_ arguments: Arguments, _ context: Context) async throws -> Output {
+        guard arguments.positional(0) == "check" else { return try await runWithClient(arguments, context) }
+        return try await ModelCheck(context: context).run(arguments)
+    }
+
+    /// What brings versions from one installation to another, or from a file.
     private var transport: [Word] {
         [
+            Word("register", needs: "NAME", "FILE") { arguments, client, context in
+                try await ModelRegistration(arguments, context).run(client, context)
+            },
             Word("export", needs: "MODEL/VERSION") { arguments, client, context in
                 let reference = arguments.required(1)
                 let name = reference.replacing("/", with: "-") + ".tar"

@@ -8,23 +8,27 @@ import Telemetry
 import Works
 
 extension UpCommand {
-    static let modelOptions: [Usage.Option] = [
-        .init(
-            name: "models", value: "DIR",
-            help: "serve the models of a folder: beside DIRECTORY's endpoints, else without a factory"),
-        .init(
-            name: "grpc-port", value: "PORT", help: "port of gRPC, 0 for any free one (without a factory: 5001)"),
-        .init(name: "record", value: "DIR", help: "without a factory: keep the requests to the models in a folder"),
-        .init(
-            name: "model-control", value: "none|poll|explicit",
-            help: "load all models once, follow the folder, or let callers load (default none)"),
-        .init(name: "load-model", value: "NAMES", help: "with --model-control explicit: what is loaded at the start"),
-        .init(name: "model-memory", value: "SIZE", help: "bytes of models kept in memory, such as 2GiB"),
-        .init(
-            name: "python-workers", value: "MIN:MAX",
-            help: "processes of a Python model, as many as its load needs; 0 at least lets it go (default 1)"),
-        .init(name: "triton-metrics", value: nil, help: "show metrics of models under Triton's names too"),
-    ]
+    static let modelOptions: [Usage.Option] =
+        [
+            .init(
+                name: "models", value: "DIR",
+                help: "serve the models of a folder: beside DIRECTORY's endpoints, else without a factory"),
+            .init(
+                name: "grpc-port", value: "PORT", help: "port of gRPC, 0 for any free one (without a factory: 5001)"),
+            .init(name: "record", value: "DIR", help: "without a factory: keep the requests to the models in a folder"),
+            .init(
+                name: "model-control", value: "none|poll|explicit",
+                help: "load all models once, follow the folder, or let callers load (default none)"),
+            .init(
+                name: "load-model", value: "NAMES", help: "with --model-control explicit: what is loaded at the start"),
+            .init(name: "model-memory", value: "SIZE", help: "bytes of models kept in memory, such as 2GiB"),
+            .init(
+                name: "python-workers", value: "MIN:MAX",
+                help: "processes of a Python model, as many as its load needs; 0 at least lets it go (default 1)"),
+            .init(name: "triton-metrics", value: nil, help: "show metrics of models under Triton's names too"),
+            .init(
+                name: "load-trial", value: "on|off", help: "load each model in a process of its own first (default on)"),
+        ] + ModelCheck.limitOptions
 
     /// Serves a folder of models until the process is told to stop.
     func serveModels(
@@ -84,6 +88,14 @@ extension UpCommand {
             }
             repository.processes = policy
         }
+        let limits = try ModelCheck.limits(arguments)
+        switch arguments.option("load-trial") ?? "on" {
+        case "on": repository.trial = ModelCheck.trial(context, limits)
+        case "off": break
+        default: throw UsageError("'--load-trial' must be on or off")
+        }
+        let modelOptions = ModelCheck.options(limits)
+        repository.load = { try ModelFolder.load(at: $0, options: modelOptions) }
         let json = arguments.flag("json")
         repository.onChange = { change in
             if let line = Self.line(change, json: json) { say(line) }
@@ -99,8 +111,8 @@ extension UpCommand {
         case .loaded(let model, let seconds):
             document = [
                 "model": .string(model.name), "version": .string(model.version),
-                "platform": .string(model.model.platform), "inputs": .array(model.model.inputs.map(Self.document)),
-                "outputs": .array(model.model.outputs.map(Self.document)), "seconds": .number(seconds),
+                "platform": .string(model.model.platform), "inputs": .array(model.model.inputs.map(\.document)),
+                "outputs": .array(model.model.outputs.map(\.document)), "seconds": .number(seconds),
             ]
             let milliseconds = Int((seconds * 1000).rounded())
             text =
@@ -117,13 +129,6 @@ extension UpCommand {
             text = "\(name): \(warning)"
         }
         return json ? try? JSON.string(document) : text
-    }
-
-    private static func document(_ spec: TensorSpec) -> JSONValue {
-        [
-            "name": .string(spec.name), "datatype": .string(spec.datatype.rawValue),
-            "shape": .array(spec.shape.map { .integer(Int64($0)) }),
-        ]
     }
 
     private static func text(_ specs: [TensorSpec]) -> String {

@@ -38,7 +38,34 @@ private struct Doorman: AccessGuard {
     }
 }
 
+/// Turns everybody away for a while.
+private struct Busy: AccessGuard {
+    struct Later: HeadedFailure {
+        let code = FailureCode.resourceExhausted
+        let message = "too much at once"
+        let headers: HTTPHeaders = ["Retry-After": "7"]
+    }
+
+    func verdict(
+        on credentials: InlineCredentials, for need: RouteNeed?, resource: UnsafeRawBufferPointer?
+    ) -> AccessVerdict { .refused(Later()) }
+
+    func admit(_ credentials: RequestCredentials) async throws -> Caller { throw Later() }
+}
+
 @Suite struct CallAccessTests {
+    @Test(arguments: ["Guarded", "Inline"])
+    func aRefusalTellsWhenToComeBack(_ method: String) async throws {
+        let fixture = try CallFixture(access: Busy())
+        let socket = try FrameSocket(port: fixture.port)
+        socket.send(FrameSocket.call("/test.Echo/\(method)", stream: 1, Array("x".utf8)))
+        let frames = try await socket.until { $0.stream == 1 && $0.isEnd }
+        let fields = frames.reduce(into: [String: String]()) { $0.merge($1.fields) { $1 } }
+        #expect(fields["grpc-status"] == "8")
+        #expect(fields["retry-after"] == "7" && fields["grpc-retry-pushback-ms"] == "7000")
+        await fixture.server.shutdown(drainSeconds: 1)
+    }
+
     private static func ask(
         _ fixture: CallFixture, _ method: String, _ message: String, as name: String?
     ) async throws -> String {

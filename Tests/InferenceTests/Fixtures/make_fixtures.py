@@ -212,6 +212,25 @@ with open("hostile/sequence.onnx", "wb") as file:
         [helper.make_tensor_sequence_value_info("y", T.FLOAT, ["n"])])
     file.write(helper.make_model(graph, opset_imports=OPSET, ir_version=9).SerializeToString())
 
+# Well formed, and still no model to load without bounds: a loop of 2^60 turns, 4 GiB of ones.
+body = helper.make_graph(
+    [helper.make_node("Identity", ["going"], ["goes"]), helper.make_node("Mul", ["value", "half"], ["next"])], "body",
+    [value("turn", T.INT64, []), value("going", T.BOOL, []), value("value", T.FLOAT, ["n", 1])],
+    [value("goes", T.BOOL, []), value("next", T.FLOAT, ["n", 1])],
+    [numpy_helper.from_array(np.array([0.5], "f4"), "half")])
+endless = helper.make_graph(
+    [helper.make_node("Loop", ["turns", "always", "x"], ["y"], body=body)], "endless", [value("x", T.FLOAT, ["n", 1])],
+    [value("y", T.FLOAT, ["n", 1])],
+    [numpy_helper.from_array(np.array(2**60), "turns"), numpy_helper.from_array(np.array(True), "always")])
+large = helper.make_graph(
+    [helper.make_node("ConstantOfShape", ["size"], ["ones"], value=numpy_helper.from_array(np.array([1], "f4"))),
+     helper.make_node("ReduceSum", ["ones"], ["sum"], keepdims=0), helper.make_node("Add", ["x", "sum"], ["y"])], "large",
+    [value("x", T.FLOAT, ["n", 1])], [value("y", T.FLOAT, ["n", 1])],
+    [numpy_helper.from_array(np.array([1 << 30]), "size")])
+for name, graph in [("endless", endless), ("large", large)]:
+    with open(f"hostile/{name}.onnx", "wb") as file:
+        file.write(helper.make_model(graph, opset_imports=OPSET, ir_version=9).SerializeToString())
+
 # Trees: binary, several classes, regression, categories, dropped trees, a line; answers and SHAP values.
 rows = random.normal(size=(300, 5)).astype("f4")
 rows[random.random(rows.shape) < 0.1] = np.nan

@@ -47,7 +47,14 @@ struct EnsembleTests {
     @Test("steps run in the order of what they need, and every tensor may be an output", arguments: [nil, 8])
     func graph(_ max: Int?) async throws {
         let repository = try await repository(Self.configuration(max: max))
+        func counts(_ name: String) throws -> [UInt64] {
+            let reading = try repository.model(name, version: nil).statistics.read()
+            return [reading.inferences, reading.executions, reading.success.count]
+        }
+        // That it was tried counts for none of its models.
+        #expect(try ["a", "b", "both"].map(counts) == [[0, 0, 0], [0, 0, 0], [0, 0, 0]])
         #expect(try await ask(repository, [3, 5]) == [[4, 8], [2, 4]])
+        #expect(try ["a", "b", "both"].map(counts) == [[2, 1, 1], [2, 1, 1], [2, 1, 1]])
         let model = try repository.model("both", version: "1").model
         #expect(model.platform == "ensemble" && model.stacksRows == (max != nil))
         #expect(model.inputs == [TensorSpec(name: "raw", datatype: .fp64, shape: [-1, -1])])

@@ -1,3 +1,4 @@
+import Basics
 import Inference
 
 /// Runs a graph of models as one model. A model that is loaded anew is asked from the next request on.
@@ -27,15 +28,23 @@ struct EnsembleModel: TensorModel {
     var inputs: [TensorSpec] { definition.inputs }
     var outputs: [TensorSpec] { definition.outputs }
 
-    func run(_ inputs: [Tensor], wanted: [Int]) throws -> [Tensor] { try run(inputs, wanted: wanted, depth: 1) }
+    func run(_ inputs: [Tensor], wanted: [Int]) throws -> [Tensor] {
+        try run(inputs, wanted: wanted, depth: 1, counts: true)
+    }
 
-    private func run(_ inputs: [Tensor], wanted: [Int], depth: Int) throws -> [Tensor] {
+    /// The same, without a trace in the statistics of its models.
+    func tryOut(_ inputs: [Tensor], wanted: [Int]) throws -> [Tensor] {
+        try run(inputs, wanted: wanted, depth: 1, counts: false)
+    }
+
+    private func run(_ inputs: [Tensor], wanted: [Int], depth: Int, counts: Bool) throws -> [Tensor] {
         var tensors = Dictionary(zip(definition.inputs.map(\.name), inputs), uniquingKeysWith: { first, _ in first })
         for step in definition.steps {
             guard depth < Self.depthMax else {
                 throw ServingFailure.modelNotReady(step.model, reason: "ensembles stand in each other too deep")
             }
-            let model = try find(step.model, step.version).model
+            let served = try find(step.model, step.version)
+            let model = served.model
             let given = try model.inputs.map { spec in
                 guard let tensor = step.inputs[spec.name].flatMap({ tensors[$0] }) else {
                     throw ServingFailure.modelNotReady(
@@ -50,12 +59,18 @@ struct EnsembleModel: TensorModel {
                 throw ServingFailure.modelNotReady(
                     step.model, reason: "the ensemble wants an output that it has not; it has \(known)")
             }
-            let answers =
-                if let ensemble = model as? EnsembleModel {
-                    try ensemble.run(given, wanted: places, depth: depth + 1)
-                } else {
-                    try model.run(given, wanted: places)
+            func ask(_ request: InferenceInput) throws -> [Tensor] {
+                guard let ensemble = model as? EnsembleModel else {
+                    return try model.run(request.tensors, wanted: request.wanted)
                 }
+                return try ensemble.run(request.tensors, wanted: request.wanted, depth: depth + 1, counts: counts)
+            }
+            let request = InferenceInput(tensors: given, wanted: places)
+            let now = SystemTime.monotonicNanoseconds
+            // Counted as a request to the step's model, in whose queue it does not wait.
+            let answers =
+                counts
+                ? try served.runner.run(request, arrived: now, started: now, asking: ask).outputs : try ask(request)
             for (place, answer) in zip(places, answers) {
                 if let name = step.outputs[model.outputs[place].name] { tensors[name] = answer }
             }

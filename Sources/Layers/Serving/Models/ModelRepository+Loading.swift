@@ -119,6 +119,8 @@ extension ModelRepository {
 
     private func tensorModel(at path: String, override: OverrideFolder?) throws -> any TensorModel {
         let load = options.load
+        // Not again where a model that has given up its memory comes back: it is the one that was tried.
+        try options.trial?.run(at: path)
         let model = try load(path)
         guard let budget else { return model }
         // The files of a caller are kept as long as they may be read again.

@@ -38,11 +38,16 @@ final class ModelRunner: Sendable {
 
     /// Runs one request on the calling thread.
     ///
-    /// - Parameter arrived: when the request came.
+    /// - Parameters:
+    ///   - arrived: when the request came.
+    ///   - ask: asks the model in a way of its own; nil for the usual one.
     /// - Throws: what the model throws.
-    func run(_ request: InferenceInput, arrived: UInt64, started: UInt64) throws -> InferenceOutcome {
+    func run(
+        _ request: InferenceInput, arrived: UInt64, started: UInt64,
+        asking ask: ((InferenceInput) throws -> [Tensor])? = nil
+    ) throws -> InferenceOutcome {
         do {
-            let outputs = try model.run(request.tensors, wanted: request.wanted)
+            let outputs = try ask?(request) ?? model.run(request.tensors, wanted: request.wanted)
             let ended = SystemTime.monotonicNanoseconds
             let rows = request.rows
             let outcome = InferenceOutcome(

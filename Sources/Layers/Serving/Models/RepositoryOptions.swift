@@ -32,6 +32,8 @@ public struct RepositoryOptions: Sendable {
     public var records: RequestRecords?
     /// Why a name may not be served, such as that something else has it; nil where it may. Asked when a model is loaded.
     public var refuse: @Sendable (_ name: String) -> String? = { _ in nil }
+    /// What loads a model's files elsewhere before they are loaded here; nil for nothing.
+    public var trial: ModelTrial?
     public var load: Loader = { try ModelFolder.load(at: $0) }
     /// Told of everything that happens to a version, on the thread where it happens.
     public var onChange: @Sendable (ModelChange) -> Void = { _ in }

@@ -13,13 +13,17 @@ extension ServedModel {
     func warmUp() -> (any Error)? {
         let wanted = Array(model.outputs.indices)
         do {
-            let zeros = try model.inputs.map { try Tensor(zerosFor: $0) }
+            let zeros = try model.inputs.map { try Tensor.zeros(for: $0) }
             var quickest = UInt64.max
             let began = SystemTime.monotonicNanoseconds
             // The first run does what no other one does again; of the others the quickest was disturbed least.
             for turn in 0..<Self.warmUpRuns {
                 let started = SystemTime.monotonicNanoseconds
-                _ = try model.run(zeros, wanted: wanted)
+                if let ensemble = model as? EnsembleModel {
+                    _ = try ensemble.tryOut(zeros, wanted: wanted)
+                } else {
+                    _ = try model.run(zeros, wanted: wanted)
+                }
                 let ended = SystemTime.monotonicNanoseconds
                 if turn > 0 { quickest = min(quickest, ended &- started) }
                 if turn > 0, ended &- began > Self.warmUpNanoseconds { break }
@@ -29,27 +33,5 @@ extension ServedModel {
         } catch {
             return error
         }
-    }
-}
-
-extension Tensor {
-    /// The bytes of a tensor that is made only to see a model run.
-    private static let bytesMax = 64 << 20
-
-    /// Zeros, or empty strings, where a request may choose a size one of them.
-    ///
-    /// - Throws: ``ServingFailure`` where the tensor would be too large.
-    fileprivate init(zerosFor spec: TensorSpec) throws {
-        let shape = spec.shape.map { $0 < 0 ? 1 : $0 }
-        // An empty string is the four zero bytes of its length.
-        let size = Tensor.count(of: shape).map { $0.multipliedReportingOverflow(by: spec.datatype.elementBytes ?? 4) }
-        guard let size, !size.overflow, size.partialValue <= Tensor.bytesMax else {
-            throw ServingFailure.badRequest(
-                "the input '\(spec.name)' is too large to be tried", remedy: "Send a request.")
-        }
-        let storage = TensorStorage(count: size.partialValue) { memory in
-            for index in memory.indices { memory[index] = 0 }
-        }
-        try self.init(type: spec.datatype, shape: shape, storage: storage)
     }
 }

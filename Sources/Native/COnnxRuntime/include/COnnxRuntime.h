@@ -69,6 +69,8 @@ enum {
 // only look. Safe from every thread. NULL, or why it can not be used. Until it gave NULL no other function here may be
 // called.
 const char *mw_ort_load(void);
+/// The release that mw_ort_load asks for.
+const char *mw_ort_release(void);
 
 // The environment of the process.
 OrtEnv mw_ort_env(void);

@@ -3,13 +3,18 @@ import CSimdJSON
 import Features
 import Serving
 
-/// The inputs of a request by the part they play: join keys, request features, event time.
+/// The inputs of a request by the part they play: join keys, request features, features that the caller knows itself, event
+/// time.
+///
+/// What the caller knows is taken as it is, null included; the rest is looked up. Who gives all features needs no keys.
 struct Columns {
     let rows: Int
-    /// One BYTES tensor per join key, in the service's order.
+    /// One BYTES tensor per join key, in the service's order; empty where nothing is looked up and not all were sent.
     let keys: [mw_tensor]
     /// One column per request feature, in the service's order.
     let request: [Numbers]
+    /// Features that would be looked up, by their place among the inputs of the service.
+    let given: [(place: Int, values: Numbers)]
     private let eventTime: mw_tensor?
 
     /// The input with the moment a row is for, as RFC 3339 text or as microseconds since 1970.
@@ -42,23 +47,33 @@ struct Columns {
             }
             return tensor
         }
-        keys = try service.joinKeys.map { name in
+        func numbers(_ name: String, _ tensor: mw_tensor) throws -> Numbers {
+            guard tensor.kind != MW_DATA_TEXT else { throw Self.wrongType(name, "FP64", tensor) }
+            return Numbers(tensor: tensor)
+        }
+        let found = service.joinKeys.map(find)
+        eventTime = find(Self.timeName)
+        let expected = found.count { $0 != nil } + service.requestCount + (eventTime == nil ? 0 : 1)
+        let looked = service.inputNames.enumerated().dropFirst(service.requestCount)
+        // Most requests bring none, which their number tells.
+        given = try (inputs.count > expected ? Array(looked) : []).compactMap { place, name in
+            guard !service.joinKeys.contains(name), let tensor = find(name) else { return nil }
+            return (place, try numbers(name, tensor))
+        }
+        let isComplete = given.count == looked.count && found.contains { $0 == nil }
+        keys = try (isComplete ? [] : service.joinKeys).map { name in
             let tensor = try need(name)
             guard tensor.kind == MW_DATA_TEXT else { throw Self.wrongType(name, "BYTES", tensor) }
             return tensor
         }
-        request = try service.requestNames.map { name in
-            let tensor = try need(name)
-            guard tensor.kind != MW_DATA_TEXT else { throw Self.wrongType(name, "FP64", tensor) }
-            return Numbers(tensor: tensor)
-        }
-        eventTime = find(Self.timeName)
-        rows = keys.first?.count ?? request.first?.tensor.count ?? 0
+        request = try service.requestNames.map { try numbers($0, try need($0)) }
+        rows = keys.first?.count ?? request.first?.tensor.count ?? given.first?.values.tensor.count ?? 0
         guard rows <= InferenceSession.rowsMax else {
             throw OpenInferenceFailure.rows(rows, most: InferenceSession.rowsMax)
         }
         let named =
             zip(service.joinKeys, keys).map { ($0, $1) } + zip(service.requestNames, request).map { ($0, $1.tensor) }
+            + given.map { (service.inputNames[$0.place], $0.values.tensor) }
             + (eventTime.map { [(Self.timeName, $0)] } ?? [])
         for (name, tensor) in named where tensor.count != rows {
             throw OpenInferenceFailure.wrongRows(name, rows: rows, found: tensor.count)

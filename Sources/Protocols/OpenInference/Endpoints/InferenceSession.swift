@@ -16,6 +16,7 @@ final class InferenceSession: @unchecked Sendable {
     private let time: any TimeSource
     private let random: any RandomSource
     private var keys: [UnsafeRawBufferPointer] = []
+    private var given: [GivenFeature] = []
     private var id: [UInt8] = []
     private var scores: [Double] = []
     /// The one output of an endpoint.
@@ -230,13 +231,18 @@ final class InferenceSession: @unchecked Sendable {
     ) throws -> Prediction {
         keys.removeAll(keepingCapacity: true)
         for key in columns.keys { keys.append(Self.text(key, row)) }
+        given.removeAll(keepingCapacity: true)
+        for column in columns.given { given.append(GivenFeature(place: column.place, value: column.values[row])) }
         let features = endpoint.requestFeatures(slot: slot)
         for (index, column) in columns.request.enumerated() { features[index] = column[row] }
         let moment = try columns.time(row) ?? time.now.microseconds
         return try id.withUnsafeBytes { id in
             try keys.withUnsafeBufferPointer { keys in
-                try endpoint.predict(
-                    PredictionRow(id: id, eventTime: moment, ingestNanoseconds: ingest), keys: keys, slot: slot)
+                try given.withUnsafeBufferPointer { given in
+                    try endpoint.predict(
+                        PredictionRow(id: id, eventTime: moment, ingestNanoseconds: ingest), keys: keys, given: given,
+                        slot: slot)
+                }
             }
         }
     }

@@ -32,6 +32,27 @@ struct ModelSettings: Encodable {
         var count: Int
     }
 
+    /// The graph of a model of models. Keys of the maps are names of a step's model, values those of the ensemble.
+    struct Ensemble: Encodable {
+        struct Step: Encodable {
+            var modelName: String
+            /// -1 for the highest one.
+            var modelVersion: Int64
+            var inputMap: [String: String]
+            var outputMap: [String: String]
+        }
+
+        var step: [Step]
+
+        init(_ definition: EnsembleDefinition) {
+            step = definition.steps.map { step in
+                Step(
+                    modelName: step.model, modelVersion: step.version.flatMap { Int64($0) } ?? -1,
+                    inputMap: step.inputs, outputMap: step.outputs)
+            }
+        }
+    }
+
     struct Latest: Encodable { var numVersions: Int }
     struct All: Encodable {}
     struct Specific: Encodable { var versions: [String] }
@@ -58,6 +79,7 @@ struct ModelSettings: Encodable {
     var output: [Input]
     var instanceGroup: [Group]
     var dynamicBatching: Batching?
+    var ensembleScheduling: Ensemble?
     /// What ``versionPolicy`` says.
     let policy: ModelConfiguration.VersionPolicy
 
@@ -80,6 +102,7 @@ struct ModelSettings: Encodable {
         input = tensors(model.model.inputs)
         output = tensors(model.model.outputs)
         instanceGroup = [Group(name: model.name, count: settings.instances ?? 1)]
+        ensembleScheduling = settings.ensemble.map(Ensemble.init)
         if limit > 0 {
             dynamicBatching = Batching(
                 preferredBatchSize: settings.preferredBatchSizes,
@@ -112,6 +135,7 @@ struct ModelSettings: Encodable {
     }
 
     private enum CodingKeys: CodingKey {
-        case name, platform, versionPolicy, maxBatchSize, input, output, instanceGroup, dynamicBatching
+        case name, platform, versionPolicy, maxBatchSize, input, output, instanceGroup, dynamicBatching,
+            ensembleScheduling
     }
 }

@@ -1,6 +1,7 @@
 import Basics
 import Columnar
 import Compression
+import Features
 import HTTP
 import Inference
 import Serving
@@ -108,8 +109,9 @@ extension ScoringRequest {
         }
         let known = ModelMetadata(endpoint).inputs
         return try columns.compactMap { name, cells in
-            guard let input = known.first(where: { $0.name == name }) else { return nil }
-            var type: TensorType = input.datatype == "BYTES" ? .bytes : .fp64
+            let input = known.first { $0.name == name }
+            guard input != nil || endpoint.service.inputNames.contains(name) else { return nil }
+            var type: TensorType = input?.datatype == "BYTES" ? .bytes : .fp64
             if name == Columns.timeName {
                 if case .bytes = cells.values.first { type = .bytes } else { type = .int64 }
             }
