@@ -265,7 +265,8 @@ let package = Package(
                 "Inference", "Journal", "KeyValue", "ObjectStorage", "SQL", "TestSupport",
             ], path: "Tests/Workshop", swiftSettings: swiftSettings),
         tests(
-            "Works", in: "", excluding: ["Fixtures"], "Workshop", "Basics", "Columnar", "Configuration", "Datasets", "Engines",
+            "Works", in: "", excluding: ["Fixtures"], "Workshop", "Basics", "Columnar", "Configuration", "Datasets",
+            "Engines",
             "Features", "HTTP", "Inference",
             "Jobs", "Journal", "ObjectStorage", "Records", "Registry", "Sealing", "SQL", "Security", "Serving",
             "Streams",

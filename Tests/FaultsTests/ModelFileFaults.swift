@@ -16,7 +16,7 @@ import Testing
     /// What each file is refused for.
     private static let hostile = [
         "endless": "takes longer than 15 s", "large": "bytes of memory", "custom": "Launch",
-        "absolute": "no file beside it", "parent": "no file beside it", "past_end": "ONNX Runtime says",
+        "absolute": "no file beside it", "parent": "no file beside it", "past_end": "which is not beside it",
         "cut": "can not be loaded", "empty": "the file is empty", "huge": "bytes; at most",
     ]
 

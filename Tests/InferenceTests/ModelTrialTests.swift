@@ -30,8 +30,6 @@ import Testing
     @Test func whatEndsTheOtherProcessEndsNothingHere() throws {
         let crash = #expect(throws: InferenceError.self) { try trial("kill -SEGV $$").run(at: "m.onnx") }
         #expect(crash?.code == .invalidArgument && crash?.message.contains("signal 11") == true)
-        let busy = #expect(throws: InferenceError.self) { try trial("kill -XCPU $$").run(at: "m.onnx") }
-        #expect(busy?.code == .deadlineExceeded)
         let began = SystemTime.monotonicNanoseconds
         let hang = #expect(throws: InferenceError.self) {
             try trial("trap '' TERM; exec sleep 600", seconds: 1).run(at: "m.onnx")

@@ -56,7 +56,7 @@ struct RegistryScoringTests {
                 #expect(try await named(output, folder("\(place).parquet")) == expected, "\(place)")
             }
             for (reference, told) in [
-                ("models:/order-failure/9", "order-failure/9"), ("models:/nobody/1", "nobody"),
+                ("models:/order-failure/9", "version=9"), ("models:/nobody/1", "nobody"),
                 ("models:/order-failure@none", "none"), ("models:/order-failure", "Write models:/NAME/VERSION"),
             ] {
                 let outcome = try await Program.run(

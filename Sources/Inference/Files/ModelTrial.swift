@@ -101,7 +101,6 @@ public final class ModelTrial: Sendable {
     private func verdict(on path: String, of process: Process, said line: [UInt8]) throws -> JSONValue {
         let document = try? JSON.decode(JSONValue.self, from: line)
         guard process.terminationReason == .exit else {
-            if process.terminationStatus == SIGXCPU { throw tooSlow(path) }
             throw InferenceError(
                 .invalidArgument,
                 "what loads \(path) crashed on it (signal \(process.terminationStatus)), or needed more than "

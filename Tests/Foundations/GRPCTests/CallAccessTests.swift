@@ -54,7 +54,7 @@ private struct Busy: AccessGuard {
 }
 
 @Suite struct CallAccessTests {
-    @Test(arguments: ["Guarded", "Inline"])
+    @Test(arguments: ["Guarded", "Named"])
     func aRefusalTellsWhenToComeBack(_ method: String) async throws {
         let fixture = try CallFixture(access: Busy())
         let socket = try FrameSocket(port: fixture.port)

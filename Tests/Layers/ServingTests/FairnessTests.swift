@@ -75,6 +75,5 @@ import Testing
         #expect(load.done.load(ordering: .acquiring) > 0)
         // Behind the queue it would wait for 32 runs of 20 ms by as many threads as there are processors.
         #expect(beside[30] < 32 * 20 / 4, "alone \(alone[30]) ms, beside \(beside[30]) ms, p95 \(beside[56]) ms")
-        print("light model: p50 \(alone[30]) ms alone, \(beside[30]) ms beside; p95 \(alone[56]) and \(beside[56]) ms")
     }
 }
