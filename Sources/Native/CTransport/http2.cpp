@@ -11,6 +11,7 @@ constexpr size_t first_input = 16384;
 constexpr size_t large_input = 131072;
 constexpr size_t output_least = 65536;
 constexpr size_t kept_output = 262144;
+constexpr int direct_writes = 4;
 constexpr size_t kept_bytes = 16384;
 constexpr size_t room_again = 65536;
 constexpr size_t spare_limit = 64;
@@ -128,18 +129,15 @@ bool Http2::received(size_t count) {
 
 void Http2::flush() {
     if (busy || writing || closed || closing) return;
-    busy = true;
-    ssize_t count = 0;
-    const uint8_t *bytes = nullptr;
-    while (output.size() < output_least && (count = nghttp2_session_mem_send(session, &bytes)) > 0)
-        output.append(reinterpret_cast<const char *>(bytes), static_cast<size_t>(count));
-    busy = false;
-    if (count < 0) return cut();
-    if (!output.empty()) {
+    for (int turn = 0; fill_output(); turn++) {
+        // Nearly all answers fit into the socket's buffer, and need no turn of the loop. A peer that reads as fast as it
+        // is sent to does not keep the loop from the others for long.
+        if (turn < direct_writes && write_now()) continue;
         writing = true;
         write_deadline = Clock::now() + milliseconds(with_rate(options().write_timeout_ms, output.size()));
         return start_write();
     }
+    if (closed) return;
     if (!nghttp2_session_want_read(session) && !nghttp2_session_want_write(session)) {
         // What the peer still sends is read away for a while: closing a socket with unread bytes resets it, and the peer
         // might never see why.
@@ -153,10 +151,21 @@ void Http2::flush() {
     }
 }
 
+bool Http2::fill_output() {
+    busy = true;
+    ssize_t count = 0;
+    const uint8_t *bytes = nullptr;
+    if (output.capacity() > kept_output) std::string().swap(output);
+    while (output.size() < output_least && (count = nghttp2_session_mem_send(session, &bytes)) > 0)
+        output.append(reinterpret_cast<const char *>(bytes), static_cast<size_t>(count));
+    busy = false;
+    if (count < 0) cut();
+    return !closed && !output.empty();
+}
+
 void Http2::written(error_code error) {
     writing = false;
     output.clear();
-    if (output.capacity() > kept_output) std::string().swap(output);
     if (error) return cut();
     flush();
     if (!parked) return;

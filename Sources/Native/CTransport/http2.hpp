@@ -97,6 +97,8 @@ struct Http2 : Session {
     bool received(size_t count);
     void read_on();
     void flush();
+    // Whether there is anything to write.
+    bool fill_output();
     void written(error_code error);
     void answer(mw_call &call);
     void take_intake(mw_call &call, mw_intake intake);
@@ -114,6 +116,8 @@ struct Http2 : Session {
     }
 
     virtual void start_read() = 0;
+    // Writes what the socket takes at once; whether that was all of the output.
+    virtual bool write_now() = 0;
     virtual void start_write() = 0;
     virtual void close_sending() = 0;
     virtual void close_socket() = 0;

@@ -27,6 +27,15 @@ struct Connection final : Http2 {
         });
     }
 
+    bool write_now() override {
+        if constexpr (secure) return false;
+        else {
+            error_code error;
+            output.erase(0, stream.write_some(net::buffer(output), error));
+            return output.empty();
+        }
+    }
+
     void start_write() override {
         net::async_write(stream, net::buffer(output), [me = self()](error_code error, size_t) { me->written(error); });
     }
