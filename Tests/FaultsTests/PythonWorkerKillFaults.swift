@@ -66,8 +66,10 @@ struct PythonWorkerTrial {
         let outcome = load.end()
         #expect(server.child.exitCode == nil)
         try eventually("all workers are back", within: 180) { workers.running.count == Self.workers }
-        #expect(workers.zombies == 0)
-        #expect(workers.channels <= channels)
+        // One that starts has more open than one that has started.
+        try eventually("what belonged to those that are gone is closed", within: 180) {
+            workers.zombies == 0 && workers.channels <= channels
+        }
         let faults = try outcome.ledger.faultsInParquet(server, kept: folder("kept"), folder)
         let seconds = Double(SystemTime.monotonicNanoseconds - begun) / 1e9
         print(

@@ -24,7 +24,7 @@ public final class ModelTrial: Sendable {
             min(8 << 30, Int(clamping: ProcessInfo.processInfo.physicalMemory / 2))
         }
 
-        /// Bounds this process, for good.
+        /// Bounds this process and lowers its priority, for good.
         public func bindProcess() {
             // What the program itself holds comes on top.
             let held = Self.heldBytes
@@ -32,6 +32,8 @@ public final class ModelTrial: Sendable {
             // Where nobody is left who would end it.
             Self.bind(RLIMIT_CPU, UInt64(clamping: seconds) * UInt64(ProcessInfo.processInfo.activeProcessorCount))
             Self.bind(RLIMIT_CORE, 0)
+            // Who serves goes first.
+            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
             // If the machine runs out of memory, this is what the kernel shall end.
             try? Data("1000".utf8).write(to: URL(fileURLWithPath: "/proc/self/oom_score_adj"))
         }
