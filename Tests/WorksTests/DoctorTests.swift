@@ -236,7 +236,9 @@ import Workshop
             let outcome = try await Program.run(["doctor", "--json", "--root", folder("root")], folder: folder.path)
             #expect(outcome.code == 0, "\(outcome.all)")
             let checks = outcome.json.array ?? []
-            let names = ["root", "sql", "objects", "online", "streams", "jobs", "offline", "analytic engine", "disk"]
+            let stores = ["root", "sql", "objects", "online", "streams", "jobs", "offline", "analytic engine"]
+            let runtimes = ["ONNX Runtime", "XGBoost", "LightGBM"].map { "models of \($0)" }
+            let names = stores + runtimes + ["disk"]
             #expect(checks.map { $0["check"]?.string } == names)
             #expect(checks.first?["detail"]?.string?.contains("in use by the server at http://\(url)") == true)
             #expect(checks[1].at("store.engine") == "sqlite" && checks[1].at("store.version")?.string != nil)

@@ -45,7 +45,10 @@ import Testing
         let model = try Data(contentsOf: URL(fileURLWithPath: ScoringBench.fixture("beside/model.onnx")))
         #expect(manifest.files["model.onnx"]?.sha256 == Digest(of: [UInt8](model)).hex)
         // Of both files, the model's own without a name.
-        let digests = ["": manifest.files["model.onnx"]?.sha256, "weights.bin": manifest.files["weights.bin"]?.sha256]
+        func digest(_ name: String) throws -> Digest {
+            try #require(manifest.files[name].flatMap { Digest($0.sha256) })
+        }
+        let digests = ["": try digest("model.onnx"), "weights.bin": try digest("weights.bin")]
         #expect(manifest.source.digest == Digest(of: try JSON.canonical(digests)))
         #expect(report.runnerBytes > 100_000)
         #expect(report.bytes > report.libraryBytes + report.runnerBytes + report.modelBytes)
